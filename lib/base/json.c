@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "json.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "io.h"
+
+static void tokener_freep(struct json_tokener **t)
+{
+	if (*t)
+		json_tokener_free(*t);
+}
+
+int json_parse(const char *text, size_t len, struct json_object **ret, struct err *e)
+{
+	_cleanup_(tokener_freep) struct json_tokener *tok = json_tokener_new_ex(JSON_DEPTH_MAX);
+	_cleanup_json_ struct json_object *o = NULL;
+
+	if (!tok)
+		return err_set(e, ENOMEM, "no memory for JSON");
+	if (len > INT_MAX)
+		return err_set(e, EFBIG, "JSON text of %zu bytes is too long", len);
+	o = json_tokener_parse_ex(tok, text, (int)len);
+	if (json_tokener_get_error(tok) != json_tokener_success || !o)
+		return err_set(e, EPROTO, "not JSON: %s",
+			       json_tokener_error_desc(json_tokener_get_error(tok)));
+	for (size_t off = json_tokener_get_parse_end(tok); off < len; off++)
+		if (!strchr(" \t\r\n", text[off]) || !text[off])
+			return err_set(e, EPROTO, "not JSON: text follows the value");
+	*ret = take_ptr(o);
+	return 0;
+}
+
+int json_read_at(int dirfd, const char *path, size_t max, struct json_object **ret, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = io_read_at(dirfd, path, max, &text, &len);
+
+	if (r < 0)
+		return err_set(e, -r, "reading '%s': %s", path, err_str(r));
+	r = json_parse(text, len, ret, e);
+	return r < 0 ? err_wrap(e, r, "'%s'", path) : 0;
+}
+
+struct json_object *json_get(struct json_object *o, const char *key)
+{
+	struct json_object *v = NULL;
+
+	if (!json_object_is_type(o, json_type_object) || !json_object_object_get_ex(o, key, &v))
+		return NULL;
+	return v;
+}
+
+struct json_object *json_path(struct json_object *o, const char *path)
+{
+	char key[64];
+
+	while (o && *path) {
+		size_t len = strcspn(path, ".");
+
+		if (len >= sizeof(key))
+			return NULL;
+		memcpy(key, path, len);
+		key[len] = '\0';
+		o = json_get(o, key);
+		path += len + (path[len] == '.');
+	}
+	return o;
+}
+
+const char *json_str(struct json_object *o, const char *path)
+{
+	struct json_object *v = json_path(o, path);
+
+	return json_object_is_type(v, json_type_string) ? json_object_get_string(v) : NULL;
+}
+
+bool json_flag(struct json_object *o, const char *path)
+{
+	struct json_object *v = json_path(o, path);
+
+	return json_object_is_type(v, json_type_boolean) && json_object_get_boolean(v);
+}
+
+int json_int(struct json_object *o, const char *path, int64_t *ret)
+{
+	struct json_object *v = json_path(o, path);
+
+	if (!json_object_is_type(v, json_type_int))
+		return -ENOENT;
+	*ret = json_object_get_int64(v);
+	return 0;
+}
+
+size_t json_len(struct json_object *o)
+{
+	return json_object_is_type(o, json_type_array) ? json_object_array_length(o) : 0;
+}
+
+struct json_object *json_at(struct json_object *o, size_t idx)
+{
+	return idx < json_len(o) ? json_object_array_get_idx(o, idx) : NULL;
+}
+
+void json_add_str(struct json_object *o, const char *key, const char *value)
+{
+	(void)json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
+}
+
+void json_add_int(struct json_object *o, const char *key, int64_t value)
+{
+	(void)json_object_object_add(o, key, json_object_new_int64(value));
+}
+
+void json_add_bool(struct json_object *o, const char *key, bool value)
+{
+	(void)json_object_object_add(o, key, json_object_new_boolean(value));
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINES_PER_SECOND 10
+#define NS_PER_S         1000000000ULL
+
+/* Set once by log_init(), before any thread or fork. */
+static struct {
+	const char *program;
+	const char *spec; /* the environment's string, or NULL */
+	enum log_level level;
+} conf = { .program = "dvs", .level = LOG_WARN };
+
+static const char *const level_name[] = {
+	[LOG_ERROR] = "error", [LOG_WARN] = "warn",   [LOG_INFO] = "info",
+	[LOG_DEBUG] = "debug", [LOG_TRACE] = "trace",
+};
+
+static int level_parse(const char *s, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(level_name); i++)
+		if (strlen(level_name[i]) == len && !memcmp(level_name[i], s, len))
+			return (int)i;
+	return -1;
+}
+
+/* Find the level of @module in "info,ns=trace"; NULL asks for the bare one. */
+static int spec_level(const char *spec, const char *module)
+{
+	int found = -1;
+
+	while (spec && *spec) {
+		size_t len = strcspn(spec, ",");
+		const char *eq = memchr(spec, '=', len);
+
+		if (!eq && !module)
+			found = level_parse(spec, len);
+		if (eq && module && strlen(module) == (size_t)(eq - spec) &&
+		    !memcmp(module, spec, (size_t)(eq - spec)))
+			return level_parse(eq + 1, len - (size_t)(eq - spec) - 1);
+		spec += len + (spec[len] == ',');
+	}
+	return found;
+}
+
+void log_init(const char *program, const char *env, bool verbose)
+{
+	int level;
+
+	conf.program = program;
+	conf.spec = getenv(env);
+	level = spec_level(conf.spec, NULL);
+	conf.level = level >= 0 ? (enum log_level)level : verbose ? LOG_INFO : LOG_WARN;
+}
+
+bool log_on(const char *module, enum log_level level)
+{
+	int own = conf.spec ? spec_level(conf.spec, module) : -1;
+
+	return level <= (own >= 0 ? (enum log_level)own : conf.level);
+}
+
+/* What is printed may come from a container: no control character reaches the terminal. */
+static void defang(char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			*s = '?';
+}
+
+void log_line(const char *module, enum log_level level, const char *fmt, ...)
+{
+	int saved = errno, n, m;
+	char line[512];
+	va_list ap;
+
+	if (level <= LOG_WARN)
+		n = snprintf(line, sizeof(line), "%s: %s", conf.program,
+			     level == LOG_WARN ? "warning: " : "");
+	else
+		n = snprintf(line, sizeof(line), "%s: %s: ", conf.program, module);
+	va_start(ap, fmt);
+	m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
+	va_end(ap);
+	if (m < 0)
+		return;
+	defang(line);
+	n = (int)strlen(line);
+	line[n++] = '\n';
+	(void)!write(STDERR_FILENO, line, (size_t)n);
+	errno = saved;
+}
+
+bool log_allowed(struct log_limit *limit)
+{
+	struct timespec ts;
+	uint64_t now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	now = (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+	if (now - limit->window_ns >= NS_PER_S)
+		*limit = (struct log_limit){ .window_ns = now };
+	return limit->count++ < LINES_PER_SECOND;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * opt.h - one table per verb: it is parsed, printed as help, completed, and checked against the man page.
+ *
+ * Theory of operation
+ *
+ * A program is a table of verbs, a verb has a table of options. opt_main()
+ * finds the verb, answers --help, --version and "completions SHELL", and calls
+ * the verb's run() with a parser. run() takes options with opt_next() until it
+ * gives 0, then reads the operands: TARGET before "--", COMMAND after it.
+ * Options may stand before or after the target, but end at the first operand
+ * after it: in "attach web ls -l", -l is ls's.
+ */
+#ifndef BASE_OPT_H
+#define BASE_OPT_H
+
+#include <stdbool.h>
+
+#include "compiler.h"
+#include "err.h"
+
+#define OPT_LONG 0x100 /* ids from here have no short form */
+
+#define OPT_EXIT_FAILED 1
+#define OPT_EXIT_USAGE  2
+
+/* What a shell may offer for an argument. */
+enum opt_complete {
+	OPT_COMPLETE_NONE,
+	OPT_COMPLETE_FILE,
+	OPT_COMPLETE_DIR,
+	OPT_COMPLETE_TARGET
+};
+
+struct verb;
+
+struct opt {
+	int id; /* what opt_next() returns: a letter, which is the short option too, or OPT_LONG + n */
+	const char *name; /* long name, without dashes */
+	const char *arg;  /* its argument's name, "N" or "a|b|c"; NULL if it takes none */
+	const char *help; /* one line, lower case, no full stop */
+	enum opt_complete complete;
+};
+
+struct opt_parser {
+	const struct verb *verb;
+	int argc;
+	char **argv;          /* borrowed; argv[0] is the verb */
+	const char *arg;      /* of the option just returned, or NULL */
+	const char **operand; /* borrowed from argv; ends with NULL */
+	int noperands;
+	bool literal; /* "--" was seen */
+};
+
+struct verb {
+	const char *name;
+	const char *operands; /* "TARGET [-- COMMAND...]" */
+	const char *summary;  /* one line */
+	const char *details;  /* paragraph for --help, or NULL */
+	const struct opt *opts;
+	int ntargets;               /* operands before the command: options may follow these */
+	enum opt_complete complete; /* what the first operand is */
+	int (*run)(struct opt_parser *p); /* returns the exit code */
+};
+
+struct program {
+	const char *name;
+	const char *version;
+	const char *summary;
+	const char *footer;       /* last paragraph of --help: environment, files; or NULL */
+	const struct verb *verbs; /* ends with .name == NULL */
+};
+
+/*
+ * opt_next() - The next option's id, and its argument in @p->arg.
+ *
+ * Return: > 0 an id; 0 no more, the operands are @p->operand[0 .. noperands - 1];
+ *	   -EINVAL and @e for an option that is unknown or lacks its argument.
+ */
+int opt_next(struct opt_parser *p, struct err *e) _must_check_;
+
+/* Exit code of the whole program. */
+int opt_main(const struct program *prog, int argc, char **argv);
+
+/* A number within [@min, @max]; the message names option @what. */
+int opt_number(const char *text, const char *what, long min, long max, long *ret, struct err *e)
+	_must_check_;
+
+#endif

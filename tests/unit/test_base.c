@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "cleanup.h"
+#include "cursor.h"
+#include "err.h"
+#include "io.h"
+#include "json.h"
+#include "opt.h"
+#include "pidfd.h"
+
+static void test_err(void **state)
+{
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(err_set(&e, ENOENT, "no container '%s'", "web"), -ENOENT);
+	assert_int_equal(err_wrap(&e, -ENOENT, "attaching"), -ENOENT);
+	assert_string_equal(e.msg, "attaching: no container 'web'");
+	for (int i = 0; i < 100; i++)
+		(void)err_wrap(&e, -ENOENT, "%0200d", i);
+	assert_true(strlen(e.msg) < sizeof(e.msg));
+	assert_int_equal(err_set(NULL, EIO, "nobody listens"), -EIO);
+	assert_string_equal(err_str(-ENOENT), "No such file or directory");
+	assert_string_equal(err_str(99999), "unknown error");
+}
+
+static void test_cursor(void **state)
+{
+	static const uint8_t bytes[] = { 1, 2, 0, 3, 0, 0, 0, 4 };
+	struct cursor c = cur_of(bytes, sizeof(bytes));
+
+	(void)state;
+	assert_int_equal(cur_u8(&c), 1);
+	assert_int_equal(cur_le16(&c), 2);
+	assert_int_equal(cur_le32(&c), 3);
+	assert_int_equal(cur_left(&c), 1);
+	assert_int_equal(cur_le16(&c), 0); /* one past: nothing is taken, the error sticks */
+	assert_false(cur_ok(&c));
+	assert_int_equal(c.off, 7);
+	assert_int_equal(cur_u8(&c), 0);
+	assert_int_equal(cur_left(&c), 0);
+
+	c = cur_of(bytes, sizeof(bytes));
+	cur_skip(&c, SIZE_MAX); /* would wrap */
+	assert_false(cur_ok(&c));
+	c = cur_of(bytes, sizeof(bytes));
+	cur_skip(&c, sizeof(bytes)); /* the last byte */
+	assert_true(cur_ok(&c));
+	assert_int_equal(cur_left(&c), 0);
+}
+
+static void test_span(void **state)
+{
+	struct cursor c = cur_of("a b\n\nlast", 9);
+	struct span line, word;
+	uint64_t v;
+
+	(void)state;
+	assert_int_equal(cur_until(&c, '\n', &line), 1);
+	assert_int_equal(span_word(&line, &word), 1);
+	assert_true(span_eq(word, "a"));
+	assert_int_equal(span_word(&line, &word), 1);
+	assert_true(span_eq(word, "b"));
+	assert_int_equal(span_word(&line, &word), 0);
+	assert_int_equal(cur_until(&c, '\n', &line), 1);
+	assert_int_equal(line.len, 0);
+	assert_int_equal(cur_until(&c, '\n', &line), 1);
+	assert_true(span_eq(line, "last"));
+	assert_int_equal(cur_until(&c, '\n', &line), 0);
+
+	assert_int_equal(span_u64((struct span){ "18446744073709551615", 20 }, 10, &v), 0);
+	assert_true(v == UINT64_MAX);
+	assert_int_equal(span_u64((struct span){ "18446744073709551616", 20 }, 10, &v), -ERANGE);
+	assert_int_equal(span_u64((struct span){ "777", 3 }, 8, &v), 0);
+	assert_int_equal(v, 0777);
+	assert_int_equal(span_u64((struct span){ "8", 1 }, 8, &v), -EINVAL);
+	assert_int_equal(span_u64((struct span){ "", 0 }, 10, &v), -EINVAL);
+	assert_int_equal(span_u64((struct span){ "-1", 2 }, 10, &v), -EINVAL);
+}
+
+static void test_io(void **state)
+{
+	char dir[] = "/tmp/dvs-test-XXXXXX", *buf;
+	int dirfd, sock[2], fds[2];
+	size_t len, nfds;
+	char byte = 'x';
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY);
+	assert_true(dirfd >= 0);
+	assert_int_equal(mkfifoat(dirfd, "fifo", 0600), 0);
+	assert_int_equal(io_read_at(dirfd, "fifo", 10, &buf, &len), 0); /* does not hang */
+	assert_int_equal(len, 0);
+	free(buf);
+	assert_int_equal(io_read_at(AT_FDCWD, "/proc/self/status", 10, &buf, &len), -EFBIG);
+	assert_int_equal(io_read_at(dirfd, "none", 10, &buf, &len), -ENOENT);
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock), 0);
+	assert_int_equal(io_send_fds(sock[0], &byte, 1, &dirfd, 1), 0);
+	assert_int_equal(io_recv_fds(sock[1], &byte, 1, fds, 2, &nfds), 1);
+	assert_int_equal(nfds, 1);
+	assert_int_equal(faccessat(fds[0], "fifo", F_OK, 0), 0);
+	close(fds[0]);
+	close(sock[0]);
+	assert_int_equal(io_recv_fds(sock[1], &byte, 1, fds, 2, &nfds), 0);
+	close(sock[1]);
+	assert_int_equal(unlinkat(dirfd, "fifo", 0), 0);
+	close(dirfd);
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static void test_json(void **state)
+{
+	static const char *const bad[] = { "", "{", "{} x", "[1,", "\"\xff", "{\"a\":1}}" };
+	const char *good = "{\"a\":{\"b\":[1,\"two\",true]},\"n\":-9223372036854775808}\n";
+	struct json_object *o, *deep;
+	char nested[300];
+	int64_t n;
+
+	(void)state;
+	assert_int_equal(json_parse(good, strlen(good), &o, NULL), 0);
+	assert_int_equal(json_len(json_path(o, "a.b")), 3);
+	assert_null(json_str(o, "a.b"));
+	assert_null(json_str(o, "a.none.deeper"));
+	assert_null(json_at(json_path(o, "a.b"), 3));
+	assert_int_equal(json_int(o, "n", &n), 0);
+	assert_true(n == INT64_MIN);
+	assert_int_equal(json_int(o, "a", &n), -ENOENT);
+	json_object_put(o);
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (json_parse(bad[i], strlen(bad[i]), &o, NULL) != -EPROTO)
+			fail_msg("took '%s'", bad[i]);
+	memset(nested, '[', sizeof(nested));
+	assert_int_equal(json_parse(nested, sizeof(nested), &deep, NULL), -EPROTO);
+}
+
+static void test_pid(void **state)
+{
+	_cleanup_pid_ struct pid_ref p = PID_REF_INIT;
+	struct err e = { 0 };
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(pid_open(1 << 30, &p, &e), -ESRCH);
+	assert_non_null(strstr(e.msg, "1073741824"));
+	child = fork();
+	if (!child)
+		for (;;)
+			pause();
+	assert_int_equal(pid_open(child, &p, &e), 0);
+	assert_true(pid_alive(&p));
+	assert_int_equal(pidfd_signal(p.pidfd, SIGKILL), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_false(pid_alive(&p));
+}
+
+static int seen_ids[8], nseen, seen_operands;
+static char first_operand[32], last_operand[32];
+
+static int run_probe(struct opt_parser *p)
+{
+	struct err e = { 0 };
+	int id;
+
+	nseen = 0;
+	while ((id = opt_next(p, &e)) > 0)
+		seen_ids[nseen++] = id;
+	if (id < 0)
+		return OPT_EXIT_USAGE;
+	seen_operands = p->noperands;
+	strcpy(first_operand, p->noperands ? p->operand[0] : "");
+	strcpy(last_operand, p->noperands ? p->operand[p->noperands - 1] : "");
+	return 0;
+}
+
+static int parse(const char *words)
+{
+	static const struct opt opts[] = {
+		{ 'u', "user", "USER", "as whom", 0 },
+		{ 'v', "verbose", NULL, "say more", 0 },
+		{ OPT_LONG + 1, "long-only", NULL, "no short form", 0 },
+		{ 0 },
+	};
+	static const struct verb verbs[] = {
+		{ "attach", "TARGET [-- COMMAND...]", "s", NULL, opts, 1, 0, run_probe },
+		{ 0 },
+	};
+	static const struct program prog = { "probe", "1", "s", NULL, verbs };
+	char buf[200], *argv[16] = { buf }, *save = NULL;
+	int argc = 1;
+
+	strcpy(buf, words);
+	for (char *w = strtok_r(buf, " ", &save); w; w = strtok_r(NULL, " ", &save))
+		argv[argc++] = w;
+	return opt_main(&prog, argc, argv);
+}
+
+static void test_opt(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("attach -u root web --verbose"), 0);
+	assert_int_equal(nseen, 2);
+	assert_int_equal(seen_ids[1], 'v');
+	assert_int_equal(seen_operands, 1);
+	assert_int_equal(parse("attach web ls -v"), 0); /* -v is of ls */
+	assert_int_equal(nseen, 0);
+	assert_int_equal(seen_operands, 3);
+	assert_string_equal(last_operand, "-v");
+	assert_int_equal(parse("attach web --long-only -- ls --help"), 0);
+	assert_int_equal(nseen, 1);
+	assert_int_equal(seen_ids[0], OPT_LONG + 1);
+	assert_string_equal(first_operand, "web");
+	assert_string_equal(last_operand, "--help");
+	assert_int_equal(parse("attach -- web"), 0);
+	assert_int_equal(seen_operands, 1);
+	assert_int_equal(parse("attach"), 0);
+	assert_int_equal(seen_operands, 0);
+	assert_int_equal(parse("attach --nope web"), OPT_EXIT_USAGE);
+	assert_int_equal(parse("attach web -u"), OPT_EXIT_USAGE);
+	assert_int_equal(parse("attach web --verbose=1"), OPT_EXIT_USAGE);
+	assert_int_equal(parse("atach web"), OPT_EXIT_USAGE);
+	assert_int_equal(parse(""), OPT_EXIT_USAGE);
+}
+
+static void test_opt_number(void **state)
+{
+	struct err e = { 0 };
+	long v;
+
+	(void)state;
+	assert_int_equal(opt_number("7", "--n", 0, 7, &v, &e), 0);
+	assert_int_equal(v, 7);
+	assert_int_equal(opt_number("8", "--n", 0, 7, &v, &e), -EINVAL);
+	assert_int_equal(opt_number("", "--n", 0, 7, &v, &e), -EINVAL);
+	assert_int_equal(opt_number("7x", "--n", 0, 7, &v, &e), -EINVAL);
+	assert_int_equal(opt_number("99999999999999999999", "--n", 0, 7, &v, &e), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_err),  cmocka_unit_test(test_cursor),
+		cmocka_unit_test(test_span), cmocka_unit_test(test_io),
+		cmocka_unit_test(test_json), cmocka_unit_test(test_pid),
+		cmocka_unit_test(test_opt),  cmocka_unit_test(test_opt_number),
+	};
+
+	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
