@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cleanup.h"
+#include "text.h"
+
+static void test_safe(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "", "" },
+		{ "web", "web" },
+		{ "a\nb\tc", "a\\nb\\tc" },
+		{ "back\\slash", "back\\\\slash" },
+		{ "\033[2Jgone", "\\x1b[2Jgone" },
+		{ "\177\r\a", "\\x7f\\x0d\\x07" },
+		{ "caf\xc3\xa9", "caf\xc3\xa9" },
+		{ "\xe6\x97\xa5\xf0\x9f\x90\xb3", "\xe6\x97\xa5\xf0\x9f\x90\xb3" },
+		{ "\xc2\x9b"
+		  "31m",
+		  "\\u{9b}31m" },                              /* CSI as one C1 character */
+		{ "\xe2\x80\xaegpj.exe", "\\u{202e}gpj.exe" }, /* right-to-left override */
+		{ "we\xe2\x80\x8b"
+		  "b",
+		  "we\\u{200b}b" },
+		{ "\xf3\xa0\x81\x81", "\\u{e0041}" },
+		/* not UTF-8: stray, cut short, overlong, surrogate, beyond the end */
+		{ "\x80", "\\x80" },
+		{ "\xff\xfe", "\\xff\\xfe" },
+		{ "\xe6\x97", "\\xe6\\x97" },
+		{ "\xc3(", "\\xc3(" },
+		{ "\xc0\xaf", "\\xc0\\xaf" },
+		{ "\xe0\x80\xaf", "\\xe0\\x80\\xaf" },
+		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" },
+		{ "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *s = text_safe(cases[i].in);
+
+		assert_non_null(s);
+		assert_string_equal(s, cases[i].out);
+	}
+}
+
+static void test_width_cut(void **state)
+{
+	static const struct {
+		const char *in;
+		size_t width, columns;
+		const char *cut;
+	} cases[] = {
+		{ "", 0, 0, "" },
+		{ "docker", 6, 6, "docker" },
+		{ "docker", 6, 5, "do..." },
+		{ "docker", 6, 4, "d..." },
+		{ "docker", 6, 3, "doc" },
+		{ "docker", 6, 0, "" },
+		{ "caf\xc3\xa9s", 5, 5, "caf\xc3\xa9s" },
+		{ "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", 6, 6,
+		  "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e" },
+		{ "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", 6, 5, "\xe6\x97\xa5..." },
+		{ "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", 6, 4,
+		  "..." }, /* half a character is none */
+		{ "\xe6\x97\xa5\xe6\x9c\xac", 4, 3, "\xe6\x97\xa5" },
+		{ "e\xcc\x81t", 2, 1, "e\xcc\x81" }, /* the accent stays with its letter */
+		{ "\xff\xff", 2, 1, "\xff" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *s = strdup(cases[i].in);
+
+		assert_int_equal(text_width(s), cases[i].width);
+		text_cut(s, cases[i].columns);
+		assert_string_equal(s, cases[i].cut);
+		assert_true(text_width(s) <= cases[i].columns);
+	}
+}
+
+/* Two rows of three columns, as printed for a terminal of @width columns. */
+static char *printed(size_t width, size_t least)
+{
+	_cleanup_text_table_ struct text_table t = TEXT_TABLE_INIT(3);
+	const char *head[] = { "NAME", "IMAGE", "UP" };
+	const char *row[] = { "w\neb", "registry/a-long-image", NULL };
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	assert_non_null(f);
+	assert_int_equal(text_table_add(&t, head), 0);
+	assert_int_equal(text_table_add(&t, row), 0);
+	text_table_print(&t, f, width, 1, least);
+	assert_int_equal(fclose(f), 0);
+	return text;
+}
+
+static void test_table(void **state)
+{
+	static const struct {
+		size_t width, least;
+		const char *out;
+	} cases[] = {
+		{ 0, 5,
+		  "NAME   IMAGE                  UP\n"
+		  "w\\neb  registry/a-long-image  \n" },
+		{ 32, 5,
+		  "NAME   IMAGE                  UP\n"
+		  "w\\neb  registry/a-long-image  \n" },
+		{ 31, 5,
+		  "NAME   IMAGE                 UP\n"
+		  "w\\neb  registry/a-long-i...  \n" },
+		{ 1, 8,
+		  "NAME   IMAGE     UP\n"
+		  "w\\neb  regis...  \n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *s = printed(cases[i].width, cases[i].least);
+
+		assert_string_equal(s, cases[i].out);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_safe),
+		cmocka_unit_test(test_width_cut),
+		cmocka_unit_test(test_table),
+	};
+
+	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
+}
