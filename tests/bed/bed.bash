@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+# bed.bash - what every case loads: capabilities, waiting, facts about processes.
+#
+# Theory of operation
+#
+# A case runs inside "tests/bed/enter", so it may start what it likes under the engines' default
+# paths. `need CAP...` at its start skips it with a reason where the machine can't; the runner
+# turns that into a failure if MUST_RUN names CAP. An engine's file has the functions
+#
+#	ENGINE_up		start its daemon, if it has one
+#	ENGINE_run NAME IMAGE	start a container; sets TARGET (what cntr is given) and TPID
+#	ENGINE_rm NAME		stop and remove it
+#	ENGINE_down		stop the daemon
+#
+# and a cap_ENGINE that says why not. Images are names of trees made by images.bash.
+# State goes through exported variables and files below $BED, since bats runs each test in a
+# process of its own.
+
+BED_DIR=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+ROOT=$(dirname "$(dirname "$BED_DIR")")
+: "${CNTR:=$ROOT/build/cntr}"
+export CNTR ROOT BED_DIR
+[ -n "${BED:-}" ] || {
+	echo "run cases through 'make check T=FILE' or tests/bed/enter, not with bats alone" >&2
+	exit 1
+}
+# A failure is to be read by a stranger: no colours, no translations.
+export LC_ALL=C.UTF-8 TERM=xterm
+if declare -F bats_require_minimum_version >/dev/null; then
+	bats_require_minimum_version 1.5.0
+fi
+
+# shellcheck source=/dev/null
+for bed_file in "$BED_DIR"/{caps,images,proc}.bash "$BED_DIR"/engine-*.bash; do
+	source "$bed_file"
+done
+
+# bed_engine_up ENGINE: need it, start it.
+bed_engine_up()
+{
+	need "$1"
+	"${1}_up"
+}
+
+# wait_for SECONDS CMD...: until CMD succeeds.
+wait_for()
+{
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || {
+			echo "gave up waiting for: $*"
+			return 1
+		}
+		sleep 0.05
+	done
+}
+
+# start_daemon NAME CMD...: in the background, log and pid below $BED. It must not hold bats's descriptors.
+start_daemon()
+{
+	local name=$1
+	shift
+	"$@" </dev/null >"$BED/$name.log" 2>&1 3>&- 4>&- &
+	echo $! >"$BED/$name.pid"
+}
+
+# stop_pid PID [SECONDS]: TERM, then KILL.
+stop_pid()
+{
+	local end=$((SECONDS + ${2:-10}))
+	kill -TERM "$1" 2>/dev/null || return 0
+	while alive "$1"; do
+		if [ "$SECONDS" -ge "$end" ]; then
+			kill -KILL "$1" 2>/dev/null || return 0
+		fi
+		sleep 0.02
+	done
+}
+
+# stop_daemon NAME
+stop_daemon()
+{
+	[ -f "$BED/$1.pid" ] || return 0
+	stop_pid "$(<"$BED/$1.pid")"
+	rm "$BED/$1.pid"
+}
+
+# --- assertions: each says what it expected and what it got ---
+
+fail()
+{
+	printf '%s\n' "$@" >&2
+	return 1
+}
+
+# same WANT GOT [WHAT]
+same()
+{
+	[ "$1" = "$2" ] || fail "${3:-values} differ" "wanted: $1" "got:    $2"
+}
+
+# matches TEXT REGEX
+matches()
+{
+	[[ $1 =~ $2 ]] || fail "no match for: $2" "in: $1"
+}
+
+# misses TEXT REGEX
+misses()
+{
+	! [[ $1 =~ $2 ]] || fail "unwanted match for: $2" "in: $1"
+}

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+# caps.bash - what this machine can do. cap_NAME succeeds or prints the reason why not.
+
+# need CAP...: skip the test, or the file, unless the machine has them all.
+need()
+{
+	local cap why
+	for cap; do
+		why=$("cap_$cap" 2>&1) || skip "$cap: ${why:-not here}"
+	done
+}
+
+# bed_caps: every capability this machine has, with commas: a value for MUST_RUN.
+bed_caps()
+{
+	local fn caps=()
+	for fn in $(compgen -A function cap_ | sort); do
+		("$fn") >/dev/null 2>&1 && caps+=("${fn#cap_}")
+	done
+	(IFS=, && echo "${caps[*]}")
+}
+
+has()
+{
+	local p
+	for p; do
+		command -v "$p" >/dev/null || {
+			echo "$p is not installed"
+			return 1
+		}
+	done
+}
+
+cap_docker() { has dockerd docker runc containerd && cap_overlay; }
+cap_podman() { has podman runc conmon && cap_overlay; }
+cap_rootless() { has podman runc conmon newuidmap setpriv && cap_userns && cap_fuse; }
+cap_containerd() { has containerd ctr runc && cap_overlay; }
+cap_runc() { has runc; }
+cap_lxc() { has lxc-start lxc-stop lxc-info; }
+cap_nspawn() { has systemd-nspawn; }
+cap_bwrap() { has bwrap; }
+cap_unshare() { has unshare; }
+cap_pty() { [ -c /dev/ptmx ] && has python3; }
+cap_tmux() { has tmux; }
+cap_debugger() { has gdb strace; }
+
+cap_overlay() { grep -qw overlay /proc/filesystems || modprobe overlay 2>/dev/null || { echo "no overlayfs in this kernel"; return 1; }; }
+
+# Overlay layers given as descriptors: fsconfig(FSCONFIG_SET_FD, "lowerdir+"), Linux 6.13.
+cap_overlay_fd() { cap_overlay && kernel_at_least 6 13; }
+
+cap_fuse() { { : <>/dev/fuse; } 2>/dev/null || { echo "/dev/fuse can't be opened"; return 1; }; }
+cap_userns() { unshare --user true 2>/dev/null || { echo "user namespaces are not permitted"; return 1; }; }
+cap_timens() { unshare --time true 2>/dev/null || { echo "no time namespaces"; return 1; }; }
+
+# Any file system can be the source of an id-mapped mount, Linux 5.12.
+cap_idmap() { cap_userns && kernel_at_least 5 12; }
+
+cap_cgroup1() { grep -q ' - cgroup cgroup ' /proc/self/mountinfo || { echo "no cgroup v1 hierarchy is mounted"; return 1; }; }
+cap_cgroup2() { grep -q ' - cgroup2 ' /proc/self/mountinfo || { echo "no cgroup v2 hierarchy is mounted"; return 1; }; }
+cap_memcg() { cgroup_of_controller memory >/dev/null || { echo "no memory controller"; return 1; }; }
+cap_seccomp() { grep -q '^Seccomp:' /proc/self/status || { echo "no seccomp in this kernel"; return 1; }; }
+cap_apparmor() { [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] || { echo "AppArmor is off"; return 1; }; }
+
+kernel_at_least()
+{
+	local major minor
+	IFS=.- read -r major minor _ < <(uname -r)
+	((major > $1 || (major == $1 && minor >= $2))) || {
+		echo "Linux $(uname -r) is older than $1.$2"
+		return 1
+	}
+}
