@@ -24,12 +24,12 @@
 #define OPT_EXIT_FAILED 1
 #define OPT_EXIT_USAGE  2
 
-/* What a shell may offer for an argument. */
+/* What a shell may offer for an argument, besides the lower-case words of "a|b|c"; may be or-ed. */
 enum opt_complete {
-	OPT_COMPLETE_NONE,
-	OPT_COMPLETE_FILE,
-	OPT_COMPLETE_DIR,
-	OPT_COMPLETE_TARGET
+	OPT_COMPLETE_NONE = 0,
+	OPT_COMPLETE_FILE = 1 << 0,
+	OPT_COMPLETE_DIR = 1 << 1,
+	OPT_COMPLETE_TARGET = 1 << 2 /* what program.targets prints */
 };
 
 struct verb;
@@ -68,6 +68,7 @@ struct program {
 	const char *version;
 	const char *summary;
 	const char *footer;       /* last paragraph of --help: environment, files; or NULL */
+	const char *targets;      /* "ps --names": what prints TARGETs, one a line; or NULL */
 	const struct verb *verbs; /* ends with .name == NULL */
 };
 
