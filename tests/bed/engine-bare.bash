@@ -47,6 +47,7 @@ bare_rm()
 	done
 	wait_for 10 bare_gone "$pid"
 	rm "$BED/bare-$1.pid"
+	cgroup_remove "$1"
 }
 
 bare_gone() { ! alive "$1"; }
@@ -72,7 +73,7 @@ nspawn_run()
 	bare_target "$1"
 	TARGET=nspawn:$1
 }
-nspawn_rm() { bare_rm "$1"; }
+nspawn_rm() { bare_rm "$1" && rm -rf --one-file-system "${BED:?}/nspawn/$1"; }
 nspawn_down() { bare_down; }
 
 # --- bubblewrap ---
@@ -85,7 +86,7 @@ bwrap_run()
 		"${@:3}" /app
 	bare_target "$1"
 }
-bwrap_rm() { bare_rm "$1"; }
+bwrap_rm() { bare_rm "$1" && rm -rf --one-file-system "${BED:?}/bwrap/$1"; }
 bwrap_down() { bare_down; }
 
 # --- unshare: the caller is root inside, and nothing else is mapped ---
@@ -98,5 +99,5 @@ unshare_run()
 	bare_start "$1" unshare -Urmpfn --kill-child --mount-proc --root="$BED/unshare/$1" "${@:3}" /app
 	bare_target "$1"
 }
-unshare_rm() { bare_rm "$1"; }
+unshare_rm() { bare_rm "$1" && rm -rf --one-file-system "${BED:?}/unshare/$1"; }
 unshare_down() { bare_down; }

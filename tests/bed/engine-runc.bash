@@ -30,6 +30,7 @@ runc_run()
 runc_rm()
 {
 	runc delete -f "$1"
+	rm -rf --one-file-system "${BED:?}/runc/$1"
 }
 
 runc_down()

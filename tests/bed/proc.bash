@@ -80,6 +80,15 @@ cgroup_join()
 	done
 }
 
+# cgroup_remove NAME: it and what its processes made below.
+cgroup_remove()
+{
+	local m
+	for m in $(cgroup_mounts); do
+		find "$m/$BED_CGROUP/$1" -depth -type d -exec rmdir {} + 2>/dev/null || :
+	done
+}
+
 # tree_state DIR...: names, types and modes below; to compare before and after.
 tree_state()
 {
