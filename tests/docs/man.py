@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """man.py PROGRAM MAN-DIRECTORY - do the manual pages say what the option tables say?
 
@@ -46,56 +46,58 @@ def page_options(page):
     return {plain(line).replace(",", "") for line in lines}
 
 
-def check_verb(name, operands, options, page):
-    bad = [f"{o}: in the option table, not in the page" for o in options - page_options(page)]
-    bad += [f"{o}: in the page, not in the option table" for o in page_options(page) - options]
-    synopsis = plain(section(page, "SYNOPSIS"))
-    if operands != "-" and operands not in synopsis:
+def check_verb(operands, options, page):
+    bad = [f"{o}: in the option table, not in the page" for o in sorted(options - page_options(page))]
+    bad += [f"{o}: in the page, not in the option table" for o in sorted(page_options(page) - options)]
+    if operands != "-" and operands not in plain(section(page, "SYNOPSIS")):
         bad.append(f"the synopsis lacks the operands '{operands}'")
-    return [f"{name}: {b}" for b in bad]
+    return bad
 
 
 def check_format(path):
-    roff = subprocess.run(["scdoc"], stdin=open(path, "rb"), capture_output=True, check=False)
+    with open(path, "rb") as source:
+        roff = subprocess.run(["scdoc"], stdin=source, capture_output=True, check=False)
     if roff.returncode:
-        return [f"{path}: scdoc: {roff.stderr.decode()}"]
+        return [f"scdoc: {roff.stderr.decode()}"]
     text = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-"], input=roff.stdout,
                           capture_output=True, check=False,
                           env=dict(os.environ, MANWIDTH="80", LC_ALL="C.UTF-8"))
     if text.returncode or text.stderr or not text.stdout:
-        return [f"{path}: man: {text.stderr.decode()}"]
+        return [f"man: {text.stderr.decode()}"]
     return []
 
 
-def need(tool):
-    if not shutil.which(tool):
-        print(f"skip: no {tool} here")
-        sys.exit(1 if tool in os.environ.get("MUST_RUN", "").split(",") else 77)
+def results(program, mandir):
+    """(name of the check, what is bad) of each check."""
+    name = os.path.basename(program)
+    paths = {os.path.basename(p)[:-len(".1.scd")]: p
+             for p in sorted(glob.glob(f"{mandir}/{name}*.1.scd"))}
+    pages = {}
+    for page, path in paths.items():
+        with open(path, encoding="utf-8") as f:
+            pages[page] = f.read()
+        yield f"{page} is formatted without warnings", check_format(path)
+    verbs = read_tables(program)
+    for verb, (operands, options) in verbs.items():
+        page = f"{name}-{verb}"
+        yield f"{page} has the options", check_verb(operands, options, pages.get(page, ""))
+        yield f"{name} names {page}(1)", [] if f"{page}*(1)" in pages[name] else ["it does not"]
+    lost = [page for page in pages if page != name and page[len(name) + 1:] not in verbs]
+    yield f"each page of {name} has its verb", [f"{page}: no such verb" for page in lost]
 
 
 def main():
-    program, mandir = sys.argv[1:]
-    name = os.path.basename(program)
-    need("scdoc")
-    need("man")
-    pages = {os.path.basename(p)[:-len(".1.scd")]: p for p in glob.glob(f"{mandir}/{name}*.1.scd")}
-    verbs = read_tables(program)
-    text = {page: open(path, encoding="utf-8").read() for page, path in pages.items()}
-    bad = []
-    for verb, (operands, options) in verbs.items():
-        page = f"{name}-{verb}"
-        if page not in pages:
-            bad.append(f"{page}: no such page")
-            continue
-        bad += check_verb(page, operands, options, text[page])
-        if f"{page}*(1)" not in text.get(name, ""):
-            bad.append(f"{name}: does not name {page}(1)")
-    bad += [f"{page}: no such verb" for page in sorted(set(pages) - {name})
-            if page[len(name) + 1:] not in verbs]
-    for path in pages.values():
-        bad += check_format(path)
-    print("\n".join(bad) if bad else f"{len(pages)} pages, {len(verbs)} verbs: the same")
-    sys.exit(bool(bad))
+    for tool in ("scdoc", "man"):
+        if not shutil.which(tool):
+            print(f"1..0 # skip {tool}: it is not installed")
+            return
+    count = 0
+    for name, bad in results(*sys.argv[1:]):
+        count += 1
+        print(f"{'not ok' if bad else 'ok'} {count} - {name}")
+        for line in bad:
+            print("#", line)
+    print(f"1..{count}")
 
 
 main()
