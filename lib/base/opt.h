@@ -68,8 +68,8 @@ struct program {
 	const char *version;
 	const char *summary;
 	const char *footer;       /* last paragraph of --help: environment, files; or NULL */
-	const char *targets;      /* "ps --names": what prints TARGETs, one a line; or NULL */
 	const struct verb *verbs; /* ends with .name == NULL */
+	const char *targets;      /* "ps --names": what prints TARGETs, one a line; or NULL */
 };
 
 /*
