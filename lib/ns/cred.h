@@ -14,7 +14,7 @@
  *				caller's rights (raised hard limits, oom_score_adj)
  *	...			setns() and the view
  *	ns_cred_apply()		inside all namespaces: everything else
- *	ns_seccomp_install()	(seccomp.h)
+ *	ns_seccomp_install()	(filter.h)
  *	execve()		which computes the capabilities
  *
  * What a process may do after execve() is not what it could do before. With P
@@ -52,7 +52,7 @@
 
 #include "err.h"
 #include "idmap.h"
-#include "limits.h"
+#include "rlimits.h"
 #include "passwd.h"
 #include "pidfd.h"
 #include "status.h"
@@ -66,14 +66,15 @@ enum ns_lsm {
 };
 
 struct ns_cred {
-	/* as the target's user namespace sees them */
+	/* as the target's user namespace sees them; -1 is left as it is */
 	uid_t uid;
 	gid_t gid;
 	gid_t *groups; /* ours to free */
 	size_t ngroups;
-	/* the same groups as the reader sees them, for where setgroups(2) is denied inside */
+	/* the same groups as the reader sees them, those that are not mapped too */
 	gid_t *outer_groups;
 	size_t nouter_groups;
+	bool unmapped;  /* uid or gid has no partner in there and isn't ours: apply refuses */
 	bool setgroups; /* the user namespace allows setgroups(2) */
 	bool foreign;   /* the target's user namespace is another than ours */
 
@@ -96,7 +97,7 @@ struct ns_cred_report {
 	uint32_t limits; /* bit RLIMIT_*: as near as possible instead */
 	uint64_t caps;   /* the caller has not got these */
 	bool oom_score_adj;
-	bool groups; /* the supplementary groups are still the caller's */
+	bool groups; /* the supplementary groups are the caller's; between the halves: still to do */
 };
 
 /*
@@ -104,9 +105,11 @@ struct ns_cred_report {
  *
  * Should: be called outside the target's namespaces, with *@ret zeroed or fresh.
  *
+ * An id that the process's own user namespace doesn't map is no error yet, for
+ * ns_cred_set_user() may follow.
+ *
  * Return: 0 and *@ret, the caller's to ns_cred_fini(); -ESRCH the process is
- *	   gone; -ERANGE its uid or gid has no partner in its own user namespace
- *	   (c->uid == -1 would be the result; --user helps); another -errno.
+ *	   gone; another -errno.
  */
 int ns_cred_read(const struct pid_ref *p, struct ns_cred *ret, struct err *e) _must_check_;
 void ns_cred_fini(struct ns_cred *c);
@@ -131,10 +134,12 @@ int ns_cred_drop_caps(struct ns_cred *c, const char *names, struct err *e) _must
 /*
  * ns_cred_prepare() - First half, in the child, before it enters any namespace.
  *
- * Raises hard limits up to the target's (soft limits stay as they are), sets oom_score_adj, and
- * the supplementary groups if the target's user namespace will not allow it.
- * @proc is a descriptor of the host's /proc. Never fails for lack of rights: that goes to @report.
- * Mustn't be called by a process that lives on as something else.
+ * Raises hard limits up to the target's (soft limits stay as they are), sets
+ * oom_score_adj and, where the caller may, the supplementary groups. @proc is a
+ * descriptor of the host's /proc. Lack of rights goes to @report, which is
+ * passed on to the second half.
+ * Mustn't be called by a process that lives on as something else, or that
+ * shares its memory with one (vfork).
  */
 void ns_cred_prepare(const struct ns_cred *c, int proc, struct ns_cred_report *report);
 
@@ -144,7 +149,8 @@ void ns_cred_prepare(const struct ns_cred *c, int proc, struct ns_cred_report *r
  * @proc as above, opened before the namespaces were entered. After it the
  * process has the uid, gid, groups, umask, limits, label (for the next execve)
  * and no_new_privs of @c, and the sets from which execve() makes its
- * capabilities; it is not dumpable until then. Mustn't be followed by anything but ns_seccomp_install() and execve().
+ * capabilities; it is not dumpable until then. The kernel has cleared the
+ * parent-death signal. Mustn't be followed by anything but ns_seccomp_install() and execve().
  */
 int ns_cred_apply(const struct ns_cred *c, int proc, struct ns_cred_report *report, struct err *e)
 	_must_check_;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * seccomp.h - a container's system call filters, from its first process or its configuration.
+ * filter.h - a container's system call filters, from its first process or its configuration.
  *
  * Theory of operation
  *
@@ -9,16 +9,20 @@
  * a tracer that gets stuck on a target that doesn't stop (frozen, in an
  * uninterruptible sleep) could never let go of it; so a short-lived child does
  * it into memory shared with us: whatever happens to that child, the kernel
- * detaches. Nobody is stopped at all if the status file says that there is no filter.
+ * detaches. Nobody is stopped at all if the status file says that there is no
+ * filter. The few system calls that a stop interrupts for good (signal(7): epoll_wait,
+ * sigtimedwait, ...) give the target an EINTR, as with every debugger.
  *
  * Where that isn't permitted, ns_seccomp_from_oci() compiles linux.seccomp of the OCI
  * configuration with libseccomp, in the way runc does. Both give the same struct.
  *
+ * (The file cannot be called seccomp.h, as libseccomp's header is.)
+ *
  * ns_seccomp_install() is the last thing before execve(): each filter may
  * forbid anything but execve.
  */
-#ifndef NS_SECCOMP_H
-#define NS_SECCOMP_H
+#ifndef NS_FILTER_H
+#define NS_FILTER_H
 
 #include <linux/filter.h>
 #include <stdbool.h>

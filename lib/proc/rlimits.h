@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * limits.h - the resource limits of another process.
+ * rlimits.h - the resource limits of another process.
  *
  * They are read from /proc/PID/limits and not by prlimit(2): that would want
  * CAP_SYS_RESOURCE for a process of another user and would name the process by
  * its pid again, while the file is readable by all below a descriptor that
  * cannot change its process. The file holds the raw values of all limits.
  */
-#ifndef PROC_LIMITS_H
-#define PROC_LIMITS_H
+#ifndef PROC_RLIMITS_H
+#define PROC_RLIMITS_H
 
 #include <sys/resource.h>
 

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+#include "filter.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "status.h"
+
+#define STOP_TIMEOUT_NS UINT64_C(300000000) /* a target that runs stops within microseconds */
+#define NS_PER_SEC      UINT64_C(1000000000)
+
+/* What the child hands over: shared memory, written by the child, read after its end. */
+struct result {
+	int r; /* 0 or -errno */
+	const char *step;
+	uint32_t nfilters;
+	uint32_t ninsns;
+	uint64_t stopped_ns;
+	uint16_t lens[NS_SECCOMP_FILTERS_MAX];
+	uint32_t flags[NS_SECCOMP_FILTERS_MAX];
+	/* newest first; a filter may write a whole program behind the last insn that counts */
+	struct sock_filter insns[NS_SECCOMP_INSNS_MAX + BPF_MAXINSNS];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * Wait until the tracee has stopped. Polled, for nothing else ends a wait after
+ * a time. A signal may have been faster than our interrupt: it is then the
+ * tracee's still, and *@ret_sig must be given back to it when it goes on.
+ */
+static int wait_stop(pid_t pid, int *ret_sig)
+{
+	uint64_t end = now_ns() + STOP_TIMEOUT_NS;
+	long pause_ns = 1000;
+
+	do {
+		struct timespec t = { .tv_nsec = pause_ns };
+		int status;
+		pid_t r = waitpid(pid, &status, __WALL | WNOHANG);
+
+		if (r < 0)
+			return errno == ECHILD ? -ESRCH : -errno;
+		if (r == pid && !WIFSTOPPED(status))
+			return -ESRCH;
+		if (r == pid) {
+			*ret_sig = status >> 16 ? 0 : WSTOPSIG(status);
+			return 0;
+		}
+		(void)nanosleep(&t, NULL);
+		if (pause_ns < 1000000)
+			pause_ns *= 2;
+	} while (now_ns() < end);
+	return -EBUSY;
+}
+
+static int get_filter(pid_t pid, uint32_t idx, struct result *res)
+{
+	struct __ptrace_seccomp_metadata meta = { .filter_off = idx };
+	long n = ptrace(PTRACE_SECCOMP_GET_FILTER, pid, idx, &res->insns[res->ninsns]);
+
+	if (n < 0)
+		return -errno;
+	if (!n || n > BPF_MAXINSNS)
+		return -EPROTO;
+	if (idx == NS_SECCOMP_FILTERS_MAX || res->ninsns + (uint32_t)n > NS_SECCOMP_INSNS_MAX)
+		return -E2BIG;
+	/* Since Linux 4.16. */
+	if (ptrace(PTRACE_SECCOMP_GET_METADATA, pid, sizeof(meta), &meta) == sizeof(meta))
+		res->flags[idx] = (uint32_t)meta.flags;
+	res->lens[idx] = (uint16_t)n;
+	res->ninsns += (uint32_t)n;
+	res->nfilters = idx + 1;
+	return 0;
+}
+
+static int get_filters(pid_t pid, struct result *res)
+{
+	int r = 0;
+
+	for (uint32_t idx = 0; idx <= NS_SECCOMP_FILTERS_MAX && r == 0; idx++)
+		r = get_filter(pid, idx, res);
+	return r == -ENOENT ? 0 : r;
+}
+
+/* The tracer; its end detaches, wherever it comes. */
+static int trace(const struct pid_ref *p, struct result *res)
+{
+	uint64_t start;
+	int r, sig = 0;
+
+	res->step = "attach to it";
+	if (ptrace(PTRACE_SEIZE, p->pid, 0, 0) < 0)
+		return -errno;
+	/* The number was looked up again just now: is it still the process that we mean? */
+	if (!pid_alive(p))
+		return -ESRCH;
+	res->step = "stop it";
+	start = now_ns();
+	if (ptrace(PTRACE_INTERRUPT, p->pid, 0, 0) < 0)
+		return -errno;
+	r = wait_stop(p->pid, &sig);
+	if (r < 0)
+		return r;
+	res->step = "ask for its filters";
+	r = get_filters(p->pid, res);
+	(void)ptrace(PTRACE_DETACH, p->pid, 0, sig);
+	res->stopped_ns = now_ns() - start;
+	return r;
+}
+
+static int run_tracer(const struct pid_ref *p, struct result *res)
+{
+	pid_t parent = getpid(), child;
+	int status;
+
+	res->r = -EIO;
+	res->step = "start the child that asks";
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (!child) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent)
+			res->r = trace(p, res);
+		_exit(0);
+	}
+	while (waitpid(child, &status, __WALL) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return res->r;
+}
+
+static bool is_supervised(const struct sock_filter *insns, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint32_t action = insns[i].k & SECCOMP_RET_ACTION_FULL;
+
+		if (insns[i].code == (BPF_RET | BPF_K) &&
+		    (action == SECCOMP_RET_USER_NOTIF || action == SECCOMP_RET_TRACE))
+			return true;
+	}
+	return false;
+}
+
+/* Private copies, and turned round: oldest first. */
+static int take_filters(const struct result *res, struct ns_seccomp *ret)
+{
+	uint32_t off = res->ninsns;
+
+	if (!res->nfilters)
+		return 0;
+	ret->v = calloc(res->nfilters, sizeof(*ret->v));
+	if (!ret->v)
+		return -ENOMEM;
+	while (ret->n < res->nfilters) {
+		uint32_t idx = res->nfilters - 1 - (uint32_t)ret->n;
+		struct ns_seccomp_filter *f = &ret->v[ret->n];
+
+		off -= res->lens[idx];
+		f->insns = calloc(res->lens[idx], sizeof(*f->insns));
+		if (!f->insns)
+			return -ENOMEM;
+		memcpy(f->insns, &res->insns[off], res->lens[idx] * sizeof(*f->insns));
+		f->n = res->lens[idx];
+		f->flags = res->flags[idx] & SECCOMP_FILTER_FLAG_LOG;
+		ret->supervised |= is_supervised(f->insns, f->n);
+		ret->n++;
+	}
+	return 0;
+}
+
+/* The kernel wants CAP_SYS_ADMIN of the initial namespace and no filter of our own; ask before anybody is stopped. */
+static bool may_read(void)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &h, d) < 0 || !(d[0].effective & 1u << CAP_SYS_ADMIN))
+		return false;
+	return prctl(PR_GET_SECCOMP) == SECCOMP_MODE_DISABLED;
+}
+
+static int check_target(const struct pid_ref *p, const struct proc_status *s, struct err *e)
+{
+	if (s->state == 'Z' || s->state == 'X')
+		return err_set(e, ESRCH, "process %d has ended", p->pid);
+	if (s->seccomp == SECCOMP_MODE_STRICT)
+		return err_set(e, EOPNOTSUPP,
+			       "process %d is in seccomp's strict mode, in which no program can be "
+			       "started; --privileged goes without it",
+			       p->pid);
+	if (s->tracer)
+		return err_set(e, EPERM, "process %d is being traced by process %d already", p->pid,
+			       s->tracer);
+	if (s->state == 'D')
+		return err_set(e, EBUSY, "process %d is paused or in an uninterruptible sleep",
+			       p->pid);
+	if (!may_read())
+		return err_set(e, EPERM,
+			       "reading the seccomp filters of process %d needs CAP_SYS_ADMIN and "
+			       "no filter of our own",
+			       p->pid);
+	return 0;
+}
+
+/* The kernel's answers as those of our contract. */
+static int translate(int r)
+{
+	switch (r) {
+	case -EACCES:
+		return -EPERM;
+	case -EIO:         /* unknown request: no CONFIG_SECCOMP_FILTER */
+	case -EINVAL:      /* no CONFIG_CHECKPOINT_RESTORE */
+	case -EMEDIUMTYPE: /* a filter that was not made of classic BPF */
+		return -ENOSYS;
+	default:
+		return r;
+	}
+}
+
+static int read_with_child(const struct pid_ref *p, struct ns_seccomp *ret, struct err *e)
+{
+	/* Populated, so that no page fault prolongs the stop. */
+	struct result *res = mmap(NULL, sizeof(*res), PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	int r;
+
+	if (res == MAP_FAILED)
+		return err_set(e, errno, "out of memory");
+	r = translate(run_tracer(p, res));
+	if (r < 0)
+		(void)err_set(e, -r, "cannot read the seccomp filters of process %d (%s): %s",
+			      p->pid, res->step, err_str(r));
+	if (r == 0 && take_filters(res, ret) < 0)
+		r = err_set(e, ENOMEM, "out of memory");
+	ret->stopped_ns = res->stopped_ns;
+	(void)munmap(res, sizeof(*res));
+	return r;
+}
+
+int ns_seccomp_read(const struct pid_ref *p, struct ns_seccomp *ret, struct err *e)
+{
+	_cleanup_status_ struct proc_status s = { 0 };
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	r = proc_status_read(p, &s, e);
+	if (r < 0)
+		return r;
+	if (s.seccomp == SECCOMP_MODE_DISABLED && s.state != 'Z')
+		return 0;
+	r = check_target(p, &s, e);
+	if (r < 0)
+		return r;
+	return read_with_child(p, ret, e);
+}
+
+void ns_seccomp_fini(struct ns_seccomp *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		free(s->v[i].insns);
+	free(s->v);
+	s->v = NULL;
+	s->n = 0;
+}
+
+int ns_seccomp_install(const struct ns_seccomp *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct sock_fprog prog = { .len = s->v[i].n, .filter = s->v[i].insns };
+
+		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, s->v[i].flags, &prog) == 0)
+			continue;
+		/* An older filter may forbid seccomp(2), yet allow what the target itself used. */
+		if (s->v[i].flags || !i || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
+			return -errno;
+	}
+	return 0;
+}
