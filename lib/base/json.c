@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "io.h"
+#include "text.h"
 
 static void tokener_freep(struct json_tokener **t)
 {
@@ -119,4 +120,39 @@ void json_add_int(struct json_object *o, const char *key, int64_t value)
 void json_add_bool(struct json_object *o, const char *key, bool value)
 {
 	(void)json_object_object_add(o, key, json_object_new_boolean(value));
+}
+
+/* UTF-16, as JSON wants it (RFC 8259, 7) */
+static void put_escape(uint32_t c, FILE *f)
+{
+	if (c > 0xffff) {
+		c -= 0x10000;
+		(void)fprintf(f, "\\u%04x", (unsigned int)(0xd800 + (c >> 10)));
+		c = 0xdc00 + (c & 0x3ff);
+	}
+	(void)fprintf(f, "\\u%04x", (unsigned int)c);
+}
+
+int json_print(struct json_object *o, FILE *f)
+{
+	const char *s = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
+								  JSON_C_TO_STRING_NOSLASHESCAPE);
+	size_t len = s ? strlen(s) : 0;
+
+	if (!s)
+		return -ENOMEM;
+	/* json-c escapes below 0x20; other such characters can only stand inside strings */
+	for (size_t off = 0, n; off < len; off += n) {
+		uint32_t c;
+
+		n = text_decode(s + off, len - off, &c);
+		if (n && (c < 0x7f || !text_invisible(c))) {
+			(void)fwrite(s + off, 1, n, f);
+			continue;
+		}
+		put_escape(n ? c : 0xfffd, f);
+		n = n ? n : 1;
+	}
+	(void)fputc('\n', f);
+	return fflush(f) || ferror(f) ? -EIO : 0;
 }

@@ -11,6 +11,7 @@
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "compiler.h"
 #include "err.h"
@@ -49,5 +50,13 @@ struct json_object *json_at(struct json_object *o, size_t idx);
 void json_add_str(struct json_object *o, const char *key, const char *value);
 void json_add_int(struct json_object *o, const char *key, int64_t value);
 void json_add_bool(struct json_object *o, const char *key, bool value);
+
+/*
+ * json_print() - Print @o, indented, and a newline.
+ *
+ * Strings come from others: what a terminal would act on is printed as \uNNNN, bytes
+ * that are not UTF-8 as \ufffd. Return: 0, -ENOMEM, -EIO.
+ */
+int json_print(struct json_object *o, FILE *f) _must_check_;
 
 #endif

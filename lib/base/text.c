@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +23,8 @@ static bool within(uint32_t c, const struct range *v, size_t n)
 	return false;
 }
 
-/* No glyph of their own, or they change the order of others: a name could pose as another one. */
-static bool is_invisible(uint32_t c)
+/* With these a name could pose as another one. */
+bool text_invisible(uint32_t c)
 {
 	static const struct range v[] = {
 		{ 0x00, 0x1f },       { 0x7f, 0x9f },     /* C0, DEL, C1 */
@@ -99,7 +98,7 @@ static size_t escape_one(const char *s, size_t len, char out[ESCAPE_MAX])
 	}
 	if (c == '\n' || c == '\t' || c == '\\')
 		(void)snprintf(out, ESCAPE_MAX, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : '\\');
-	else if (is_invisible(c))
+	else if (text_invisible(c))
 		(void)snprintf(out, ESCAPE_MAX, c < 0x80 ? "\\x%02x" : "\\u{%x}", (unsigned int)c);
 	else
 		(void)snprintf(out, ESCAPE_MAX, "%.*s", (int)n, s);

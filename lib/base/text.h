@@ -15,6 +15,7 @@
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +28,9 @@
  * Return: its length in bytes, and it in *@ret; 0 if it is not well-formed UTF-8.
  */
 size_t text_decode(const char *s, size_t len, uint32_t *ret);
+
+/* Control characters, and those without a glyph or that change the order of others. */
+bool text_invisible(uint32_t c);
 
 /*
  * text_safe() - A copy of @s with nothing in it that a terminal acts on.

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "cleanup.h"
+#include "json.h"
 #include "text.h"
 
 static void test_safe(void **state)
@@ -133,12 +134,34 @@ static void test_table(void **state)
 	}
 }
 
+static void test_json(void **state)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	assert_non_null(f);
+	json_add_str(o, "a", "x/\n\033[2J\177\xc2\x9b\"");
+	json_add_str(o, "b", "caf\xc3\xa9 \xe2\x80\xae \xf3\xa0\x81\x81 \xff");
+	json_add_str(o, "c", NULL);
+	assert_int_equal(json_print(o, f), 0);
+	assert_int_equal(fclose(f), 0);
+	assert_string_equal(text, "{\n"
+				  "  \"a\":\"x/\\n\\u001b[2J\\u007f\\u009b\\\"\",\n"
+				  "  \"b\":\"caf\xc3\xa9 \\u202e \\udb40\\udc41 \\ufffd\",\n"
+				  "  \"c\":null\n"
+				  "}\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_safe),
 		cmocka_unit_test(test_width_cut),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_json),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
