@@ -18,8 +18,7 @@
 
 BED_DIR=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 ROOT=$(dirname "$(dirname "$BED_DIR")")
-: "${CNTR:=$ROOT/build/cntr}"
-export CNTR ROOT BED_DIR
+export ROOT BED_DIR
 [ -n "${BED:-}" ] || {
 	echo "run cases through 'make check T=FILE' or tests/bed/enter, not with bats alone" >&2
 	exit 1
@@ -31,7 +30,7 @@ if declare -F bats_require_minimum_version >/dev/null; then
 fi
 
 # shellcheck source=/dev/null
-for bed_file in "$BED_DIR"/{caps,images,proc}.bash "$BED_DIR"/engine-*.bash; do
+for bed_file in "$BED_DIR"/{caps,images,proc,attach}.bash "$BED_DIR"/engine-*.bash; do
 	source "$bed_file"
 done
 

@@ -9,6 +9,7 @@ bare_start()
 	cgroup_make "$name"
 	(
 		cgroup_join "$name"
+		export "${IMAGE_ENV?}"
 		exec "$@"
 	) </dev/null >"$BED/bare-$name.log" 2>&1 3>&- 4>&- &
 	echo $! >"$BED/bare-$name.pid"
@@ -69,7 +70,7 @@ nspawn_run()
 	image_copy "$2" "$BED/nspawn/$1"
 	mkdir -p "$BED/nspawn/$1"/{usr,etc}
 	bare_start "$1" systemd-nspawn --quiet --register=no --keep-unit --console=pipe --private-network \
-		--machine="$1" --directory="$BED/nspawn/$1" "${@:3}" /app
+		--machine="$1" --setenv="$IMAGE_ENV" --setenv=PATH=/only/here --directory="$BED/nspawn/$1" "${@:3}" /app
 	bare_target "$1"
 	TARGET=nspawn:$1
 }
@@ -83,7 +84,7 @@ bwrap_run()
 {
 	image_copy "$2" "$BED/bwrap/$1"
 	bare_start "$1" bwrap --bind "$BED/bwrap/$1" / --proc /proc --dev /dev --unshare-all --die-with-parent \
-		"${@:3}" /app
+		--setenv PATH /only/here "${@:3}" /app
 	bare_target "$1"
 }
 bwrap_rm() { bare_rm "$1" && rm -rf --one-file-system "${BED:?}/bwrap/$1"; }
@@ -96,7 +97,8 @@ unshare_run()
 {
 	image_copy "$2" "$BED/unshare/$1"
 	mkdir -p "$BED/unshare/$1/proc"
-	bare_start "$1" unshare -Urmpfn --kill-child --mount-proc --root="$BED/unshare/$1" "${@:3}" /app
+	bare_start "$1" unshare -Urmpfn --kill-child --mount-proc --root="$BED/unshare/$1" "${@:3}" \
+		/app
 	bare_target "$1"
 }
 unshare_rm() { bare_rm "$1" && rm -rf --one-file-system "${BED:?}/unshare/$1"; }

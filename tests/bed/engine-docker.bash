@@ -24,7 +24,7 @@ docker_ready()
 docker_image()
 {
 	"$DOCKER" image inspect "$1" >/dev/null 2>&1 ||
-		tar -C "$(image_tree "$1")" -c . | "$DOCKER" import -c 'CMD ["/app"]' - "$1" >/dev/null
+		tar -C "$(image_tree "$1")" -c . | "$DOCKER" import -c 'CMD ["/app"]' -c "ENV $IMAGE_ENV" -c 'ENV PATH=/only/here' - "$1" >/dev/null
 }
 
 # docker_run NAME IMAGE [OPTION...]

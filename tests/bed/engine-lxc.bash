@@ -15,7 +15,8 @@ lxc_run()
 	mkdir -p "$dir/rootfs"/{dev,proc,sys}
 	printf '%s\n' "lxc.uts.name = $1" "lxc.rootfs.path = dir:$dir/rootfs" 'lxc.init.cmd = /app' \
 		'lxc.net.0.type = empty' 'lxc.apparmor.profile = unconfined' 'lxc.mount.auto = proc:mixed sys:mixed' \
-		"lxc.cgroup.dir = $BED_CGROUP/$1" 'lxc.pty.max = 0' 'lxc.tty.max = 0' "${@:3}" >"$dir/config"
+		"lxc.cgroup.dir = $BED_CGROUP/$1" 'lxc.pty.max = 0' 'lxc.tty.max = 0' \
+		"lxc.environment = $IMAGE_ENV" 'lxc.environment = PATH=/only/here' "${@:3}" >"$dir/config"
 	case " ${*:3}" in
 	*lxc.idmap*) chown_tree "$dir/rootfs" 2000000 && chmod 755 "$dir" ;;
 	esac

@@ -29,7 +29,8 @@ podman_start()
 	local cmd=$1 name=$2 image=$3
 	shift 3
 	"$cmd" image exists "$image" ||
-		tar -C "$(image_tree "$image")" -c . | "$cmd" import -c 'CMD ["/app"]' - "localhost/$image" >/dev/null
+		tar -C "$(image_tree "$image")" -c . | "$cmd" import -c 'CMD ["/app"]' \
+			-c "ENV $IMAGE_ENV" -c 'ENV PATH=/only/here' - "localhost/$image" >/dev/null
 	"$cmd" run -d --network none --name "$name" --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 \
 		"$@" "localhost/$image" >/dev/null
 	TPID=$("$cmd" inspect -f '{{.State.Pid}}' "$name")

@@ -14,6 +14,7 @@ runc_run()
 	image_copy "$2" "$bundle/rootfs"
 	(cd "$bundle" && rm -f config.json && runc spec)
 	for edit in '.process.terminal=false | .process.args=["/app"]' ".linux.cgroupsPath=\"/$BED_CGROUP/$1\"" \
+		".process.env=[\"PATH=/only/here\", \"$IMAGE_ENV\"]" \
 		"${@:3}"; do
 		jq "$edit" "$bundle/config.json" >"$bundle/config.new"
 		mv "$bundle/config.new" "$bundle/config.json"

@@ -6,6 +6,9 @@
 #	busybox		a small system with a shell
 #	debian		Debian 12, minbase
 
+# Every container has this in its environment, and a PATH that leads nowhere (but unshare's, which keeps ours).
+IMAGE_ENV=BED_MARK=of-the-container
+
 image_tree()
 {
 	local tree=$BED/images/$1
@@ -78,6 +81,17 @@ image_make_debian()
 	install -d -o 65532 -g 65532 "$1/home/nonroot"
 }
 
+# image_localtime DIR: a time zone that no host is in, 5:45 east, in the format of tzfile(5).
+image_localtime()
+{
+	/usr/bin/python3 - "$1/etc/localtime" <<-'END'
+		import struct, sys
+		header = b"TZif2" + bytes(15) + struct.pack(">6L", 0, 0, 0, 0, 1, 4)
+		body = struct.pack(">lBB", 20700, 0, 0) + b"BED\0"
+		open(sys.argv[1], "wb").write((header + body) * 2 + b"\nBED-5:45\n")
+	END
+}
+
 # Names that no host has, so that a test can tell whose file it reads.
 image_users()
 {
@@ -85,6 +99,7 @@ image_users()
 		'nonroot:x:65532:65532:nonroot:/home/nonroot:/bin/sh' >"$1/etc/passwd"
 	printf '%s\n' 'root:x:0:' 'nonroot:x:65532:' 'extra:x:65533:nonroot' >"$1/etc/group"
 	echo 'ID=bed-image' >"$1/etc/os-release"
+	image_localtime "$1"
 }
 
 # image_archive NAME: an OCI archive of it, which docker reads too, with tag bed/NAME:latest.

@@ -2,23 +2,14 @@
 # init.bash - pid 1 of a test bed (see enter): furnishes the mount namespace, runs the command, reaps.
 set -euo pipefail
 
-# A private /tmp hides what this run needs from the real one: the sources, the programs, the tmpdir.
+# A private /tmp, in which the sources stay if they are below the real one.
 hide_tmp()
 {
-	local keep=() p i=0
-	for p in "${BED_SRC:=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")}" \
-		"$(dirname "${CNTR:-/nonexistent}")"; do
-		[[ $p == /tmp/* && -d $p ]] && keep+=("$p")
-	done
-	for p in "${keep[@]}"; do
-		mkdir "$BED/keep.$i" && mount --bind "$p" "$BED/keep.$i" && i=$((i + 1))
-	done
+	local src
+	src=$(readlink -f "$(dirname "$0")/../..")
+	[[ $src != /tmp/* ]] || mount --bind "$src" "$BED/src"
 	mount -t tmpfs -o mode=1777 tmp /tmp
-	i=0
-	for p in "${keep[@]}"; do
-		mkdir -p "$p" && mount --bind "$BED/keep.$i" "$p" && umount "$BED/keep.$i" &&
-			rmdir "$BED/keep.$i" && i=$((i + 1))
-	done
+	[[ $src != /tmp/* ]] || { mkdir -p "$src" && mount --move "$BED/src" "$src"; }
 }
 
 # A copy of /etc/$1 with lines added, mounted over the original.
@@ -30,7 +21,12 @@ etc_with()
 }
 
 chmod 755 "$BED"
-mkdir "$BED/etc" "$BED/home"
+mkdir "$BED"/{bin,etc,home,src}
+# A copy, since the normal user may not reach the build directory.
+if [ -e "${CNTR:-}" ]; then
+	install "$CNTR" "$BED/bin/cntr"
+fi
+export CNTR=$BED/bin/cntr
 hide_tmp
 mount -t tmpfs -o mode=755 run /run
 mkdir -m 1777 /run/lock

@@ -28,7 +28,7 @@ def main(tree, tag, out):
     packed = gzip.compress(layer, 1, mtime=0)
     config = json.dumps({
         "architecture": "amd64", "os": "linux",
-        "config": {"Cmd": ["/app"], "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]},
+        "config": {"Cmd": ["/app"], "Env": ["PATH=/only/here", "BED_MARK=of-the-container"]},
         "rootfs": {"type": "layers", "diff_ids": [sha256(layer)]},
     }).encode()
     oci = "application/vnd.oci.image."

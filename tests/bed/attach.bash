@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+# attach.bash - running cntr on $TARGET, and looking at what it started.
+
+ATTACH_TIMEOUT_S=60
+
+# cntr ARG...: as the user that owns the container, with an end.
+cntr()
+{
+	${CNTR_AS:-} timeout -k 5 "$ATTACH_TIMEOUT_S" "$CNTR" "$@"
+}
+
+# attach CMD...
+attach()
+{
+	cntr attach "$TARGET" -- "$@"
+}
+
+# attach_sh SCRIPT [ARG...]
+attach_sh()
+{
+	cntr attach "$TARGET" -- sh -c "$@"
+}
+
+# status CMD...: prints its exit status, shows what it said only if that is needed.
+status()
+{
+	local s=0
+	"$@" >"$BATS_TEST_TMPDIR/status.out" 2>&1 || s=$?
+	cat "$BATS_TEST_TMPDIR/status.out" >&2
+	echo "$s"
+}
+
+# find_process ARGV: the process with exactly this command line, from anywhere.
+find_process()
+{
+	local f
+	for f in /proc/[0-9]*/cmdline; do
+		if [ "$(tr '\0' ' ' 2>/dev/null <"$f")" = "$1 " ]; then
+			basename "${f%/cmdline}"
+			return 0
+		fi
+	done
+	return 1
+}
+
+# attach_start [OPTION...] -- CMD...: in the background. CMD must be unlike any other. Sets CPID (cntr) and APID (CMD).
+attach_start()
+{
+	local options=()
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	${CNTR_AS:-} "$CNTR" attach "${options[@]}" "$TARGET" -- "$@" </dev/null >"$BED/attach.log" 2>&1 3>&- 4>&- &
+	CPID=$!
+	local end=$((SECONDS + 10))
+	until APID=$(find_process "$*"); do
+		if [ "$SECONDS" -ge "$end" ] || ! alive "$CPID"; then
+			fail "no attached process '$*'; cntr said:" "$(cat "$BED/attach.log")"
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+# attach_stop: end what attach_start began.
+attach_stop()
+{
+	kill -TERM "$APID" 2>/dev/null || :
+	wait "$CPID" 2>/dev/null || :
+}
+
+# attached: sets APID to one attached "sleep" that all tests of this file look at.
+attached()
+{
+	local was=$BED/attached.pid
+	if [ -e "$was" ] && alive "$(<"$was")"; then
+		APID=$(<"$was")
+		return
+	fi
+	attach_start -- sleep 86399
+	echo "$APID" >"$was"
+}
+
+# attached_end: for teardown_file.
+attached_end()
+{
+	[ ! -e "$BED/attached.pid" ] || stop_pid "$(<"$BED/attached.pid")" 2
+}
+
+# in_pidns PID: command lines of all processes in the pid namespace of PID.
+in_pidns()
+{
+	local ns p
+	ns=$(readlink "/proc/$1/ns/pid")
+	for p in /proc/[0-9]*; do
+		if [ "$(readlink "$p/ns/pid" 2>/dev/null)" = "$ns" ]; then
+			tr '\0' ' ' <"$p/cmdline" 2>/dev/null | sed 's/ $//' || :
+			echo
+		fi
+	done | sed '/^$/d' | sort
+}
+
+# inner_pid PID: as its own pid namespace numbers it.
+inner_pid()
+{
+	awk '$1 == "NSpid:" { print $NF }' "/proc/$1/status"
+}
+
+# tool_error STATUS COMMAND...: it fails with this status and one line that says why.
+# Leaves the line in $said.
+tool_error()
+{
+	local want=$1 got=0
+	shift
+	"$@" </dev/null >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || got=$?
+	said=$(<"$BATS_TEST_TMPDIR/err")
+	same "$want" "$got" "exit status (it said: $said)"
+	same 1 "$(wc -l <"$BATS_TEST_TMPDIR/err")" "number of lines on stderr ($said)"
+	same '' "$(cat "$BATS_TEST_TMPDIR/out")" stdout
+	misses "$said" $'[\001-\010\013-\037]'
+	[ "${#said}" -ge 20 ] || fail "that is no sentence: $said"
+}
+
+# cap_bits NAME...: as a hexadecimal mask of the style of /proc/PID/status.
+cap_bits()
+{
+	local n mask=0
+	for n; do
+		case $n in
+		net_admin) mask=$((mask | 1 << 12)) ;;
+		sys_ptrace) mask=$((mask | 1 << 19)) ;;
+		sys_admin) mask=$((mask | 1 << 21)) ;;
+		sys_time) mask=$((mask | 1 << 25)) ;;
+		*) fail "cap_bits does not know $n" ;;
+		esac
+	done
+	printf '%016x\n' "$mask"
+}
+
+# caps_of PID [ADD [DROP]]: "CapX: bits" lines; the bits ADD are added to the bounding, permitted and
+# effective set, the bits DROP are taken from all.
+caps_of()
+{
+	local name bits add
+	while read -r name bits; do
+		case $name in
+		CapPrm: | CapEff: | CapBnd:) add=${2:-0} ;;
+		*) add=0 ;;
+		esac
+		printf '%s %016x\n' "$name" $(((0x$bits | 0x$add) & ~0x${3:-0}))
+	done < <(status_of "$1" CapInh CapPrm CapEff CapBnd CapAmb)
+}
