@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+#include "cache.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "cleanup.h"
+#include "io.h"
+#include "tree.h"
+
+#define TMP_PREFIX  ".tmp-"
+#define LOCK_PREFIX ".lock-"
+#define FILE_PREFIX ".file-"
+#define FORMAT      1 /* counts up when unpacking changes: older trees are not taken then */
+
+/* Dirty data is written after 30 s (vm.dirty_expire_centisecs); ten times that is long enough. */
+#define SETTLED_S 300
+/* A file whose inode changed this recently could change once more within the clock's resolution. */
+#define FRESH_S 2
+
+#define NAME_SIZE 96 /* of an entry with any prefix */
+
+struct cache {
+	int fd;
+	char *path;
+	char boot[64];
+};
+
+static void cache_fini(struct cache *c)
+{
+	closep(&c->fd);
+	free(c->path);
+}
+#define _cleanup_cache_ _cleanup_(cache_fini)
+
+/* Where the cache is by default; root within a user namespace has no /var/cache to write to. */
+static int default_dir(char **ret, struct err *e)
+{
+	const char *xdg = secure_getenv("XDG_CACHE_HOME"), *home = secure_getenv("HOME");
+	int n;
+
+	if (!geteuid() && !access("/var/cache", W_OK))
+		n = asprintf(ret, "/var/cache/cntr");
+	else if (xdg && *xdg == '/')
+		n = asprintf(ret, "%s/cntr", xdg);
+	else if (home && *home == '/')
+		n = asprintf(ret, "%s/.cache/cntr", home);
+	else
+		return err_set(e, ENOENT,
+			       "no place for the image cache: set HOME or XDG_CACHE_HOME");
+	return n < 0 ? err_set(e, ENOMEM, "no memory") : 0;
+}
+
+/* mkdir -p */
+static int make_dirs(char *path)
+{
+	for (char *p = path + 1;; p++) {
+		char saved = *p;
+
+		if (saved && saved != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		*p = saved;
+		if (!saved)
+			return 0;
+	}
+}
+
+/* What is in the cache is trusted, so nobody else may have put it there. */
+static int check_dir(const struct cache *c, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(c->fd, &st) < 0)
+		return err_set(e, errno, "cache '%s': %s", c->path, err_str(errno));
+	if (st.st_uid != geteuid())
+		return err_set(e, EPERM,
+			       "cache '%s' belongs to user %u, not to you (%u): remove it, or "
+			       "set XDG_CACHE_HOME",
+			       c->path, st.st_uid, geteuid());
+	if (st.st_mode & 022)
+		return err_set(e, EPERM, "cache '%s' can be written by others: chmod go-w it",
+			       c->path);
+	return 0;
+}
+
+static void read_boot_id(struct cache *c)
+{
+	_cleanup_free_ char *id = NULL;
+
+	if (!io_read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 100, &id, NULL))
+		(void)snprintf(c->boot, sizeof(c->boot), "%.40s", id);
+}
+
+static int cache_open(struct cache *c, const char *dir, struct err *e)
+{
+	int r;
+
+	if (dir)
+		c->path = strdup(dir);
+	r = dir ? 0 : default_dir(&c->path, e);
+	if (r < 0)
+		return r;
+	if (!c->path)
+		return err_set(e, ENOMEM, "no memory");
+	r = make_dirs(c->path);
+	if (r < 0)
+		return err_set(e, -r, "making the cache '%s': %s", c->path, err_str(r));
+	c->fd = open(c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->fd < 0)
+		return err_set(e, errno, "opening the cache '%s': %s", c->path, err_str(errno));
+	read_boot_id(c);
+	return check_dir(c, e);
+}
+
+static void name_of(const char *prefix, const char *entry, char ret[NAME_SIZE])
+{
+	(void)snprintf(ret, NAME_SIZE, "%s%s", prefix, entry);
+}
+
+/* The entry's lock, made if need be. It is removed by who holds it, so it may be another file by now. */
+static int lock_take(const struct cache *c, const char *entry, int how)
+{
+	char name[NAME_SIZE];
+
+	name_of(LOCK_PREFIX, entry, name);
+	for (;;) {
+		_cleanup_close_ int fd =
+			openat(c->fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		struct stat mine, named;
+		int r;
+
+		if (fd < 0)
+			return -errno;
+		do
+			r = flock(fd, how);
+		while (r < 0 && errno == EINTR);
+		if (r < 0 || fstat(fd, &mine) < 0)
+			return -errno;
+		if (!fstatat(c->fd, name, &named, AT_SYMLINK_NOFOLLOW) &&
+		    mine.st_ino == named.st_ino && mine.st_dev == named.st_dev)
+			return take_fd(&fd);
+	}
+}
+
+static void lock_drop(const struct cache *c, const char *entry, int *lock)
+{
+	char name[NAME_SIZE];
+
+	name_of(LOCK_PREFIX, entry, name);
+	(void)unlinkat(c->fd, name, 0);
+	closep(lock);
+	*lock = -1;
+}
+
+/* Remove what was left by processes that were killed: temporary directories that nobody has locked. */
+static void remove_leftovers(const struct cache *c)
+{
+	int fd = openat(c->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *de;
+
+	if (!d && fd >= 0)
+		(void)close(fd);
+	while (d && (de = readdir(d))) {
+		const char *entry = de->d_name + strlen(TMP_PREFIX);
+		int lock;
+
+		if (strncmp(de->d_name, TMP_PREFIX, strlen(TMP_PREFIX)) != 0 ||
+		    strlen(de->d_name) >= NAME_SIZE)
+			continue;
+		lock = lock_take(c, entry, LOCK_EX | LOCK_NB);
+		if (lock < 0)
+			continue;
+		(void)!tree_remove(c->fd, de->d_name, NULL, NULL);
+		lock_drop(c, entry, &lock);
+	}
+}
+
+/* Whether @entry is there and its files are as they were written; see cache.h on crashes. */
+static bool is_usable(const struct cache *c, const char *entry)
+{
+	char path[NAME_SIZE + 8];
+	_cleanup_free_ char *boot = NULL;
+	struct timespec now;
+	struct stat st;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s/rootfs", entry);
+	if (fstatat(c->fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+		return false;
+	(void)snprintf(path, sizeof(path), "%s/boot", entry);
+	r = io_read_at(c->fd, path, 100, &boot, NULL);
+	if (r < 0)
+		return r == -ENOENT;
+	if (strcmp(boot, c->boot) != 0)
+		return false;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (!fstatat(c->fd, path, &st, 0) && now.tv_sec - st.st_mtime > SETTLED_S)
+		(void)unlinkat(c->fd, path, 0);
+	return true;
+}
+
+/* The link's name for this archive file as it is now; -EAGAIN if it was changed just now, -EISDIR for a directory. */
+static int file_link_name(int fd, const struct image_opts *opts, char ret[NAME_SIZE])
+{
+	struct timespec now;
+	struct digest d;
+	struct stat st;
+	char text[512];
+	int n;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EISDIR;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_sec - st.st_ctime <= FRESH_S)
+		return -EAGAIN;
+	n = snprintf(text, sizeof(text), "%d %ju:%ju %jd %jd.%ld %jd.%ld %s", FORMAT,
+		     (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, (intmax_t)st.st_size,
+		     (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (intmax_t)st.st_ctim.tv_sec,
+		     st.st_ctim.tv_nsec, opts->ref ? opts->ref : "");
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return -ENAMETOOLONG;
+	digest_of(text, (size_t)n, &d);
+	name_of(FILE_PREFIX, d.hex, ret);
+	return 0;
+}
+
+/* The entry that this archive was found to be before. */
+static bool find_by_file(const struct cache *c, int fd, const struct image_opts *opts,
+			 char ret_entry[NAME_SIZE])
+{
+	_cleanup_free_ char *target = NULL;
+	char name[NAME_SIZE];
+
+	if (file_link_name(fd, opts, name) < 0 || io_readlink_at(c->fd, name, &target) < 0)
+		return false;
+	if (strlen(target) + sizeof(LOCK_PREFIX) > NAME_SIZE || strchr(target, '/') ||
+	    !is_usable(c, target)) {
+		(void)unlinkat(c->fd, name, 0);
+		return false;
+	}
+	(void)strcpy(ret_entry, target);
+	return true;
+}
+
+/* Best effort: without it the next call reads the archive's index again. */
+static void remember_file(const struct cache *c, const char *link_name, const char *entry)
+{
+	if (!*link_name)
+		return;
+	(void)unlinkat(c->fd, link_name, 0);
+	(void)!symlinkat(entry, c->fd, link_name);
+}
+
+static int write_file(int dirfd, const char *name, const char *text, size_t len)
+{
+	_cleanup_close_ int fd =
+		openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -errno : io_write_all(fd, text, len);
+}
+
+static int make_subdir(int dirfd, const char *name)
+{
+	int fd;
+
+	if (mkdirat(dirfd, name, 0700) < 0)
+		return -errno;
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Fill the temporary directory. */
+static int fill(const struct cache *c, struct image *img, const char *tmp,
+		const struct image_opts *opts, struct err *e)
+{
+	_cleanup_close_ int dir = make_subdir(c->fd, tmp);
+	_cleanup_close_ int root = dir < 0 ? dir : make_subdir(dir, "rootfs");
+	size_t len;
+	const char *config = image_config(img, &len);
+	int r = root < 0 ? root : 0;
+
+	if (!r)
+		r = write_file(dir, "config.json", config, len);
+	if (!r && c->boot[0])
+		r = write_file(dir, "boot", c->boot, strlen(c->boot));
+	if (r < 0)
+		return err_set(e, -r, "writing to the cache '%s': %s", c->path, err_str(r));
+	return image_unpack(img, root, opts, e);
+}
+
+/* With the lock: unpack under the temporary name, then rename. */
+static int add_entry(const struct cache *c, struct image *img, const char *entry,
+		     const struct image_opts *opts, struct err *e)
+{
+	char tmp[NAME_SIZE];
+	int r;
+
+	name_of(TMP_PREFIX, entry, tmp);
+	r = tree_remove(c->fd, tmp, NULL, NULL);
+	/* One from before a crash goes by way of the temporary name too: it must not be half removed in its place. */
+	if (!r && !renameat(c->fd, entry, c->fd, tmp))
+		r = tree_remove(c->fd, tmp, NULL, NULL);
+	if (r < 0)
+		return err_set(e, -r, "clearing '%s/%s': %s", c->path, tmp, err_str(r));
+	r = fill(c, img, tmp, opts, e);
+	if (!r && renameat(c->fd, tmp, c->fd, entry) < 0)
+		r = err_set(e, errno, "renaming '%s/%s': %s", c->path, tmp, err_str(errno));
+	if (r < 0)
+		(void)!tree_remove(c->fd, tmp, NULL, NULL);
+	return r;
+}
+
+static int get_entry(const struct cache *c, struct image *img, const char *entry,
+		     const struct image_opts *opts, struct err *e)
+{
+	int lock, r = 0;
+
+	if (is_usable(c, entry))
+		return 0;
+	lock = lock_take(c, entry, LOCK_EX | LOCK_NB);
+	if (lock == -EWOULDBLOCK) {
+		if (opts->progress)
+			opts->progress(opts->arg, &(struct image_progress){ .waiting = true });
+		lock = lock_take(c, entry, LOCK_EX);
+	}
+	if (lock < 0)
+		return err_set(e, -lock, "locking the cache '%s': %s", c->path, err_str(lock));
+	if (!is_usable(c, entry))
+		r = add_entry(c, img, entry, opts, e);
+	lock_drop(c, entry, &lock);
+	return r;
+}
+
+static int look_up(const struct cache *c, int fd, const struct image_opts *opts,
+		   char ret_entry[NAME_SIZE], struct err *e)
+{
+	_cleanup_close_ int archive = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	_cleanup_image_ struct image *img = NULL;
+	char link_name[NAME_SIZE] = "";
+	int r;
+
+	if (archive < 0)
+		return err_set(e, errno, "%s", err_str(errno));
+	/* The file as it was before it is read: should it change meanwhile, the link is for the old one. */
+	if (file_link_name(fd, opts, link_name) < 0)
+		link_name[0] = '\0';
+	r = image_open(take_fd(&archive), c->fd, opts, &img, e);
+	if (r < 0)
+		return r;
+	(void)snprintf(ret_entry, NAME_SIZE, "v%d-%s", FORMAT, image_id(img)->hex);
+	r = get_entry(c, img, ret_entry, opts, e);
+	if (!r)
+		remember_file(c, link_name, ret_entry);
+	return r;
+}
+
+int image_cache_get(const char *archive, const struct image_opts *opts, char **ret_path,
+		    struct err *e)
+{
+	static const struct image_opts defaults = { 0 };
+	_cleanup_cache_ struct cache c = { .fd = -1 };
+	_cleanup_close_ int fd = -1;
+	char entry[NAME_SIZE];
+	int r;
+
+	if (!opts)
+		opts = &defaults;
+	/* O_NONBLOCK: a FIFO does not make us wait. */
+	fd = open(archive, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return err_set(e, errno, "image '%s': %s", archive, err_str(errno));
+	r = cache_open(&c, opts->cache_dir, e);
+	if (r < 0)
+		return r;
+	remove_leftovers(&c);
+	r = find_by_file(&c, fd, opts, entry) ? 0 : look_up(&c, fd, opts, entry, e);
+	if (r < 0)
+		return err_wrap(e, r, "image '%s'", archive);
+	if (asprintf(ret_path, "%s/%s/rootfs", c.path, entry) < 0)
+		return err_set(e, ENOMEM, "no memory");
+	return 0;
+}
