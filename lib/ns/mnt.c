@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "mnt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+
+#define OPEN_TRIES_MAX  100 /* a container that renames without end does not hold us */
+#define PSEUDO_ROOT_INO 1   /* of proc and sysfs (PROC_ROOT_INO, kernfs) */
+
+int mnt_api_check(struct err *e)
+{
+	int fd = open_tree(AT_FDCWD, "/", OPEN_TREE_CLOEXEC);
+
+	if (fd < 0 && errno == ENOSYS)
+		return err_set(e, ENOSYS,
+			       "this kernel has no open_tree(2) and move_mount(2); it takes Linux "
+			       "5.2 or later to attach");
+	closep(&fd);
+	return 0;
+}
+
+static int open_how(int rootfd, const char *path, int flags, uint64_t resolve)
+{
+	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC), .resolve = resolve };
+	int tries = 0;
+	long fd;
+
+	do
+		fd = syscall(SYS_openat2, rootfd, path, &how, sizeof(how)); /* Linux 5.6 */
+	while (fd < 0 && errno == EAGAIN &&
+	       ++tries < OPEN_TRIES_MAX); /* a rename raced with ".." */
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int mnt_open_in(int rootfd, const char *path, int flags)
+{
+	return open_how(rootfd, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+int mnt_open_nolink(int rootfd, const char *path, int flags)
+{
+	return open_how(rootfd, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+}
+
+int mnt_clone(int fd, bool recursive)
+{
+	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
+	int mfd = open_tree(fd, "", flags | (recursive ? AT_RECURSIVE : 0));
+
+	return mfd < 0 ? -errno : mfd;
+}
+
+int mnt_attach(int mfd, int target)
+{
+	if (move_mount(mfd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return -errno;
+	return 0;
+}
+
+int mnt_attach_at(int mfd, int rootfd, const char *path)
+{
+	_cleanup_close_ int target = mnt_open_in(rootfd, path, O_PATH | O_NOFOLLOW);
+
+	return target < 0 ? target : mnt_attach(mfd, target);
+}
+
+int mnt_new(const char *type, const struct mnt_param *params, unsigned int attrs)
+{
+	_cleanup_close_ int ctx = fsopen(type, FSOPEN_CLOEXEC);
+	int mfd;
+
+	if (ctx < 0)
+		return -errno;
+	for (; params && params->key; params++)
+		if (fsconfig(ctx, params->value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
+			     params->key, params->value, 0) < 0)
+			return -errno;
+	if (fsconfig(ctx, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	mfd = fsmount(ctx, FSMOUNT_CLOEXEC, attrs);
+	return mfd < 0 ? -errno : mfd;
+}
+
+int mnt_set(int mfd, uint64_t attrs, uint64_t propagation, bool recursive)
+{
+	struct mount_attr attr = { .attr_set = attrs, .propagation = propagation };
+	unsigned int flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+
+	return mount_setattr(mfd, "", flags, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+int mnt_idmap(int mfd, int userns)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns };
+
+	return mount_setattr(mfd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+bool mnt_is_root_of(int fd, long magic)
+{
+	struct statfs fs;
+	struct stat st;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == magic && fstat(fd, &st) == 0 &&
+	       st.st_ino == PSEUDO_ROOT_INO;
+}

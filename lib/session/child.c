@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+#define LOG_MODULE "child"
+#include "child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "enter.h"
+#include "io.h"
+#include "log.h"
+#include "mnt.h"
+
+#define CLONE_ALL                                                                    \
+	(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | \
+	 CLONE_NEWTIME | CLONE_NEWCGROUP | CLONE_NEWNS)
+
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* What the child gathers on its way. Plain process memory: execve() or _exit() frees it. */
+struct child {
+	const struct child_ctx *c;
+	int joined; /* CLONE_NEW* flags of namespaces that it has joined */
+	struct tools tools;
+	struct view_parts parts;
+	struct ns_cred_report report;
+	int pts; /* root of a devpts, or -1 */
+	int exit_code;
+};
+
+static _Noreturn void fail(const struct child_ctx *c, int exit_code, const struct err *e)
+{
+	struct child_msg msg = { .kind = CHILD_FAILED, .exit_code = exit_code, .err = *e };
+
+	(void)!io_send_fds(c->sock, &msg, sizeof(msg), NULL, 0);
+	_exit(exit_code);
+}
+
+static int foreign_user(const struct target *t)
+{
+	return t->ns.fd[NS_USER] >= 0 && !t->ns.ours[NS_USER];
+}
+
+/*
+ * A user without rights on the host has them over their own container's user
+ * namespace: joined early, with a copy of the host's mounts that belongs to it.
+ */
+static int enter_user_early(struct child *ch, struct err *e)
+{
+	const struct target *t = ch->c->s->target;
+	int r;
+
+	if (!foreign_user(t))
+		return err_set(e, EPERM, "attaching to this container takes root");
+	r = ns_enter(&t->ns, CLONE_NEWUSER, &ch->joined, e);
+	if (r < 0)
+		return r;
+	if (ch->c->s->view && unshare(CLONE_NEWNS) < 0)
+		return err_set(e, errno, "unsharing the mount namespace: %s", err_str(errno));
+	return 0;
+}
+
+/* Detached mounts of what is the host's: made before its mount namespace is left. */
+static int take_host(struct child *ch, struct err *e)
+{
+	const struct session *s = ch->c->s;
+	bool early = ch->joined & CLONE_NEWUSER;
+	int userns = foreign_user(s->target) && !early ? s->target->ns.fd[NS_USER] : -1;
+	int r = dev_take_nodes(&ch->parts.dev, e);
+
+	if (!r)
+		r = tools_clone(s->tools, s->view->writable, userns, &ch->tools, e);
+	if (r != -EPERM || early)
+		return r;
+	r = enter_user_early(ch, e);
+	return r < 0 ? r : take_host(ch, e);
+}
+
+/*
+ * Files are made with the file system ids of a user that the namespace knows:
+ * its root, else the target's own.
+ */
+static int become_inner_root(const struct child *ch, struct err *e)
+{
+	const struct ns_cred *cred = &ch->c->s->target->cred;
+	uint32_t out;
+	uid_t uid = proc_idmap_out(&cred->uid_map, 0, &out) < 0 ? cred->uid : 0;
+	gid_t gid = proc_idmap_out(&cred->gid_map, 0, &out) < 0 ? cred->gid : 0;
+
+	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return err_set(e, errno, "becoming root of the container's user namespace: %s",
+			       err_str(errno));
+	return 0;
+}
+
+static int enter_all(struct child *ch, struct err *e)
+{
+	const struct target *t = ch->c->s->target;
+	int r = ns_enter(&t->ns, CLONE_ALL & ~CLONE_NEWPID, &ch->joined, e);
+
+	if (r < 0)
+		return r;
+	if (foreign_user(t))
+		r = become_inner_root(ch, e);
+	return r;
+}
+
+/* The view: parts of the container, then a mount namespace of our own, then all put together. */
+static int build_view(struct child *ch, struct err *e)
+{
+	const struct session *s = ch->c->s;
+	int r = view_collect(s->view, s->target->rootfd, &ch->parts, e);
+
+	if (r < 0)
+		return r;
+	ch->parts.mountinfo = s->target->mountinfo;
+	ch->parts.mountinfo_len = s->target->mountinfo_len;
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_set(e, errno, "unsharing the mount namespace: %s", err_str(errno));
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return err_set(e, errno, "cutting off mount propagation: %s", err_str(errno));
+	return view_build(s->view, &ch->tools, &ch->parts, &ch->pts, e);
+}
+
+/* The container's own view: its root, and a terminal of its own devpts if it has one. */
+static int enter_root(struct child *ch, struct err *e)
+{
+	int rootfd = ch->c->s->target->rootfd;
+
+	if (fchdir(rootfd) < 0 || chroot(".") < 0)
+		return err_set(e, errno, "entering the container's root: %s", err_str(errno));
+	ch->pts = mnt_open_nolink(rootfd, "dev/pts", O_PATH | O_DIRECTORY);
+	return 0;
+}
+
+static int open_pty(struct child *ch, int *ret_master, int *ret_slave, struct err *e)
+{
+	_cleanup_close_ int fresh = -1;
+
+	if (ch->pts >= 0 && !pty_open_at(ch->pts, ret_master, ret_slave, e))
+		return 0;
+	fresh = mnt_new("devpts", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	if (fresh < 0)
+		return err_set(e, -fresh, "making a terminal: %s", err_str(fresh));
+	return pty_open_at(fresh, ret_master, ret_slave, e);
+}
+
+/* Tell the caller and the guard what the session consists of, before the command can do anything. */
+static int report_ready(struct child *ch, int mntns, int master, struct err *e)
+{
+	struct child_msg msg = { .kind = CHILD_READY,
+				 .report = ch->report,
+				 .owners_unmapped = ch->tools.owners_unmapped };
+	int fds[2] = { mntns, master };
+	int r = io_send_fds(ch->c->sock, &msg, sizeof(msg), fds, master < 0 ? 1 : 2);
+
+	return r < 0 ? err_set(e, -r, "reporting to the parent: %s", err_str(r)) : 0;
+}
+
+static int take_stdio(struct child *ch, struct err *e)
+{
+	const struct session *s = ch->c->s;
+	_cleanup_close_ int mntns = openat(ch->c->proc, "thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int master = -1, slave = -1;
+	struct guard_mark mark = { .whole = s->view != NULL };
+	int r = 0;
+
+	if (mntns < 0)
+		return err_set(e, errno, "opening the mount namespace: %s", err_str(errno));
+	if (s->relay->pty)
+		r = open_pty(ch, &master, &slave, e);
+	if (r < 0)
+		return r;
+	if (s->view) {
+		r = guard_mark(s->guard, &mark, mntns);
+		if (r < 0)
+			return err_set(e, -r, "telling the guard: %s", err_str(r));
+	}
+	r = report_ready(ch, mntns, master, e);
+	if (!r)
+		r = relay_child_take(s->relay, slave, s->target->cred.uid, e);
+	return r;
+}
+
+int session_find_program(const char *name, const char *path, char ret[PATH_MAX])
+{
+	int r = -ENOENT;
+	struct stat st;
+
+	if (strchr(name, '/'))
+		path = "";
+	for (;; path++) {
+		size_t len = strcspn(path, ":");
+		int n = snprintf(ret, PATH_MAX, "%.*s%s%s", (int)len, path, len ? "/" : "", name);
+
+		if (n < PATH_MAX && faccessat(AT_FDCWD, ret, X_OK, AT_EACCESS) == 0 &&
+		    stat(ret, &st) == 0) {
+			if (!S_ISDIR(st.st_mode))
+				return 0;
+			r = -EISDIR;
+		} else if (n < PATH_MAX && errno != ENOENT && errno != ENOTDIR) {
+			r = -errno;
+		}
+		path += len;
+		if (!*path)
+			return r;
+	}
+}
+
+static int find_command(struct child *ch, char program[PATH_MAX], struct err *e)
+{
+	const struct session *s = ch->c->s;
+	const char *path = env_get(s->env, "PATH");
+	int r = session_find_program(s->argv[0], path ? path : DEFAULT_PATH, program);
+
+	if (!r)
+		return 0;
+	ch->exit_code = pty_exec_exit_code(r);
+	if (r == -ENOENT && !strchr(s->argv[0], '/'))
+		return err_set(e, ENOENT, "no '%s' on the PATH %s (%s)", s->argv[0],
+			       s->view ? "of the tools" : "in the container",
+			       path ? path : DEFAULT_PATH);
+	return err_set(e, -r, "executing '%s': %s", s->argv[0], err_str(r));
+}
+
+static void close_on_exec(int from)
+{
+	if (close_range((unsigned int)from, ~0U, CLOSE_RANGE_CLOEXEC) == 0) /* Linux 5.11 */
+		return;
+	for (int fd = from; fd < (int)sysconf(_SC_OPEN_MAX); fd++)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* A script without a "#!" line: what execvp(3) does. */
+static int exec_script(const char *program, const char *const *argv, char *const *envp)
+{
+	const char *sh[64] = { "sh", program };
+	size_t n = 2;
+
+	while (*++argv && n + 1 < ARRAY_SIZE(sh))
+		sh[n++] = *argv;
+	if (*argv)
+		return -E2BIG;
+	(void)execve("/bin/sh", (char *const *)(uintptr_t)sh, envp);
+	return -errno;
+}
+
+/* Nothing may be left if the caller has gone before we asked to be killed with it. */
+static void die_with_parent(const struct child_ctx *c)
+{
+	struct pollfd pfd = { .fd = c->parent, .events = POLLIN };
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || poll(&pfd, 1, 0) != 0)
+		_exit(PTY_EXIT_FAILED);
+}
+
+static int become_command(struct child *ch, struct err *e)
+{
+	const struct session *s = ch->c->s;
+	char *const *argv = (char *const *)(uintptr_t)s->argv;
+	char program[PATH_MAX];
+	int r;
+
+	if (chdir(s->workdir) < 0 && (s->workdir_given || chdir("/") < 0))
+		return err_set(e, errno, "changing to the directory '%s': %s", s->workdir,
+			       err_str(errno));
+	r = ns_cred_apply(&s->target->cred, ch->c->proc, &ch->report, e);
+	if (!r)
+		r = find_command(ch, program, e);
+	if (r < 0)
+		return r;
+	/* The caller's further descriptors are not the container's business. */
+	close_on_exec(STDERR_FILENO + 1);
+	die_with_parent(ch->c); /* again: a change of ids clears the death signal */
+	if (!s->target->cred.privileged) {
+		r = ns_seccomp_install(&s->target->seccomp);
+		if (r < 0)
+			return err_set(e, -r, "installing the container's seccomp filter: %s",
+				       err_str(r));
+	}
+	(void)execve(program, argv, s->env->v);
+	r = errno == ENOEXEC ? exec_script(program, s->argv, s->env->v) : -errno;
+	ch->exit_code = pty_exec_exit_code(r);
+	return err_set(e, -r, "executing '%s': %s", program, err_str(r));
+}
+
+static int child_steps(struct child *ch, bool in_v2, struct err *e)
+{
+	const struct session *s = ch->c->s;
+	int r;
+
+	ns_cred_prepare(&s->target->cred, ch->c->proc, &ch->report);
+	r = s->view ? take_host(ch, e) : 0;
+	if (!r)
+		r = enter_all(ch, e);
+	if (!r)
+		r = s->view ? build_view(ch, e) : enter_root(ch, e);
+	if (!r)
+		r = cgjoin_self(&s->target->join, !in_v2, e);
+	if (!r)
+		r = take_stdio(ch, e);
+	return r < 0 ? r : become_command(ch, e);
+}
+
+static _Noreturn void child_run(const struct child_ctx *c, int joined, bool in_v2)
+{
+	struct child ch = { .c = c,
+			    .joined = joined,
+			    .parts = VIEW_PARTS_INIT,
+			    .pts = -1,
+			    .exit_code = PTY_EXIT_FAILED };
+	struct err e = { 0 };
+
+	die_with_parent(c);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)!child_steps(&ch, in_v2, &e);
+	fail(c, ch.exit_code, &e);
+}
+
+/* Like fork(), but the child's parent is our own, and it may start in cgroup @v2. */
+static pid_t clone_sibling(int v2, int *ret_pidfd)
+{
+	struct clone_args args = {
+		.flags = CLONE_PARENT | CLONE_PIDFD | (v2 >= 0 ? CLONE_INTO_CGROUP : 0),
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.cgroup = v2 >= 0 ? (uint64_t)v2 : 0,
+	};
+
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+/* setns() for the pid namespace: at once if we may, else as root of the user namespace. */
+static int enter_pid(struct child *ch, struct err *e)
+{
+	const struct target *t = ch->c->s->target;
+	int r = ns_enter(&t->ns, CLONE_NEWPID, &ch->joined, e);
+
+	if (r != -EPERM)
+		return r;
+	r = enter_user_early(ch, e);
+	return r < 0 ? r : ns_enter(&t->ns, CLONE_NEWPID, &ch->joined, e);
+}
+
+_Noreturn void child_helper(const struct child_ctx *c)
+{
+	struct child ch = { .c = c, .parts = VIEW_PARTS_INIT };
+	struct child_msg msg = { .kind = CHILD_BORN };
+	struct err e = { 0 };
+	bool in_v2 = c->s->target->join.v2 >= 0;
+	int pidfd = -1;
+
+	die_with_parent(c);
+	if (enter_pid(&ch, &e) < 0)
+		fail(c, PTY_EXIT_FAILED, &e);
+	msg.pid = clone_sibling(c->s->target->join.v2, &pidfd);
+	if (msg.pid < 0 && in_v2) { /* Linux < 5.7, or a threaded cgroup */
+		in_v2 = false;
+		msg.pid = clone_sibling(-1, &pidfd);
+	}
+	if (!msg.pid)
+		child_run(c, ch.joined, in_v2);
+	if (msg.pid < 0) {
+		(void)err_set(&e, errno, "starting a process in the container: %s", err_str(errno));
+		fail(c, PTY_EXIT_FAILED, &e);
+	}
+	if (!c->s->view) {
+		struct guard_mark mark = { .session = msg.pid };
+
+		(void)!guard_mark(c->s->guard, &mark, c->s->target->ns.fd[NS_MNT]);
+	}
+	(void)!io_send_fds(c->sock, &msg, sizeof(msg), &pidfd, 1);
+	_exit(0);
+}

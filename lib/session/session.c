@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#define LOG_MODULE "session"
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "cleanup.h"
+#include "io.h"
+#include "log.h"
+
+/* What the caller knows of the running command. */
+struct running {
+	pid_t pid;
+	int pidfd;
+	int mntns;
+	int master; /* of its terminal, or -1 */
+};
+
+static void running_close(struct running *r)
+{
+	closep(&r->pidfd);
+	closep(&r->mntns);
+	closep(&r->master);
+}
+
+/* One warning each, for what could not be given to the command as the container has it. */
+static void warn_about(const struct session *s, const struct child_msg *msg)
+{
+	char text[256];
+
+	if (s->target->cred.privileged)
+		return;
+	if (ns_cred_report_text(&msg->report, text, sizeof(text)))
+		log_warn("not as in the container, for want of rights: %s", text);
+	if (*s->target->join.denied)
+		log_warn("these cgroups of the container could not be joined, their limits do not "
+			 "hold: %s",
+			 s->target->join.denied);
+	if (msg->owners_unmapped)
+		log_warn(
+			"the file system of the tools cannot map owners: files appear as nobody's");
+}
+
+static int take_message(const struct session *s, const struct child_msg *msg, int fds[2],
+			size_t nfds, struct running *run)
+{
+	if (msg->kind == CHILD_BORN && nfds == 1) {
+		run->pid = msg->pid;
+		run->pidfd = fds[0];
+		return 0;
+	}
+	if (msg->kind == CHILD_READY && nfds >= 1) {
+		run->mntns = fds[0];
+		run->master = nfds == 2 ? fds[1] : -1;
+		warn_about(s, msg);
+		return 0;
+	}
+	for (size_t i = 0; i < nfds; i++)
+		(void)close(fds[i]);
+	return -EPROTO;
+}
+
+/* Read until the socket closes, which execve() does, or somebody fails. */
+static int hear_children(const struct session *s, int sock, struct running *run, int *ret_exit,
+			 struct err *e)
+{
+	struct child_msg msg;
+	ssize_t n;
+
+	for (;;) {
+		size_t nfds = 0;
+		int fds[2];
+
+		n = io_recv_fds(sock, &msg, sizeof(msg), fds, 2, &nfds);
+		if (n <= 0)
+			break;
+		if ((size_t)n == sizeof(msg) && msg.kind == CHILD_FAILED) {
+			*ret_exit = msg.exit_code;
+			*e = msg.err;
+			return -msg.err.code;
+		}
+		if ((size_t)n != sizeof(msg) || take_message(s, &msg, fds, nfds, run) < 0)
+			return err_set(e, EPROTO, "a malformed message from our own child");
+	}
+	if (n < 0)
+		return err_set(e, (int)-n, "hearing from the child: %s", err_str((int)n));
+	if (run->mntns < 0)
+		return err_set(e, ECHILD,
+			       "the process in the container was killed while it was "
+			       "being set up (out of memory there?)");
+	return 0;
+}
+
+static pid_t start_helper(const struct session *s, int sock[2], struct err *e)
+{
+	_cleanup_close_ int parent = pidfd_open_nr(getpid());
+	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct child_ctx ctx = { .s = s, .sock = sock[1], .parent = parent, .proc = proc };
+	pid_t pid;
+
+	if (parent < 0 || proc < 0)
+		return err_set(e, errno, "opening /proc and a pidfd: %s", err_str(errno));
+	pid = fork();
+	if (!pid) {
+		(void)close(sock[0]);
+		child_helper(&ctx);
+	}
+	return pid < 0 ? err_set(e, errno, "forking: %s", err_str(errno)) : pid;
+}
+
+static int start(const struct session *s, struct running *run, int *ret_exit, struct err *e)
+{
+	int sock[2], r;
+	pid_t helper;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock) < 0)
+		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
+	helper = start_helper(s, sock, e);
+	(void)close(sock[1]);
+	r = helper < 0 ? helper : hear_children(s, sock[0], run, ret_exit, e);
+	(void)close(sock[0]);
+	if (helper > 0)
+		(void)waitpid(helper, NULL, 0);
+	return r;
+}
+
+static void sweep(const struct session *s, const struct running *run)
+{
+	struct guard_mark mark = { .whole = true };
+
+	if (s->view && run->mntns >= 0)
+		guard_sweep(&mark, run->mntns);
+}
+
+int session_run(const struct session *s, int *ret_exit, struct err *e)
+{
+	_cleanup_(running_close) struct running run = { .pidfd = -1, .mntns = -1, .master = -1 };
+	int r;
+
+	*ret_exit = PTY_EXIT_FAILED;
+	r = start(s, &run, ret_exit, e);
+	if (!r) {
+		r = relay_run(s->relay, run.pidfd, take_fd(&run.master), e);
+		*ret_exit = r < 0 ? PTY_EXIT_FAILED : r;
+	}
+	if (r < 0 && run.pidfd >= 0) {
+		(void)pidfd_signal(run.pidfd, SIGKILL);
+		(void)waitpid(run.pid, NULL, 0);
+	}
+	sweep(s, &run);
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+#define LOG_MODULE "view"
+#include "view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "io.h"
+#include "log.h"
+#include "mnt.h"
+#include "scaffold.h"
+#include "view_union.h"
+
+/* Who the users are and what the network is: the container's, never the tools'. */
+static const struct etc_file {
+	const char *path;
+	enum {
+		ETC_EMPTY,
+		ETC_PASSWD,
+		ETC_GROUP
+	} without; /* what stands there if it has none */
+} etc_files[VIEW_ETC_FILES] = {
+	{ "etc/passwd", ETC_PASSWD },  { "etc/group", ETC_GROUP },
+	{ "etc/hosts", ETC_EMPTY },    { "etc/resolv.conf", ETC_EMPTY },
+	{ "etc/hostname", ETC_EMPTY }, { "etc/localtime", ETC_EMPTY },
+};
+
+/* What runc and crun mask or protect in a container's /proc (OCI runtime specification, Linux). */
+static const char *const proc_readonly[] = { "bus", "fs", "irq", "sys", "sysrq-trigger" };
+static const char *const proc_masked[] = { "kcore", "keys", "timer_list", "sched_debug", "kmsg" };
+
+void view_parts_close(struct view_parts *p)
+{
+	closep(&p->root);
+	closep(&p->bare);
+	closep(&p->proc);
+	closep(&p->sys);
+	for (size_t i = 0; i < VIEW_ETC_FILES; i++)
+		closep(&p->etc[i]);
+	free(p->mountinfo);
+	dev_parts_close(&p->dev);
+	*p = (struct view_parts)VIEW_PARTS_INIT;
+}
+
+/* Is @fd the root of a procfs of the pid namespace that we are in? */
+static bool is_our_proc(int fd)
+{
+	_cleanup_free_ char *self = NULL;
+	char pid[16];
+
+	(void)snprintf(pid, sizeof(pid), "%d", getpid());
+	return mnt_is_root_of(fd, PROC_SUPER_MAGIC) && !io_readlink_at(fd, "self", &self) &&
+	       !strcmp(self, pid);
+}
+
+static int take_proc(int rootfd)
+{
+	_cleanup_close_ int fd = mnt_open_nolink(rootfd, "proc", O_PATH | O_DIRECTORY);
+
+	if (fd < 0 || !is_our_proc(fd))
+		return -1;
+	return mnt_clone(fd, true);
+}
+
+static int take_sys(int rootfd)
+{
+	_cleanup_close_ int fd = mnt_open_nolink(rootfd, "sys", O_PATH | O_DIRECTORY);
+
+	if (fd < 0 || !mnt_is_root_of(fd, SYSFS_MAGIC))
+		return -1;
+	return mnt_clone(fd, true);
+}
+
+static int take_file(int rootfd, const char *path)
+{
+	_cleanup_close_ int fd = mnt_open_in(rootfd, path, O_PATH);
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		log_warn("/%s of the container is not a regular file; it is left out", path);
+		return -1;
+	}
+	return mnt_clone(fd, false);
+}
+
+int view_collect(const struct view_opts *opts, int rootfd, struct view_parts *p, struct err *e)
+{
+	int r;
+
+	p->root = mnt_clone(rootfd, true);
+	if (p->root < 0)
+		return err_set(e, -p->root, "cloning the container's tree: %s", err_str(p->root));
+	r = mnt_set(p->root, 0, MS_SLAVE, true); /* its mounts reach us, ours never it */
+	if (r < 0)
+		return err_set(e, -r, "setting up the container's tree: %s", err_str(r));
+	if (opts->kind == VIEW_UNION) {
+		p->bare = mnt_clone(rootfd, false);
+		if (p->bare < 0)
+			return err_set(e, -p->bare,
+				       "--view union cannot take the container's root apart from "
+				       "the mounts below it, which are locked; use --view bind");
+	}
+	if (!opts->unmasked)
+		p->proc = take_proc(rootfd);
+	p->sys = take_sys(rootfd);
+	for (size_t i = 0; i < VIEW_ETC_FILES; i++)
+		p->etc[i] = take_file(rootfd, etc_files[i].path);
+	dev_take_container(&p->dev, rootfd);
+	return 0;
+}
+
+/* No program of ours needs to see them, and a container without /proc has not been given them. */
+static void mask_proc(int viewfd, int dev)
+{
+	char path[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(proc_readonly); i++) {
+		_cleanup_close_ int fd = -1, mfd = -1;
+
+		(void)snprintf(path, sizeof(path), "proc/%s", proc_readonly[i]);
+		fd = mnt_open_nolink(viewfd, path, O_PATH);
+		mfd = fd < 0 ? -1 : mnt_clone(fd, false);
+		if (mfd >= 0 && !mnt_set(mfd, MOUNT_ATTR_RDONLY, 0, false))
+			(void)!mnt_attach(mfd, fd);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(proc_masked); i++) {
+		_cleanup_close_ int null = mnt_open_nolink(dev, "null", O_PATH), mfd = -1;
+
+		(void)snprintf(path, sizeof(path), "proc/%s", proc_masked[i]);
+		mfd = null < 0 ? -1 : mnt_clone(null, false);
+		if (mfd >= 0)
+			(void)!mnt_attach_at(mfd, viewfd, path);
+	}
+}
+
+/* A fresh mount of @type on @path; an empty read-only directory where the kernel refuses that. */
+static int add_fresh(int viewfd, const char *path, const char *type, unsigned int attrs,
+		     bool *ret_real)
+{
+	_cleanup_close_ int mfd = mnt_new(
+		type, NULL, attrs | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+
+	*ret_real = mfd >= 0;
+	if (mfd < 0) {
+		log_warn("the container has no /%s, and none can be mounted for it: %s", path,
+			 err_str(mfd));
+		mfd = mnt_new("tmpfs", NULL, MOUNT_ATTR_RDONLY);
+	}
+	return mfd < 0 ? mfd : mnt_attach_at(mfd, viewfd, path);
+}
+
+static int add_proc_sys(const struct view_opts *opts, const struct view_parts *p, int viewfd,
+			int dev)
+{
+	bool real;
+	int r;
+
+	if (p->proc >= 0) {
+		r = mnt_attach_at(p->proc, viewfd, "proc");
+	} else {
+		r = add_fresh(viewfd, "proc", "proc", 0, &real);
+		if (!r && real && !opts->unmasked)
+			mask_proc(viewfd, dev);
+	}
+	if (r < 0)
+		return r;
+	if (p->sys >= 0)
+		return mnt_attach_at(p->sys, viewfd, "sys");
+	return add_fresh(viewfd, "sys", "sysfs", MOUNT_ATTR_RDONLY, &real);
+}
+
+static int etc_text(const struct view_opts *opts, const struct etc_file *f, char *buf, size_t size)
+{
+	const char *name = opts->uid ? "user" : "root";
+
+	if (f->without == ETC_PASSWD)
+		return snprintf(buf, size, "%s:x:%u:%u::%s:/bin/sh\n", name, opts->uid, opts->gid,
+				opts->home);
+	if (f->without == ETC_GROUP)
+		return snprintf(buf, size, "%s:x:%u:\n", opts->gid ? "user" : "root", opts->gid);
+	return 0;
+}
+
+/* A file in our /dev, to be bound in the place of a missing one; its name is removed after that. */
+static int make_file(const struct view_opts *opts, const struct etc_file *f, int dev)
+{
+	_cleanup_close_ int fd = openat(dev, ".etc", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	char text[PATH_MAX + 128];
+	int n = etc_text(opts, f, text, sizeof(text));
+	int r = fd < 0 ? -errno : io_write_all(fd, text, (size_t)n);
+
+	return r < 0 ? r : mnt_clone(fd, false);
+}
+
+static bool exists(int rootfd, const char *path)
+{
+	_cleanup_close_ int fd = mnt_open_in(rootfd, path, O_PATH | O_NOFOLLOW);
+
+	return fd >= 0;
+}
+
+static int add_etc(const struct view_opts *opts, const struct view_parts *p, struct scaffold *s,
+		   int dev, struct err *e)
+{
+	for (size_t i = 0; i < VIEW_ETC_FILES; i++) {
+		const struct etc_file *f = &etc_files[i];
+		_cleanup_close_ int made = -1;
+		int r, mfd = p->etc[i];
+
+		if (mfd < 0 && f->without == ETC_EMPTY && !exists(s->rootfd, f->path))
+			continue;
+		if (mfd < 0)
+			mfd = made = make_file(opts, f, dev);
+		if (mfd < 0)
+			return err_set(e, -mfd, "making /%s: %s", f->path, err_str(mfd));
+		r = scaffold_point(s, f->path, false, e);
+		if (r < 0)
+			return r;
+		r = mnt_attach_at(mfd, s->rootfd, f->path);
+		if (made >= 0)
+			(void)unlinkat(dev, ".etc", 0);
+		if (r < 0)
+			return err_set(e, -r, "mounting the container's /%s: %s", f->path,
+				       err_str(r));
+	}
+	return 0;
+}
+
+static int add_tmp(const struct scaffold *s)
+{
+	static const struct mnt_param params[] = { { "mode", "1777" }, { 0 } };
+	_cleanup_close_ int mfd = mnt_new("tmpfs", params, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+
+	return mfd < 0 ? mfd : mnt_attach_at(mfd, s->rootfd, "tmp");
+}
+
+static int add_points(const struct view_opts *opts, struct scaffold *s, bool tmp, struct err *e)
+{
+	static const char *const dirs[] = { "proc", "sys", "dev", "tmp" };
+	int r = 0;
+
+	for (size_t i = 0; !r && i < ARRAY_SIZE(dirs) - !tmp; i++)
+		r = scaffold_point(s, dirs[i], true, e);
+	return r < 0 ? r : scaffold_point(s, opts->base, true, e);
+}
+
+/* The tools, on top of the root that came with unshare(). */
+static int attach_tools(struct tools *tools, int *ret_root, struct err *e)
+{
+	_cleanup_close_ int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = mnt_attach(tools->mount[0].fd, old);
+
+	if (r < 0)
+		return err_set(e, -r, "mounting the tools tree: %s", err_str(r));
+	for (size_t i = 1; i < tools->n; i++) {
+		r = mnt_attach_at(tools->mount[i].fd, tools->mount[0].fd, tools->mount[i].path);
+		if (r < 0)
+			log_warn("'/%s' of the tools tree is left out: %s", tools->mount[i].path,
+				 err_str(r));
+	}
+	*ret_root = mnt_open_in(tools->mount[0].fd, "/", O_PATH | O_DIRECTORY);
+	if (*ret_root < 0)
+		return err_set(e, -*ret_root, "opening the tools tree: %s", err_str(*ret_root));
+	return 0;
+}
+
+int view_pivot(int fd, struct err *e)
+{
+	_cleanup_close_ int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (old < 0 || fchdir(fd) < 0)
+		return err_set(e, errno, "entering the view: %s", err_str(errno));
+	if (syscall(SYS_pivot_root, ".", ".") < 0) {
+		/* The root of a container that was started from an initramfs cannot be pivoted. */
+		log_info("pivot_root: %s; using chroot", err_str(errno));
+		if (chroot(".") < 0)
+			return err_set(e, errno, "entering the view: %s", err_str(errno));
+		return 0;
+	}
+	/* The old root now lies on top of the new one (pivot_root(2), "." "."). */
+	if (fchdir(old) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return err_set(e, errno, "leaving the old root: %s", err_str(errno));
+	return 0;
+}
+
+static int fill(const struct view_opts *opts, struct view_parts *p, struct scaffold *s,
+		int *ret_pts, struct err *e)
+{
+	bool tmp = opts->kind == VIEW_BIND && !opts->writable;
+	_cleanup_close_ int dev = -1;
+	int r = add_points(opts, s, tmp, e);
+
+	if (r < 0)
+		return r;
+	r = mnt_attach_at(p->root, s->rootfd, opts->base);
+	if (r < 0)
+		return err_set(e, -r, "mounting the container's tree at '%s': %s", opts->base,
+			       err_str(r));
+	if (opts->kind == VIEW_UNION)
+		r = union_add_mounts(s->rootfd, opts->base, p->mountinfo, p->mountinfo_len, e);
+	if (r < 0)
+		return r;
+	r = dev_build(&p->dev, s->rootfd, opts->base, &dev, ret_pts, e);
+	if (r < 0)
+		return r;
+	r = add_proc_sys(opts, p, s->rootfd, dev);
+	if (r < 0)
+		return err_set(e, -r, "mounting /proc and /sys: %s", err_str(r));
+	r = add_etc(opts, p, s, dev, e);
+	if (r < 0)
+		return r;
+	r = tmp ? add_tmp(s) : 0;
+	if (r < 0)
+		return err_set(e, -r, "mounting /tmp: %s", err_str(r));
+	return scaffold_seal(s, e);
+}
+
+int view_build(const struct view_opts *opts, struct tools *tools, struct view_parts *p,
+	       int *ret_pts, struct err *e)
+{
+	_cleanup_(scaffold_fini) struct scaffold s = SCAFFOLD_INIT;
+	_cleanup_close_ int pts = -1;
+	int r;
+
+	if (opts->kind == VIEW_UNION) {
+		s.writable = true;
+		r = union_build(p->bare, tools, &s.rootfd, e);
+	} else {
+		r = attach_tools(tools, &s.rootfd, e);
+	}
+	if (r < 0)
+		return r;
+	r = fill(opts, p, &s, &pts, e);
+	if (r < 0)
+		return r;
+	r = view_pivot(s.rootfd, e);
+	if (r < 0)
+		return r;
+	*ret_pts = take_fd(&pts);
+	return 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * view.h - what the attached command sees: tools at /, the container at its base directory.
+ *
+ * Theory of operation
+ *
+ * view_collect() runs inside the container's mount namespace and clones, as
+ * detached mounts, its whole tree, its /proc and /sys and the few files of
+ * /etc that name its users and its network. Then the caller unshares the mount
+ * namespace, and view_build() puts together there:
+ *
+ *	/			the tools tree; with --view union an overlay of
+ *				the container's root over it, over a scratch layer
+ *	/var/lib/cntr		the container's tree (view_opts.base)
+ *	/proc /sys		the container's; fresh ones if it has none
+ *	/dev			dev.h
+ *	/tmp			a private tmpfs, if the tools are read-only
+ *	/etc/passwd ...		the container's files
+ *
+ * and makes it the root (pivot_root(2)), after which the copy of the
+ * container's mounts that came with unshare() is dropped. All of it belongs to
+ * a mount namespace that nobody else is in: it goes when the last process goes.
+ *
+ * The container is hostile: nothing is looked up in it by a path that it could
+ * turn elsewhere, and what is not of the expected kind counts as missing.
+ */
+#ifndef SESSION_VIEW_H
+#define SESSION_VIEW_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "dev.h"
+#include "err.h"
+#include "tools.h"
+
+enum view_kind {
+	VIEW_BIND,
+	VIEW_UNION
+};
+
+struct view_opts {
+	enum view_kind kind;
+	const char *base; /* absolute, normalised, not "/" */
+	bool writable;    /* the tools tree may be written */
+	bool unmasked;    /* a /proc without the container's masks, for debuggers */
+	uid_t uid;        /* whom /etc/passwd shall know if the container has none */
+	gid_t gid;
+	const char *home;
+};
+
+#define VIEW_ETC_FILES 6
+
+struct view_parts {
+	int root;                /* the container's tree, recursive */
+	int bare;                /* its root mount alone, for the union, or -1 */
+	int proc, sys;           /* or -1 */
+	int etc[VIEW_ETC_FILES]; /* or -1 */
+	char *mountinfo;         /* of the container, as its first process sees it */
+	size_t mountinfo_len;
+	struct dev_parts dev;
+};
+#define VIEW_PARTS_INIT                                                                           \
+	{                                                                                         \
+		.root = -1, .bare = -1, .proc = -1, .sys = -1, .etc = { -1, -1, -1, -1, -1, -1 }, \
+		.dev = DEV_PARTS_INIT                                                             \
+	}
+
+/*
+ * view_collect() - Take the container's parts.
+ *
+ * Should: run in the container's mount, pid and user namespaces.
+ * @rootfd: the root directory of its first process.
+ */
+int view_collect(const struct view_opts *opts, int rootfd, struct view_parts *p, struct err *e)
+	_must_check_;
+void view_parts_close(struct view_parts *p);
+
+/*
+ * view_build() - Put the view together and enter it.
+ *
+ * Should: run in a mount namespace of its own, whose propagation is cut off.
+ * @ret_pts: the session's devpts, a path descriptor, the caller's.
+ */
+int view_build(const struct view_opts *opts, struct tools *tools, struct view_parts *p,
+	       int *ret_pts, struct err *e) _must_check_;
+
+/* Make the mount @fd, which is attached, the root of the calling process, and drop the old one. */
+int view_pivot(int fd, struct err *e) _must_check_;
+
+#endif
