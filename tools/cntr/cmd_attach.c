@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* cntr attach: a shell, or any command, of the tools tree inside a container. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "cmd.h"
+#include "io.h"
+#include "log.h"
+#include "mnt.h"
+#include "run.h"
+
+#define BASE_DIR     "/var/lib/cntr"
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+enum {
+	OPT_TOOLS = RUN_OWN,
+	OPT_VIEW,
+	OPT_RW
+};
+
+const struct opt cmd_attach_opts[] = {
+	{ OPT_TOOLS, "tools", "DIR|CONTAINER|IMAGE.tar|host", "where the tools come from",
+	  OPT_COMPLETE_FILE | OPT_COMPLETE_DIR | OPT_COMPLETE_TARGET },
+	{ OPT_VIEW, "view", "bind|union",
+	  "tools at /, or laid under the container's root by an overlay", 0 },
+	{ OPT_RW, "rw", NULL, "let the tools tree be written", 0 },
+	RUN_OPTS,
+	{ 0 },
+};
+
+struct attach {
+	struct run run;
+	const char *tools;
+	struct view_opts view;
+	struct tools_src src;
+	bool host; /* the tools are the host's own root */
+};
+
+static void attach_close(struct attach *a)
+{
+	tools_src_fini(&a->src);
+	run_close(&a->run);
+}
+
+static int parse(struct attach *a, struct opt_parser *p, struct err *e)
+{
+	int id, r = 0;
+
+	while (!r && (id = opt_next(p, e)) != 0) {
+		if (id < 0)
+			return id;
+		if (id == OPT_TOOLS)
+			a->tools = p->arg;
+		else if (id == OPT_RW)
+			a->view.writable = true;
+		else if (id != OPT_VIEW)
+			r = run_option(&a->run, id, p->arg, e);
+		else if (!strcmp(p->arg, "union"))
+			a->view.kind = VIEW_UNION;
+		else if (!strcmp(p->arg, "bind"))
+			a->view.kind = VIEW_BIND;
+		else
+			r = err_set(e, EINVAL, "--view takes bind or union, not '%.40s'", p->arg);
+	}
+	return r < 0 ? r : run_operands(&a->run, p, e);
+}
+
+static int base_dir(const char **ret, struct err *e)
+{
+	const char *base = getenv("CNTR_BASE_DIR");
+
+	if (!base || !*base)
+		base = BASE_DIR;
+	if (base[0] != '/' || !base[1] || base[strlen(base) - 1] == '/' || strstr(base, "//") ||
+	    strstr(base, "/.") || strlen(base) > PATH_MAX / 2)
+		return err_set(e, EINVAL,
+			       "CNTR_BASE_DIR must be an absolute path below /, without '.', '..' "
+			       "and '//', not '%.100s'",
+			       base);
+	*ret = base;
+	return 0;
+}
+
+static int tools_from_container(struct attach *a, struct err *e)
+{
+	_cleanup_ctr_ struct ctr c = { 0 };
+	_cleanup_pid_ struct pid_ref ref = PID_REF_INIT;
+	int r = ctr_resolve(&a->run.ctr_env, a->tools, &c, e);
+
+	if (!r)
+		r = pid_open(c.pid, &ref, e);
+	return r < 0 ? r : tools_src_process(ref.procfd, &a->src, e);
+}
+
+/* A path has a slash, or is a file; anything else names a container. */
+static int open_tools(struct attach *a, struct err *e)
+{
+	struct stat st;
+	int r;
+
+	a->host = !a->tools || !strcmp(a->tools, "host");
+	if (a->host)
+		return tools_src_dir("/", &a->src, e);
+	if (stat(a->tools, &st) == 0 && S_ISREG(st.st_mode))
+		r = err_set(e, ENOSYS, "images: not yet");
+	else if (strchr(a->tools, '/') || !strcmp(a->tools, "."))
+		r = tools_src_dir(a->tools, &a->src, e);
+	else
+		r = tools_from_container(a, e);
+	return r < 0 ? err_wrap(e, r, "tools '%s'", a->tools) : 0;
+}
+
+static bool has_program(const struct attach *a, const char *path)
+{
+	_cleanup_close_ int fd = mnt_open_in(a->src.rootfd, path, O_PATH);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_mode & 0111;
+}
+
+/* The caller's own shell if the tools are the caller's own; NULL if there is none. */
+static const char *find_shell(const struct attach *a)
+{
+	static const char *const shells[] = { "/bin/bash", "/bin/zsh", "/bin/sh", "/busybox/sh" };
+	const char *own = getenv("SHELL");
+
+	if (a->host && own && *own == '/' && has_program(a, own))
+		return own;
+	for (size_t i = 0; i < ARRAY_SIZE(shells); i++)
+		if (has_program(a, shells[i]))
+			return shells[i];
+	return NULL;
+}
+
+static const char *find_home(const struct attach *a)
+{
+	const char *home = getenv("HOME");
+
+	if (a->host && home && *home == '/')
+		return home;
+	return a->run.t.cred.uid ? "/" : "/root";
+}
+
+/* The container's environment; what names the terminal and the tools' places is the caller's. */
+static int make_env(const struct attach *a, const char *shell, struct env *env, struct err *e)
+{
+	const char *path = a->host ? getenv("PATH") : NULL, *ctr_path;
+	_cleanup_free_ char *joined = NULL;
+	int r = env_add_block(env, a->run.t.environ, a->run.t.environ_len);
+
+	ctr_path = env_get(env, "PATH");
+	path = path && *path ? path : DEFAULT_PATH;
+	if (!r && a->view.kind == VIEW_UNION && ctr_path && *ctr_path) {
+		if (asprintf(&joined, "%s:%s", ctr_path, path) < 0) {
+			joined = NULL;
+			r = -ENOMEM;
+		}
+		path = joined;
+	}
+	env_drop_hooks(env);
+	if (!r)
+		r = env_set(env, "PATH", path);
+	if (!r)
+		r = env_set(env, "TERM", getenv("TERM"));
+	if (!r)
+		r = env_set(env, "LANG", getenv("LANG"));
+	if (!r)
+		r = env_set(env, "HOME", a->view.home);
+	if (!r)
+		r = env_set(env, "SHELL", shell);
+	return r < 0 ? err_set(e, -r, "making the environment: %s", err_str(r)) : 0;
+}
+
+static int attach(struct attach *a, int *ret_exit, struct err *e)
+{
+	_cleanup_env_ struct env env = { 0 };
+	const char *command[] = { NULL, NULL };
+	struct session s = { .view = &a->view, .tools = &a->src, .argv = command };
+	int r = base_dir(&a->view.base, e);
+
+	if (!r)
+		r = run_open(&a->run, true, e);
+	if (!r)
+		r = open_tools(a, e);
+	if (r < 0)
+		return r;
+	a->view.unmasked = a->run.privileged;
+	a->view.uid = a->run.t.cred.uid;
+	a->view.gid = a->run.t.cred.gid;
+	a->view.home = find_home(a);
+	command[0] = find_shell(a);
+	if (!command[0] && !a->run.command) {
+		*ret_exit = PTY_EXIT_NOT_FOUND;
+		return err_set(e, ENOENT, "the tools have no shell; name a command after '--'");
+	}
+	s.workdir = a->view.base;
+	r = make_env(a, command[0], &env, e);
+	return r < 0 ? r : run_session(&a->run, &s, &env, ret_exit, e);
+}
+
+int cmd_attach(struct opt_parser *p)
+{
+	_cleanup_(attach_close) struct attach a = { .run = RUN_INIT, .src = TOOLS_SRC_INIT };
+	int exit_code = PTY_EXIT_FAILED;
+	struct err e = { 0 };
+
+	if (parse(&a, p, &e) < 0)
+		return run_failed(&e, PTY_EXIT_FAILED);
+	if (attach(&a, &exit_code, &e) < 0)
+		return run_failed(&e, exit_code);
+	return exit_code;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "cmd.h"
+#include "log.h"
+#include "mnt.h"
+
+static int add(const char **list, size_t *n, size_t max, const char *arg, const char *what,
+	       struct err *e)
+{
+	if (*n == max)
+		return err_set(e, EINVAL, "too many %s options", what);
+	list[(*n)++] = arg;
+	return 0;
+}
+
+int run_option(struct run *r, int id, const char *arg, struct err *e)
+{
+	switch (id) {
+	case 'u':
+		r->user = arg;
+		return 0;
+	case RUN_PRIVILEGED:
+		r->privileged = true;
+		return 0;
+	case RUN_CAP_ADD:
+		return add(r->cap_add, &r->ncap_add, RUN_CAPS_MAX, arg, "--cap-add", e);
+	case RUN_CAP_DROP:
+		return add(r->cap_drop, &r->ncap_drop, RUN_CAPS_MAX, arg, "--cap-drop", e);
+	case 'e':
+		if (*arg == '=' || !strchr(arg, '='))
+			return err_set(e, EINVAL, "--env takes NAME=VALUE, not '%.60s'", arg);
+		return add(r->env, &r->nenv, RUN_ENV_MAX, arg, "--env", e);
+	case 'w':
+		r->workdir = arg;
+		return 0;
+	case 't':
+		r->tty = PTY_ALWAYS;
+		return 0;
+	case 'T':
+		r->tty = PTY_NEVER;
+		return 0;
+	case 'v':
+		log_init("cntr", "CNTR_LOG", true);
+		return 0;
+	default:
+		return err_set(e, EINVAL, "unknown option");
+	}
+}
+
+int run_operands(struct run *r, const struct opt_parser *p, struct err *e)
+{
+	if (!p->noperands)
+		return err_set(e, EINVAL, "no TARGET given; 'cntr ps' lists what there is");
+	r->target = p->operand[0];
+	r->command = p->noperands > 1 ? &p->operand[1] : NULL;
+	return 0;
+}
+
+int run_failed(const struct err *e, int exit_code)
+{
+	log_error("%s", e->msg);
+	return exit_code;
+}
+
+/* The user that --user names, else the line of the one that the container's first process is. */
+static int settle_user(struct run *r, struct err *e)
+{
+	_cleanup_free_ char *passwd = NULL, *group = NULL;
+	size_t passwd_len = 0, group_len = 0;
+	struct span pw, gr;
+	int ret;
+
+	(void)!target_read_file(&r->t, "/etc/passwd", NS_PASSWD_MAX, &passwd, &passwd_len);
+	(void)!target_read_file(&r->t, "/etc/group", NS_PASSWD_MAX, &group, &group_len);
+	pw = (struct span){ passwd ? passwd : "", passwd_len };
+	gr = (struct span){ group ? group : "", group_len };
+	if (!r->user) {
+		(void)!ns_passwd_by_uid(pw, r->t.cred.uid, &r->user_found);
+		return 0;
+	}
+	ret = ns_user_resolve(r->user, pw, gr, &r->user_found, e);
+	return ret < 0 ? ret : ns_cred_set_user(&r->t.cred, &r->user_found, e);
+}
+
+static int settle_caps(struct run *r, bool ptrace, struct err *e)
+{
+	int ret = ptrace ? ns_cred_add_caps(&r->t.cred, "sys_ptrace", e) : 0;
+
+	for (size_t i = 0; !ret && i < r->ncap_add; i++)
+		ret = ns_cred_add_caps(&r->t.cred, r->cap_add[i], e);
+	for (size_t i = 0; !ret && i < r->ncap_drop; i++)
+		ret = ns_cred_drop_caps(&r->t.cred, r->cap_drop[i], e);
+	return ret;
+}
+
+static void say_filter(const struct run *r)
+{
+	if (r->t.filter == FILTER_UNKNOWN)
+		log_warn("the container's seccomp filter could not be taken over, the command runs "
+			 "without it: %s",
+			 r->t.filter_why);
+	else if (r->t.seccomp.supervised)
+		log_warn("the container's seccomp filter leaves calls to a supervisor, which does "
+			 "not know the command: they will fail");
+}
+
+int run_open(struct run *r, bool ptrace, struct err *e)
+{
+	int ret = mnt_api_check(e);
+
+	if (!ret)
+		ret = guard_start(&r->guard, cmd_argv, e);
+	if (ret < 0)
+		return ret;
+	ctr_env_init(&r->ctr_env);
+	ret = ctr_resolve(&r->ctr_env, r->target, &r->ctr, e);
+	if (ret < 0)
+		return ret;
+	if (r->ctr.state == CTR_PAUSED)
+		return err_set(e, EBUSY,
+			       "container '%s' is paused; whatever joined it would stop as well: "
+			       "unpause it first",
+			       r->ctr.name);
+	ret = target_open(r->ctr.pid, r->ctr.oci_config, !r->privileged, &r->t, e);
+	if (ret < 0)
+		return ret;
+	r->t.cred.privileged = r->privileged;
+	ret = settle_user(r, e);
+	if (!ret)
+		ret = settle_caps(r, ptrace, e);
+	if (!ret && !r->privileged)
+		say_filter(r);
+	return ret;
+}
+
+int run_session(struct run *r, struct session *s, struct env *env, int *ret_exit, struct err *e)
+{
+	static const int stdio[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO };
+	_cleanup_relay_ struct relay relay = { 0 };
+	uint32_t owner;
+	int ret;
+
+	for (size_t i = 0; i < r->nenv; i++)
+		if (env_put(env, r->env[i]) < 0)
+			return err_set(e, ENOMEM, "no memory for the environment");
+	ret = relay_init(&relay, r->tty, stdio, e);
+	if (ret < 0)
+		return ret;
+	if (!proc_idmap_out(&r->t.cred.uid_map, r->t.cred.uid, &owner))
+		(void)!relay_own_pipes(&relay, owner);
+	s->target = &r->t;
+	s->guard = &r->guard;
+	s->relay = &relay;
+	s->env = env;
+	if (r->command)
+		s->argv = r->command;
+	if (r->workdir) {
+		s->workdir = r->workdir;
+		s->workdir_given = true;
+	}
+	return session_run(s, ret_exit, e);
+}
+
+void run_close(struct run *r)
+{
+	target_close(&r->t);
+	ctr_fini(&r->ctr);
+	guard_stop(&r->guard);
+}
