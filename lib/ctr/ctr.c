@@ -15,24 +15,29 @@
 
 #define FULL_ID 64 /* docker's, podman's and CRI's ids are a SHA-256 in hexadecimal */
 
+/* clang-format off */
 const struct engine_ops *const ctr_engines[] = {
-	&engine_docker,  &engine_runc,
-	&engine_crun,    &engine_youki,
-#ifdef CTR_ENGINE_LXC
+	/* engines, before what they are built on */
+	&engine_docker,
+	&engine_podman,
+	&engine_cri,
+	&engine_containerd,
+	&engine_incus,
+	&engine_lxd,
 	&engine_lxc,
-#endif
-#ifdef CTR_ENGINE_INCUS
-	&engine_incus,   &engine_lxd,
-#endif
-#ifdef CTR_ENGINE_NSPAWN
 	&engine_nspawn,
-#endif
-#ifdef CTR_ENGINE_SANDBOX
-	&engine_flatpak, &engine_bubblewrap,
+	/* runtimes */
+	&engine_runc,
+	&engine_crun,
+	&engine_youki,
+	/* what keeps no state */
+	&engine_flatpak,
+	&engine_bubblewrap,
 	&engine_unshare,
-#endif
-	&engine_process, NULL,
+	&engine_process,
+	NULL,
 };
+/* clang-format on */
 
 void ctr_env_init(struct ctr_env *env)
 {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cursor.h"
 #include "io.h"
 
 int host_path(const struct ctr_env *env, char *ret, const char *fmt, ...)
@@ -54,6 +55,41 @@ int host_read_json(const char *path, struct json_object **ret, uint64_t *ret_wri
 	int r = host_read(path, &text, &len, ret_written_ns);
 
 	return r < 0 ? r : json_parse(text, len, ret, NULL);
+}
+
+/* What follows KEY and "=" between quotes. */
+static int line_value(struct span line, const char *key, char **ret)
+{
+	struct cursor c = cur_of(line.p, line.len);
+	struct span part, value;
+
+	if (cur_until(&c, '=', &part) != 1 || !span_eq(span_trim(part), key))
+		return -ENOENT;
+	value = span_trim((struct span){ line.p + c.off, line.len - c.off });
+	if (value.len < 2 || (value.p[0] != '"' && value.p[0] != '\''))
+		return -ENOENT;
+	c = cur_of(value.p + 1, value.len - 1);
+	if (cur_until(&c, value.p[0], &part) != 1 || part.len == value.len - 1)
+		return -ENOENT;
+	*ret = span_dup(part);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int host_conf_value(const char *path, const char *key, char **ret)
+{
+	_cleanup_free_ char *text = NULL;
+	struct span line;
+	struct cursor c;
+	size_t len;
+	int r = host_read(path, &text, &len, NULL);
+
+	if (r < 0)
+		return r;
+	c = cur_of(text, len);
+	r = -ENOENT;
+	while (r == -ENOENT && cur_until(&c, '\n', &line))
+		r = line_value(line, key, ret);
+	return r;
 }
 
 bool host_readable(const char *path)

@@ -34,6 +34,14 @@ int host_read(const char *path, char **ret, size_t *ret_len, uint64_t *ret_writt
 int host_read_json(const char *path, struct json_object **ret, uint64_t *ret_written_ns)
 	_must_check_;
 
+/*
+ * host_conf_value() - The value of the first line KEY = "VALUE" (TOML) of the file @path, unquoted.
+ *
+ * Sections are not looked at: it is for keys that a file has once.
+ * Return: 0, *@ret is the caller's to free; -ENOENT if there is none; another -errno.
+ */
+int host_conf_value(const char *path, const char *key, char **ret) _must_check_;
+
 /* May the caller read @path? */
 bool host_readable(const char *path);
 /* Is @path a directory that the caller can list? 0, -ENOENT, -EACCES, ... */

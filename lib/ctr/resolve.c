@@ -159,8 +159,8 @@ static bool is_close(const char *name, const char *ref)
 	return distance(name, ref) <= (len < 4 ? 1 : 2) || (len >= 3 && strstr(name, ref));
 }
 
-static int unknown(const struct ctr_list *all, const struct target *t, const char *target,
-		   struct err *e)
+static int unknown(const struct ctr_env *env, const struct ctr_list *all, const struct target *t,
+		   const char *target, struct err *e)
 {
 	char close[LABELS_MAX] = "";
 	size_t len = 0, n = 0;
@@ -181,8 +181,9 @@ static int unknown(const struct ctr_list *all, const struct target *t, const cha
 		return err_set(e, ENOENT,
 			       "no container is called '%.40s' ('cntr ps' lists all); %s", target,
 			       all->skipped[0].msg);
-	return err_set(e, ENOENT, "no %s is called '%.80s'; 'cntr ps' lists all containers",
-		       t->ops == &engine_process ? "process" : "container", target);
+	return err_set(e, ENOENT, "no %s is called '%.80s'; 'cntr ps' lists all containers%s",
+		       t->ops == &engine_process ? "process" : "container", target,
+		       env->uid ? " that you may see, root sees more" : "");
 }
 
 static int choose(struct ctr_list *l, const char *target, struct ctr *ret, struct err *e)
@@ -229,7 +230,7 @@ static int resolve(const struct ctr_env *env, const struct target *t, const char
 		if (ctr_match(&all.v[i], t->ref) && ctr_list_add(&l, &all.v[i]) < 0)
 			return err_set(e, ENOMEM, "no memory");
 	if (!l.n)
-		return unknown(&all, t, target, e);
+		return unknown(env, &all, t, target, e);
 	keep_best(&l, t->ref);
 	return choose(&l, target, ret, e);
 }
