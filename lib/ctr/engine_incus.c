@@ -139,6 +139,8 @@ static int find_of(const struct ctr_env *env, const char *engine, const char *re
 	struct query q = { engine, ref };
 	int asked = lxc_find_running(env, is_wanted, &q, &running, e);
 
+	if (asked == -EACCES)
+		asked = 0; /* list() asks the daemon, whose word counts; and it may be LXC's socket */
 	for (size_t i = 0; i < running.n; i++)
 		if (running.v[i].state != CTR_STOPPED && add_found(&running.v[i], engine, l) < 0)
 			return err_set(e, ENOMEM, "no memory");
@@ -268,6 +270,8 @@ static int list_of(const struct ctr_env *env, const char *engine, struct ctr_lis
 	size_t from = l->n;
 	int asked = lxc_find_running(env, is_incus, (void *)(uintptr_t)engine, &running, e);
 
+	if (asked == -EACCES)
+		asked = 0; /* the daemon's word counts; and it may be plain LXC's socket */
 	for (size_t i = 0; i < ARRAY_SIZE(daemons); i++) {
 		const struct daemon *d = &daemons[i];
 		int r = strcmp(d->engine, engine) ? 0 : list_daemon(env, d, &running, l);

@@ -8,8 +8,8 @@
  * lxcpath is. Stopped ones are directories with a file "config" below an
  * lxcpath: the one that lxc.conf names or else the default one, and those of
  * which something runs. LXC has neither ids nor images: the name is the id. A
- * name is unique in its lxcpath, which is the scope where it is not root's
- * default one.
+ * name is unique in its lxcpath, which is the scope where it is not the
+ * caller's own.
  */
 #include "engine_lxc.h"
 
@@ -78,26 +78,27 @@ static int known_places(const struct ctr_env *env, struct host_places *p)
 	return add_configured(conf, data, p);
 }
 
-static int set_ctr(struct ctr *c, const char *lxcpath, const char *name)
+struct query {
+	const char *ref; /* NULL: all */
+	const char *own; /* the caller's lxcpath */
+	struct lxc_finds running;
+};
+
+static int set_ctr(struct ctr *c, const struct query *q, const char *lxcpath, const char *name)
 {
 	c->engine = "lxc";
 	if (ctr_str_set(&c->id, name) < 0 || ctr_str_set(&c->name, name) < 0)
 		return -ENOMEM;
-	return strcmp(lxcpath, ROOTS_LXCPATH) ? ctr_str_set(&c->scope, lxcpath) : 0;
+	return strcmp(lxcpath, q->own) ? ctr_str_set(&c->scope, lxcpath) : 0;
 }
 
-static int add_stopped(struct ctr_list *l, const char *lxcpath, const char *name, const char *ref)
-{
-	_cleanup_ctr_ struct ctr c = { .state = CTR_STOPPED };
-
-	return set_ctr(&c, lxcpath, name) < 0 ? -ENOMEM : ctr_list_add_match(l, &c, ref);
-}
-
-static int add_running(struct ctr_list *l, const struct lxc_found *f, const char *ref)
+static int add_ctr(struct ctr_list *l, const struct query *q, const struct lxc_found *f)
 {
 	_cleanup_ctr_ struct ctr c = { .pid = f->pid, .state = f->state };
 
-	return set_ctr(&c, f->lxcpath, f->name) < 0 ? -ENOMEM : ctr_list_add_match(l, &c, ref);
+	if (set_ctr(&c, q, f->lxcpath, f->name) < 0)
+		return -ENOMEM;
+	return ctr_list_add_match(l, &c, q->ref);
 }
 
 static bool is_running(const struct lxc_finds *running, const char *lxcpath, const char *name)
@@ -108,8 +109,8 @@ static bool is_running(const struct lxc_finds *running, const char *lxcpath, con
 	return false;
 }
 
-static int list_stopped(const struct ctr_env *env, const char *lxcpath, const char *ref,
-			const struct lxc_finds *running, struct ctr_list *l)
+static int list_stopped(const struct ctr_env *env, char *lxcpath, const struct query *q,
+			struct ctr_list *l)
 {
 	_cleanup_host_dir_ struct host_dir dir = HOST_DIR_INIT;
 	char path[PATH_MAX];
@@ -121,10 +122,14 @@ static int list_stopped(const struct ctr_env *env, const char *lxcpath, const ch
 	if (r < 0)
 		return r == -ENOENT || r == -ENOTDIR ? 0 : r;
 	while (!r && (name = host_dir_next(&dir))) {
+		const struct lxc_found f = { .lxcpath = lxcpath,
+					     .name = (char *)(uintptr_t)name,
+					     .state = CTR_STOPPED };
+
 		if (host_path(env, path, "%s/%s/config", lxcpath, name) < 0 ||
-		    !host_readable(path) || is_running(running, lxcpath, name))
+		    !host_readable(path) || is_running(&q->running, lxcpath, name))
 			continue;
-		r = add_stopped(l, lxcpath, name, ref);
+		r = add_ctr(l, q, &f);
 	}
 	return r;
 }
@@ -146,34 +151,47 @@ const char *lxc_path_engine(const char *lxcpath)
 static bool is_wanted(const char *lxcpath, const char *name, void *arg)
 {
 	_cleanup_ctr_ struct ctr c = { 0 };
-	const char *ref = arg;
+	const struct query *q = arg;
 
 	if (strcmp(lxc_path_engine(lxcpath), "lxc") != 0)
 		return false;
-	return !ref || set_ctr(&c, lxcpath, name) < 0 || ctr_match(&c, ref);
+	return !q->ref || set_ctr(&c, q, lxcpath, name) < 0 || ctr_match(&c, q->ref);
+}
+
+static int list_query(const struct ctr_env *env, struct query *q, struct host_places *places,
+		      struct ctr_list *l, struct err *e)
+{
+	int asked = lxc_find_running(env, is_wanted, q, &q->running, e), r = 0;
+
+	for (size_t i = 0; !r && i < q->running.n; i++) {
+		r = host_places_add(places, q->running.v[i].lxcpath);
+		if (!r && q->running.v[i].state != CTR_STOPPED)
+			r = add_ctr(l, q, &q->running.v[i]);
+	}
+	if (r < 0)
+		return err_set(e, -r, "listing LXC containers: %s", err_str(r));
+	for (size_t i = 0; i < places->n; i++) {
+		r = list_stopped(env, places->v[i], q, l);
+		if (r < 0 && !asked)
+			asked = err_set(e, -r, "reading '%s': %s", places->v[i], err_str(r));
+	}
+	return asked;
 }
 
 static int list_matching(const struct ctr_env *env, const char *ref, struct ctr_list *l,
 			 struct err *e)
 {
 	_cleanup_host_places_ struct host_places places = { 0 };
-	_cleanup_lxc_finds_ struct lxc_finds running = { 0 };
-	int asked = lxc_find_running(env, is_wanted, (void *)(uintptr_t)ref, &running, e);
+	struct query q = { .ref = ref, .own = "" };
 	int r = known_places(env, &places);
 
-	for (size_t i = 0; !r && i < running.n; i++) {
-		r = host_places_add(&places, running.v[i].lxcpath);
-		if (!r && running.v[i].state != CTR_STOPPED)
-			r = add_running(l, &running.v[i], ref);
-	}
 	if (r < 0)
-		return err_set(e, -r, "listing LXC containers: %s", err_str(r));
-	for (size_t i = 0; i < places.n; i++) {
-		r = list_stopped(env, places.v[i], ref, &running, l);
-		if (r < 0 && !asked)
-			asked = err_set(e, -r, "reading '%s': %s", places.v[i], err_str(r));
-	}
-	return asked;
+		return err_set(e, -r, "looking for LXC's directories: %s", err_str(r));
+	if (places.n)
+		q.own = places.v[0];
+	r = list_query(env, &q, &places, l, e);
+	lxc_finds_fini(&q.running);
+	return r;
 }
 
 static int lxc_list(const struct ctr_env *env, struct ctr_list *l, struct err *e)
