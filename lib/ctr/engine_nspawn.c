@@ -55,7 +55,7 @@ static int add_machine(const struct ctr_env *env, const char *name, struct ctr_l
 	claim.pid = m.leader;
 	if (!m.container || task_check(env, &claim) < 0)
 		return 0;
-	return add_ctr(l, name, m.root, m.leader, ref);
+	return add_ctr(l, name, m.root, scan_payload(env, m.leader), ref);
 }
 
 static int list_machines(const struct ctr_env *env, struct ctr_list *l)
@@ -96,20 +96,24 @@ static void name_from_cwd(const struct ctr_env *env, pid_t nspawn, char ret[NSPA
 		(void)snprintf(ret, NSPAWN_NAME_MAX, "nspawn-%d", nspawn);
 }
 
-static int add_process(const struct ctr_env *env, const struct scan_proc *p, struct ctr_list *l)
+static int add_process(const struct ctr_env *env, const struct scan_proc *p, size_t from,
+		       struct ctr_list *l)
 {
 	_cleanup_free_ char *cmdline = NULL;
+	pid_t pid;
 	struct nspawn_args args;
 	struct task parent;
 	size_t len;
 
-	if (task_stat(env, p->task.ppid, &parent) < 0 || strcmp(parent.comm, NSPAWN) != 0 ||
-	    task_cmdline(env, p->task.ppid, &cmdline, &len) < 0)
+	if (task_stat(env, p->task.ppid, &parent) < 0 || strcmp(parent.comm, NSPAWN) != 0)
+		return 0;
+	pid = scan_payload(env, p->pid);
+	if (has_pid(l, from, pid) || task_cmdline(env, p->task.ppid, &cmdline, &len) < 0)
 		return 0;
 	nspawn_args_parse(cmdline, len, &args);
 	if (!args.name[0])
 		name_from_cwd(env, p->task.ppid, args.name);
-	return add_ctr(l, args.name, args.image, p->pid, NULL);
+	return add_ctr(l, args.name, args.image, pid, NULL);
 }
 
 static int nspawn_list(const struct ctr_env *env, struct ctr_list *l, struct err *e)
@@ -120,8 +124,8 @@ static int nspawn_list(const struct ctr_env *env, struct ctr_list *l, struct err
 	int machines = list_machines(env, l), r = scan_load(env, s);
 
 	for (size_t i = 0; !r && i < s->n; i++)
-		if (s->v[i].first && s->v[i].other[SCAN_PID] && !has_pid(l, from, s->v[i].pid))
-			r = add_process(env, &s->v[i], l);
+		if (s->v[i].first && s->v[i].other[SCAN_PID])
+			r = add_process(env, &s->v[i], from, l);
 	if (r < 0)
 		return err_set(e, -r, "looking for nspawn containers in /proc: %s", err_str(r));
 	if (machines < 0)

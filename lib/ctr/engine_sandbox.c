@@ -36,18 +36,6 @@ static struct scan *shared_scan(const struct ctr_env *env, struct scan *own)
 	return env->scan ? env->scan : own;
 }
 
-/* bwrap's own pid 1 only reaps: who is meant is its first child. */
-static pid_t payload_of(const struct ctr_env *env, pid_t pid)
-{
-	struct task t;
-	pid_t child;
-
-	if (task_stat(env, pid, &t) < 0 || strcmp(t.comm, BWRAP) != 0 ||
-	    scan_child(env, pid, &child) < 0)
-		return pid;
-	return child;
-}
-
 static int add_sandbox(const struct ctr_env *env, const char *engine, const struct scan_proc *p,
 		       pid_t pid, struct ctr_list *l, const char *ref)
 {
@@ -83,7 +71,7 @@ static bool is_bwrap(const struct ctr_env *env, const struct scan_proc *p, pid_t
 	if (p->first && p->other[SCAN_PID]) {
 		if (strcmp(p->task.comm, BWRAP) != 0 && !parent_is(env, p, BWRAP))
 			return false;
-		*ret_pid = payload_of(env, p->pid);
+		*ret_pid = scan_payload(env, p->pid);
 		return true;
 	}
 	/* no pid namespace of its own: it left the mount namespace of the bwrap that started it */
@@ -210,7 +198,7 @@ static int add_instance(const struct ctr_env *env, const char *dir, const char *
 	if (snprintf(path, sizeof(path), "%s/%s/info", dir, id) < PATH_MAX &&
 	    host_read(path, &text, &len, NULL) == 0)
 		flatpak_info_parse(text, len, &info);
-	c.pid = payload_of(env, b.child);
+	c.pid = scan_payload(env, b.child);
 	c.name = info.app.len ? span_dup(info.app) : strdup(id);
 	c.image = info.runtime.len ? span_dup(info.runtime) : NULL;
 	if (!c.name || (info.runtime.len && !c.image) || ctr_str_set(&c.id, id) < 0)

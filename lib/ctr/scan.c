@@ -48,7 +48,7 @@ static bool is_ns_init(const struct ctr_env *env, pid_t pid)
 	       !proc_status_parse(text, len, &st) && st.nnspid > 1 && st.nspid[st.nnspid - 1] == 1;
 }
 
-int scan_child(const struct ctr_env *env, pid_t pid, pid_t *ret)
+static int first_child(const struct ctr_env *env, pid_t pid, pid_t *ret)
 {
 	_cleanup_free_ char *text = NULL;
 	char name[64];
@@ -69,6 +69,18 @@ int scan_child(const struct ctr_env *env, pid_t pid, pid_t *ret)
 		return -ENOENT;
 	*ret = (pid_t)lowest;
 	return 0;
+}
+
+pid_t scan_payload(const struct ctr_env *env, pid_t pid)
+{
+	struct task t;
+	pid_t child;
+
+	if (task_stat(env, pid, &t) < 0 ||
+	    (strcmp(t.comm, "bwrap") != 0 && strcmp(t.comm, "(sd-stubinit)") != 0) ||
+	    first_child(env, pid, &child) < 0)
+		return pid;
+	return child;
 }
 
 /* "pid:[4026531836]" */

@@ -59,7 +59,12 @@ int scan_one(const struct ctr_env *env, pid_t pid, struct scan_proc *ret) _must_
 /* The number of a process's namespace. -ENOENT, -EACCES, -EPROTO. */
 int scan_ns_ino(const struct ctr_env *env, pid_t pid, enum scan_ns ns, uint64_t *ret) _must_check_;
 
-/* The process's lowest-numbered child; -ENOENT if it has none. */
-int scan_child(const struct ctr_env *env, pid_t pid, pid_t *ret) _must_check_;
+/*
+ * scan_payload() - Whom to show for the pid namespace whose pid 1 is @pid.
+ *
+ * The own pid 1 of bubblewrap and of "systemd-nspawn --as-pid2" only reaps, and has the
+ * environment of who called it: then it is its first child, else @pid.
+ */
+pid_t scan_payload(const struct ctr_env *env, pid_t pid);
 
 #endif
