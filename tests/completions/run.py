@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""run.py SHELL DEMO - types command lines into a real shell and compares what it offers.
+"""run.py SHELL DEMO [PROGRAM...] - types command lines into a real shell and compares what it offers.
 
 bash and zsh run on a pseudo-terminal: the line is typed, one key inserts every
 candidate into it, another writes the line to a file. fish has "complete -C".
-What each must offer stands in CASES. The result is TAP.
+What each must offer stands in CASES. The scripts of the other programs, which are
+made from the same templates, have to be of good syntax. The result is TAP.
 """
 import os
 import pty
@@ -219,8 +220,19 @@ def run_all(shell):
             compare("bash with bash-completion", run_bash(f". {package}"))
 
 
+def check_syntax(shell, programs):
+    for program in programs:
+        name = os.path.basename(program)
+        script = subprocess.run([program, "completions", shell], check=True, capture_output=True).stdout
+        with open(name, "wb") as f:
+            f.write(script)
+        done = subprocess.run([shell, "-n", name], check=False, capture_output=True, text=True)
+        report(done.returncode == 0 and not done.stderr and script, f"{shell}: the script of {name}",
+               "# " + done.stderr)
+
+
 def main():
-    shell, demo = sys.argv[1], os.path.realpath(sys.argv[2])
+    shell, demo, *programs = [sys.argv[1]] + [os.path.realpath(p) for p in sys.argv[2:]]
     if not shutil.which(shell):
         print(f"1..0 # skip {shell}: this shell is not installed")
         return
@@ -228,6 +240,7 @@ def main():
         os.chdir(tmp)
         prepare(shell, demo)
         run_all(shell)
+        check_syntax(shell, programs)
         os.chdir("/")
     print(f"1..{report.count}")
 
