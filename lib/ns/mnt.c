@@ -58,6 +58,20 @@ int mnt_clone(int fd, bool recursive)
 	return mfd < 0 ? -errno : mfd;
 }
 
+int mnt_clone_at(int dirfd, const char *name)
+{
+	int mfd =
+		open_tree(dirfd, name,
+			  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW | AT_RECURSIVE);
+
+	return mfd < 0 ? -errno : mfd;
+}
+
+int mnt_attach_child(int mfd, int dirfd, const char *name)
+{
+	return move_mount(mfd, "", dirfd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
 int mnt_attach(int mfd, int target)
 {
 	if (move_mount(mfd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)

@@ -31,10 +31,16 @@ int mnt_open_nolink(int rootfd, const char *path, int flags) _must_check_;
 /* A detached copy of what @fd refers to, with everything mounted below it if @recursive. */
 int mnt_clone(int fd, bool recursive) _must_check_;
 
+/* The same of the entry @name, a single component and no symbolic link, of directory @dirfd; recursive. */
+int mnt_clone_at(int dirfd, const char *name) _must_check_;
+
 /* Attach the detached mount @mfd on top of what @target (a path descriptor) refers to. */
 int mnt_attach(int mfd, int target) _must_check_;
 /* The same, target given by path; a symbolic link at its end is mounted over, not followed. */
 int mnt_attach_at(int mfd, int rootfd, const char *path) _must_check_;
+
+/* The same, on the entry @name, a single component, of directory @dirfd. */
+int mnt_attach_child(int mfd, int dirfd, const char *name) _must_check_;
 
 struct mnt_param {
 	const char *key, *value; /* the list ends with a NULL key */

@@ -122,7 +122,7 @@ static int enter_all(struct child *ch, struct err *e)
 static int build_view(struct child *ch, struct err *e)
 {
 	const struct session *s = ch->c->s;
-	int r = view_collect(s->view, s->target->rootfd, &ch->parts, e);
+	int r = view_collect(s->view, &ch->tools, s->target->rootfd, &ch->parts, e);
 
 	if (r < 0)
 		return r;
@@ -161,11 +161,12 @@ static int open_pty(struct child *ch, int *ret_master, int *ret_slave, struct er
 /* Tell the caller and the guard what the session consists of, before the command can do anything. */
 static int report_ready(struct child *ch, int mntns, int master, struct err *e)
 {
+	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct child_msg msg = { .kind = CHILD_READY,
 				 .report = ch->report,
 				 .owners_unmapped = ch->tools.owners_unmapped };
-	int fds[2] = { mntns, master };
-	int r = io_send_fds(ch->c->sock, &msg, sizeof(msg), fds, master < 0 ? 1 : 2);
+	int fds[3] = { mntns, proc >= 0 ? proc : ch->c->proc, master };
+	int r = io_send_fds(ch->c->sock, &msg, sizeof(msg), fds, master < 0 ? 2 : 3);
 
 	return r < 0 ? err_set(e, -r, "reporting to the parent: %s", err_str(r)) : 0;
 }

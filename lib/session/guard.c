@@ -49,47 +49,38 @@ static bool is_marked(int procfd, const struct guard_mark *mark, ino_t mntns)
 	return mark->whole || session_of(procfd) == mark->session;
 }
 
-/* Opened by name first, then looked at through the descriptors: the pid cannot change in between. */
-static bool end_if_marked(pid_t pid, const struct guard_mark *mark, ino_t mntns)
+/* A /proc/PID directory stands for its process: it is looked at and killed through one descriptor. */
+static bool end_if_marked(int proc, const char *pid, const struct guard_mark *mark, ino_t mntns)
 {
-	_cleanup_pid_ struct pid_ref p = PID_REF_INIT;
+	_cleanup_close_ int procfd = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (pid_open(pid, &p, NULL) < 0 || !is_marked(p.procfd, mark, mntns))
-		return false;
-	(void)pidfd_signal(p.pidfd, SIGKILL);
-	return true;
+	return procfd >= 0 && is_marked(procfd, mark, mntns) && !pidfd_signal(procfd, SIGKILL);
 }
 
-static size_t sweep_once(DIR *proc, const struct guard_mark *mark, ino_t mntns)
+static size_t sweep_once(DIR *dir, const struct guard_mark *mark, ino_t mntns)
 {
 	size_t found = 0;
 	struct dirent *d;
 
-	rewinddir(proc);
-	while ((d = readdir(proc))) {
-		pid_t pid = (pid_t)atoi(d->d_name);
-		char ns[300];
-		struct stat st;
-
-		if (pid <= 0 || pid == getpid())
-			continue;
-		(void)snprintf(ns, sizeof(ns), "%s/ns/mnt", d->d_name);
-		if (fstatat(dirfd(proc), ns, &st, 0) == 0 && st.st_ino == mntns)
-			found += end_if_marked(pid, mark, mntns);
-	}
+	rewinddir(dir);
+	while ((d = readdir(dir)))
+		if (d->d_name[0] >= '1' && d->d_name[0] <= '9')
+			found += end_if_marked(dirfd(dir), d->d_name, mark, mntns);
 	return found;
 }
 
-void guard_sweep(const struct guard_mark *mark, int mntns)
+void guard_sweep(const struct guard_mark *mark, int mntns, int proc)
 {
-	_cleanup_closedir_ DIR *proc = opendir("/proc");
+	_cleanup_close_ int fd = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct timespec gap = { .tv_nsec = SWEEP_GAP_NS };
 	struct stat st;
 
-	if (!proc || fstat(mntns, &st) < 0)
+	if (!dir || fstat(mntns, &st) < 0)
 		return;
+	(void)take_fd(&fd);
 	for (int i = 0; i < SWEEPS_MAX; i++) {
-		if (!sweep_once(proc, mark, st.st_ino))
+		if (!sweep_once(dir, mark, st.st_ino))
 			return;
 		(void)nanosleep(&gap, NULL);
 	}
@@ -105,6 +96,7 @@ static void rename_self(char **argv)
 
 static void guard_run(int sock, int parent)
 {
+	int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct pollfd pfd = { .fd = parent, .events = POLLIN };
 	struct guard_mark mark, last = { 0 };
 	size_t nfds;
@@ -121,7 +113,7 @@ static void guard_run(int sock, int parent)
 		last = mark;
 	}
 	if (mntns >= 0)
-		guard_sweep(&last, mntns);
+		guard_sweep(&last, mntns, proc);
 	_exit(0);
 }
 
@@ -174,12 +166,17 @@ int guard_mark(const struct guard *g, const struct guard_mark *mark, int mntns)
 	return io_send_fds(g->sock, mark, sizeof(*mark), &mntns, 1);
 }
 
-void guard_stop(struct guard *g)
+void guard_stop(const struct guard *g)
 {
-	if (g->pid > 0) {
+	if (g->pid > 0)
 		(void)kill(g->pid, SIGKILL);
+}
+
+void guard_fini(struct guard *g)
+{
+	guard_stop(g);
+	if (g->pid > 0)
 		(void)waitpid(g->pid, NULL, 0);
-	}
 	closep(&g->sock);
 	*g = (struct guard)GUARD_INIT;
 }

@@ -43,10 +43,15 @@ struct guard {
 int guard_start(struct guard *g, char **argv, struct err *e) _must_check_;
 /* Tell it what is ours; @mntns stays the caller's. */
 int guard_mark(const struct guard *g, const struct guard_mark *mark, int mntns) _must_check_;
-/* End the guard; what it guarded stays. */
-void guard_stop(struct guard *g);
+/* End the guard; what it guarded stays. guard_fini() waits for it, after other things to be done. */
+void guard_stop(const struct guard *g);
+void guard_fini(struct guard *g);
 
-/* End all processes that @mark and @mntns mean. Gives up after some seconds. */
-void guard_sweep(const struct guard_mark *mark, int mntns);
+/*
+ * End all processes that @mark and @mntns mean, among those that the procfs @proc (a directory
+ * that can be listed) shows. The container's is enough for what ends in good order, and
+ * shorter than the host's. Gives up after some seconds.
+ */
+void guard_sweep(const struct guard_mark *mark, int mntns, int proc);
 
 #endif

@@ -43,14 +43,14 @@ static bool same_fs(int a, int b)
 }
 
 /* The same entry in the tmpfs, to mount on; a symbolic link is complete by that. */
-static int copy_entry(int dirfd, int tmpfd, const char *name, const struct stat *st)
+static int copy_entry(int dirfd, int tmpfd, const char *name, unsigned char type)
 {
 	_cleanup_free_ char *link = NULL;
 	int r;
 
-	if (S_ISDIR(st->st_mode))
+	if (type == DT_DIR)
 		return mkdirat(tmpfd, name, 0755) < 0 ? -errno : 0;
-	if (!S_ISLNK(st->st_mode))
+	if (type != DT_LNK)
 		return mknodat(tmpfd, name, S_IFREG | 0644, 0) < 0 ? -errno : 0;
 	r = io_readlink_at(dirfd, name, &link);
 	if (r < 0)
@@ -58,27 +58,32 @@ static int copy_entry(int dirfd, int tmpfd, const char *name, const struct stat 
 	return symlinkat(link, tmpfd, name) < 0 ? -errno : 0;
 }
 
-static int bind_entry(int dirfd, int tmpfd, const char *name)
+/* Some file systems do not tell the kind of an entry in its directory (readdir(3)). */
+static unsigned char type_of(int dirfd, const struct dirent *d)
 {
-	_cleanup_close_ int src = -1, tree = -1, dst = -1;
 	struct stat st;
+
+	if (d->d_type != DT_UNKNOWN)
+		return d->d_type;
+	return fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? DT_REG
+								       : IFTODT(st.st_mode);
+}
+
+static int bind_entry(int dirfd, int tmpfd, const struct dirent *d)
+{
+	unsigned char type = type_of(dirfd, d);
+	_cleanup_close_ int tree = -1;
 	int r;
 
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	r = copy_entry(dirfd, tmpfd, name, &st);
-	if (r < 0 || S_ISLNK(st.st_mode))
+	if (type != DT_LNK) {
+		tree = mnt_clone_at(dirfd, d->d_name);
+		if (tree < 0)
+			return tree;
+	}
+	r = copy_entry(dirfd, tmpfd, d->d_name, type);
+	if (r < 0 || type == DT_LNK)
 		return r;
-	src = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (src < 0)
-		return -errno;
-	tree = mnt_clone(src, true);
-	if (tree < 0)
-		return tree;
-	dst = openat(tmpfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (dst < 0)
-		return -errno;
-	return mnt_attach(tree, dst);
+	return mnt_attach_child(tree, tmpfd, d->d_name);
 }
 
 static int bind_entries(DIR *dir, int tmpfd)
@@ -93,7 +98,7 @@ static int bind_entries(DIR *dir, int tmpfd)
 			continue;
 		if (!left--)
 			return -E2BIG;
-		r = bind_entry(dirfd(dir), tmpfd, d->d_name);
+		r = bind_entry(dirfd(dir), tmpfd, d);
 		if (r < 0 && r != -ENOENT) /* it may go away meanwhile */
 			return r;
 	}

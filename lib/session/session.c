@@ -19,13 +19,20 @@ struct running {
 	pid_t pid;
 	int pidfd;
 	int mntns;
+	int proc;   /* the /proc of its view */
 	int master; /* of its terminal, or -1 */
 };
+
+#define RUNNING_INIT                                               \
+	{                                                          \
+		.pidfd = -1, .mntns = -1, .proc = -1, .master = -1 \
+	}
 
 static void running_close(struct running *r)
 {
 	closep(&r->pidfd);
 	closep(&r->mntns);
+	closep(&r->proc);
 	closep(&r->master);
 }
 
@@ -47,7 +54,7 @@ static void warn_about(const struct session *s, const struct child_msg *msg)
 			"the file system of the tools cannot map owners: files appear as nobody's");
 }
 
-static int take_message(const struct session *s, const struct child_msg *msg, int fds[2],
+static int take_message(const struct session *s, const struct child_msg *msg, int fds[3],
 			size_t nfds, struct running *run)
 {
 	if (msg->kind == CHILD_BORN && nfds == 1) {
@@ -55,9 +62,10 @@ static int take_message(const struct session *s, const struct child_msg *msg, in
 		run->pidfd = fds[0];
 		return 0;
 	}
-	if (msg->kind == CHILD_READY && nfds >= 1) {
+	if (msg->kind == CHILD_READY && nfds >= 2) {
 		run->mntns = fds[0];
-		run->master = nfds == 2 ? fds[1] : -1;
+		run->proc = fds[1];
+		run->master = nfds == 3 ? fds[2] : -1;
 		warn_about(s, msg);
 		return 0;
 	}
@@ -75,9 +83,9 @@ static int hear_children(const struct session *s, int sock, struct running *run,
 
 	for (;;) {
 		size_t nfds = 0;
-		int fds[2];
+		int fds[3];
 
-		n = io_recv_fds(sock, &msg, sizeof(msg), fds, 2, &nfds);
+		n = io_recv_fds(sock, &msg, sizeof(msg), fds, 3, &nfds);
 		if (n <= 0)
 			break;
 		if ((size_t)n == sizeof(msg) && msg.kind == CHILD_FAILED) {
@@ -135,12 +143,12 @@ static void sweep(const struct session *s, const struct running *run)
 	struct guard_mark mark = { .whole = true };
 
 	if (s->view && run->mntns >= 0)
-		guard_sweep(&mark, run->mntns);
+		guard_sweep(&mark, run->mntns, run->proc);
 }
 
 int session_run(const struct session *s, int *ret_exit, struct err *e)
 {
-	_cleanup_(running_close) struct running run = { .pidfd = -1, .mntns = -1, .master = -1 };
+	_cleanup_(running_close) struct running run = RUNNING_INIT;
 	int r;
 
 	*ret_exit = PTY_EXIT_FAILED;

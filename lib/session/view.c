@@ -18,6 +18,7 @@
 #include "io.h"
 #include "log.h"
 #include "mnt.h"
+#include "mountinfo.h"
 #include "scaffold.h"
 #include "view_union.h"
 
@@ -81,6 +82,21 @@ static int take_sys(int rootfd)
 	return mnt_clone(fd, true);
 }
 
+static bool is_dir(int rootfd, const char *path)
+{
+	_cleanup_close_ int fd = mnt_open_nolink(rootfd, path, O_PATH | O_DIRECTORY);
+
+	return fd >= 0;
+}
+
+/* A path that leads nowhere yet has none in what is there of it. */
+static bool has_link(int rootfd, const char *path)
+{
+	_cleanup_close_ int fd = mnt_open_nolink(rootfd, path, O_PATH);
+
+	return fd < 0 && fd != -ENOENT;
+}
+
 static int take_file(int rootfd, const char *path)
 {
 	_cleanup_close_ int fd = mnt_open_in(rootfd, path, O_PATH);
@@ -95,23 +111,74 @@ static int take_file(int rootfd, const char *path)
 	return mnt_clone(fd, false);
 }
 
-int view_collect(const struct view_opts *opts, int rootfd, struct view_parts *p, struct err *e)
+/* Is @rootfd the root of the mount namespace that we are in? */
+static bool is_ns_root(int rootfd)
+{
+	struct statx a, b;
+
+	/* STATX_MNT_ID is of Linux 5.8; on older ones the clone will do. */
+	return statx(rootfd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &a) == 0 &&
+	       statx(AT_FDCWD, "/", 0, STATX_INO | STATX_MNT_ID, &b) == 0 &&
+	       a.stx_mask & b.stx_mask & STATX_MNT_ID && a.stx_mnt_id == b.stx_mnt_id &&
+	       a.stx_ino == b.stx_ino;
+}
+
+/*
+ * Can pivot_root(2) put the old root at the base directory? The new root must
+ * be the tools' own, not a scaffold over it, and the kernel resolves the path of the base
+ * directory in the *old* root, so no symbolic link may be on it.
+ */
+static bool can_pivot(const struct view_opts *opts, const struct tools *tools, int rootfd)
+{
+	static const char *const dirs[] = { "proc", "sys", "dev", "tmp", "etc" };
+	int top = tools->mount[0].fd;
+	char first[NAME_MAX + 1];
+
+	if (opts->kind != VIEW_BIND || !is_ns_root(rootfd))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		if (!is_dir(top, dirs[i]))
+			return false;
+	(void)snprintf(first, sizeof(first), "%.*s", (int)strcspn(opts->base + 1, "/"),
+		       opts->base + 1);
+	if (!is_dir(top, first))
+		return false;
+	for (size_t i = 1; i < tools->n; i++)
+		if (path_below(opts->base + 1, tools->mount[i].path))
+			return false;
+	return !has_link(top, opts->base);
+}
+
+static int take_root(const struct view_opts *opts, const struct tools *tools, int rootfd,
+		     struct view_parts *p, struct err *e)
 {
 	int r;
 
+	if (can_pivot(opts, tools, rootfd))
+		return 0;
 	p->root = mnt_clone(rootfd, true);
 	if (p->root < 0)
 		return err_set(e, -p->root, "cloning the container's tree: %s", err_str(p->root));
 	r = mnt_set(p->root, 0, MS_SLAVE, true); /* its mounts reach us, ours never it */
 	if (r < 0)
 		return err_set(e, -r, "setting up the container's tree: %s", err_str(r));
-	if (opts->kind == VIEW_UNION) {
-		p->bare = mnt_clone(rootfd, false);
-		if (p->bare < 0)
-			return err_set(e, -p->bare,
-				       "--view union cannot take the container's root apart from "
-				       "the mounts below it, which are locked; use --view bind");
-	}
+	if (opts->kind != VIEW_UNION)
+		return 0;
+	p->bare = mnt_clone(rootfd, false);
+	if (p->bare < 0)
+		return err_set(e, -p->bare,
+			       "--view union cannot take the container's root apart from the "
+			       "mounts below it, which are locked; use --view bind");
+	return 0;
+}
+
+int view_collect(const struct view_opts *opts, const struct tools *tools, int rootfd,
+		 struct view_parts *p, struct err *e)
+{
+	int r = take_root(opts, tools, rootfd, p, e);
+
+	if (r < 0)
+		return r;
 	if (!opts->unmasked)
 		p->proc = take_proc(rootfd);
 	p->sys = take_sys(rootfd);
@@ -276,19 +343,23 @@ static int attach_tools(struct tools *tools, int *ret_root, struct err *e)
 	return 0;
 }
 
-int view_pivot(int fd, struct err *e)
+/* The new root is @fd; the old one goes to @base in it, or is dropped. */
+static int pivot(int fd, const char *base, struct err *e)
 {
 	_cleanup_close_ int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (old < 0 || fchdir(fd) < 0)
 		return err_set(e, errno, "entering the view: %s", err_str(errno));
-	if (syscall(SYS_pivot_root, ".", ".") < 0) {
-		/* The root of a container that was started from an initramfs cannot be pivoted. */
+	if (syscall(SYS_pivot_root, ".", base ? base + 1 : ".") < 0) {
+		/* The root of a container that was started from an initramfs cannot be moved. */
+		if (base)
+			return err_set(e, errno, "pivot_root: %s", err_str(errno));
 		log_info("pivot_root: %s; using chroot", err_str(errno));
-		if (chroot(".") < 0)
-			return err_set(e, errno, "entering the view: %s", err_str(errno));
-		return 0;
+		return chroot(".") < 0 ? err_set(e, errno, "entering the view: %s", err_str(errno))
+				       : 0;
 	}
+	if (base)
+		return chdir("/") < 0 ? err_set(e, errno, "entering the view") : 0;
 	/* The old root now lies on top of the new one (pivot_root(2), "." "."). */
 	if (fchdir(old) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_set(e, errno, "leaving the old root: %s", err_str(errno));
@@ -304,7 +375,8 @@ static int fill(const struct view_opts *opts, struct view_parts *p, struct scaff
 
 	if (r < 0)
 		return r;
-	r = mnt_attach_at(p->root, s->rootfd, opts->base);
+	if (p->root >= 0)
+		r = mnt_attach_at(p->root, s->rootfd, opts->base);
 	if (r < 0)
 		return err_set(e, -r, "mounting the container's tree at '%s': %s", opts->base,
 			       err_str(r));
@@ -345,7 +417,7 @@ int view_build(const struct view_opts *opts, struct tools *tools, struct view_pa
 	r = fill(opts, p, &s, &pts, e);
 	if (r < 0)
 		return r;
-	r = view_pivot(s.rootfd, e);
+	r = pivot(s.rootfd, p->root < 0 ? opts->base : NULL, e);
 	if (r < 0)
 		return r;
 	*ret_pts = take_fd(&pts);

@@ -5,11 +5,11 @@
  * Theory of operation
  *
  * view_collect() runs inside the container's mount namespace and clones, as
- * detached mounts, its whole tree, its /proc and /sys and the few files of
- * /etc that name its users and its network. Then the caller unshares the mount
- * namespace, and view_build() puts together there:
+ * detached mounts, its /proc and /sys and the few files of /etc that name its
+ * users and its network. Then the caller unshares the mount namespace, and
+ * view_build() puts together there:
  *
- *	/			the tools tree; with --view union an overlay of
+ *	/			the tools tree; with VIEW_UNION an overlay of
  *				the container's root over it, over a scratch layer
  *	/var/lib/cntr		the container's tree (view_opts.base)
  *	/proc /sys		the container's; fresh ones if it has none
@@ -17,9 +17,12 @@
  *	/tmp			a private tmpfs, if the tools are read-only
  *	/etc/passwd ...		the container's files
  *
- * and makes it the root (pivot_root(2)), after which the copy of the
- * container's mounts that came with unshare() is dropped. All of it belongs to
- * a mount namespace that nobody else is in: it goes when the last process goes.
+ * and makes it the root. What the container's tree at the base directory is
+ * made from depends. Mostly it is the very copy that unshare() made:
+ * pivot_root(2) puts it there. Where that can't be (a target with a root of its own, a union, a tools tree without
+ * the usual directories), it is a detached
+ * clone, and the copy is dropped after the pivot, which waits for a grace period of RCU (1 ms).
+ * All of it belongs to a mount namespace that nobody else is in: it goes when the last process goes.
  *
  * The container is hostile: nothing is looked up in it by a path that it could
  * turn elsewhere, and what is not of the expected kind counts as missing.
@@ -52,9 +55,9 @@ struct view_opts {
 #define VIEW_ETC_FILES 6
 
 struct view_parts {
-	int root;                /* the container's tree, recursive */
-	int bare;                /* its root mount alone, for the union, or -1 */
-	int proc, sys;           /* or -1 */
+	int root;      /* the container's tree, recursive; -1: pivot_root(2) puts it there */
+	int bare;      /* its root mount alone, for the union, or -1 */
+	int proc, sys; /* or -1 */
 	int etc[VIEW_ETC_FILES]; /* or -1 */
 	char *mountinfo;         /* of the container, as its first process sees it */
 	size_t mountinfo_len;
@@ -67,13 +70,13 @@ struct view_parts {
 	}
 
 /*
- * view_collect() - Take the container's parts.
+ * view_collect() - Take the container's parts. @tools: what they will be combined with.
  *
  * Should: run in the container's mount, pid and user namespaces.
  * @rootfd: the root directory of its first process.
  */
-int view_collect(const struct view_opts *opts, int rootfd, struct view_parts *p, struct err *e)
-	_must_check_;
+int view_collect(const struct view_opts *opts, const struct tools *tools, int rootfd,
+		 struct view_parts *p, struct err *e) _must_check_;
 void view_parts_close(struct view_parts *p);
 
 /*
@@ -84,8 +87,5 @@ void view_parts_close(struct view_parts *p);
  */
 int view_build(const struct view_opts *opts, struct tools *tools, struct view_parts *p,
 	       int *ret_pts, struct err *e) _must_check_;
-
-/* Make the mount @fd, which is attached, the root of the calling process, and drop the old one. */
-int view_pivot(int fd, struct err *e) _must_check_;
 
 #endif

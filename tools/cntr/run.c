@@ -170,7 +170,8 @@ int run_session(struct run *r, struct session *s, struct env *env, int *ret_exit
 
 void run_close(struct run *r)
 {
+	guard_stop(&r->guard);
 	target_close(&r->t);
 	ctr_fini(&r->ctr);
-	guard_stop(&r->guard);
+	guard_fini(&r->guard);
 }
