@@ -178,7 +178,15 @@ static int by_engine_and_name(const void *pa, const void *pb)
 
 	if (!r)
 		r = strcmp(a->name, b->name);
+	if (!r)
+		r = strcmp(a->scope ? a->scope : "", b->scope ? b->scope : "");
 	return r ? r : strcmp(a->id, b->id);
+}
+
+void ctr_list_sort(struct ctr_list *l, size_t from)
+{
+	if (l->n > from)
+		qsort(l->v + from, l->n - from, sizeof(*l->v), by_engine_and_name);
 }
 
 int ctr_list_all(const struct ctr_env *env, struct ctr_list *l, struct err *e)
@@ -192,8 +200,7 @@ int ctr_list_all(const struct ctr_env *env, struct ctr_list *l, struct err *e)
 		if (ctr_ask(&with, ctr_engines[i], NULL, l, NULL) == -ENOMEM)
 			return err_set(e, ENOMEM, "listing containers: no memory");
 	ctr_list_dedup(l, from);
-	if (l->n > from)
-		qsort(l->v + from, l->n - from, sizeof(*l->v), by_engine_and_name);
+	ctr_list_sort(l, from);
 	return 0;
 }
 

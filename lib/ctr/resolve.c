@@ -104,11 +104,12 @@ static void label(const struct ctr_list *l, size_t idx, char *ret, size_t size)
 		(void)snprintf(ret, size, "%s:%s", c->engine, c->name);
 }
 
-static int ambiguous(const struct ctr_list *l, const char *target, struct err *e)
+static int ambiguous(struct ctr_list *l, const char *target, struct err *e)
 {
 	char text[LABELS_MAX + 32] = "", one[LABELS_MAX];
 	size_t len = 0;
 
+	ctr_list_sort(l, 0);
 	for (size_t i = 0; i < l->n; i++) {
 		label(l, i, one, sizeof(one));
 		if (len + strlen(one) + 12 > LABELS_MAX) {

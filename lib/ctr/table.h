@@ -18,5 +18,7 @@ int ctr_ask(const struct ctr_env *env, const struct engine_ops *ops, const char 
 
 /* Drop from @l, beyond the first @from, what an earlier entry shows already. */
 void ctr_list_dedup(struct ctr_list *l, size_t from);
+/* Order what is beyond the first @from by engine, name and scope. */
+void ctr_list_sort(struct ctr_list *l, size_t from);
 
 #endif
