@@ -253,8 +253,9 @@ static int parse_cap(struct span word, uint64_t *ret)
 		*ret = all_caps();
 		return 0;
 	}
-	/* cap_from_name(3) takes numbers as well, and garbage behind them. */
-	if (!isalpha((unsigned char)name[4]) || cap_from_name(name, &v) < 0 || v < 0 || v >= 64)
+	/* cap_from_name(3) takes numbers as well, and ends at the first odd character. */
+	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz_")] || cap_from_name(name, &v) < 0 ||
+	    v < 0 || v >= 64)
 		return -EINVAL;
 	*ret = UINT64_C(1) << v;
 	return 0;

@@ -31,7 +31,7 @@ struct result {
 	uint64_t stopped_ns;
 	uint16_t lens[NS_SECCOMP_FILTERS_MAX];
 	uint32_t flags[NS_SECCOMP_FILTERS_MAX];
-	/* newest first; a filter may write a whole program behind the last insn that counts */
+	/* oldest first; a whole program may be written behind the last insn that counts */
 	struct sock_filter insns[NS_SECCOMP_INSNS_MAX + BPF_MAXINSNS];
 };
 
@@ -73,6 +73,7 @@ static int wait_stop(pid_t pid, int *ret_sig)
 	return -EBUSY;
 }
 
+/* The kernel counts from the oldest filter (get_nth_filter()), whatever ptrace(2) says. */
 static int get_filter(pid_t pid, uint32_t idx, struct result *res)
 {
 	struct __ptrace_seccomp_metadata meta = { .filter_off = idx };
@@ -161,10 +162,10 @@ static bool is_supervised(const struct sock_filter *insns, size_t n)
 	return false;
 }
 
-/* Private copies, and turned round: oldest first. */
+/* Private copies of what the child left. */
 static int take_filters(const struct result *res, struct ns_seccomp *ret)
 {
-	uint32_t off = res->ninsns;
+	uint32_t off = 0;
 
 	if (!res->nfilters)
 		return 0;
@@ -172,18 +173,18 @@ static int take_filters(const struct result *res, struct ns_seccomp *ret)
 	if (!ret->v)
 		return -ENOMEM;
 	while (ret->n < res->nfilters) {
-		uint32_t idx = res->nfilters - 1 - (uint32_t)ret->n;
+		uint16_t len = res->lens[ret->n];
 		struct ns_seccomp_filter *f = &ret->v[ret->n];
 
-		off -= res->lens[idx];
-		f->insns = calloc(res->lens[idx], sizeof(*f->insns));
+		f->insns = calloc(len, sizeof(*f->insns));
 		if (!f->insns)
 			return -ENOMEM;
-		memcpy(f->insns, &res->insns[off], res->lens[idx] * sizeof(*f->insns));
-		f->n = res->lens[idx];
-		f->flags = res->flags[idx] & SECCOMP_FILTER_FLAG_LOG;
+		memcpy(f->insns, &res->insns[off], len * sizeof(*f->insns));
+		f->n = len;
+		f->flags = res->flags[ret->n] & SECCOMP_FILTER_FLAG_LOG;
 		ret->supervised |= is_supervised(f->insns, f->n);
 		ret->n++;
+		off += len;
 	}
 	return 0;
 }
