@@ -14,7 +14,7 @@ demo: setup-build-check
 	@scripts/demo $(BUILD)
 
 # T="FILE... | unit | corpus | NAME" chooses tests; F=REGEX chooses cases in a file.
-check: setup-build-check
+check: setup-build-check-deb
 	@$(NINJA) --quiet
 	@scripts/run-tests --build $(BUILD) $(if $(F),--filter '$(F)') $(T)
 
