@@ -176,7 +176,6 @@ static int take_stdio(struct child *ch, struct err *e)
 	const struct session *s = ch->c->s;
 	_cleanup_close_ int mntns = openat(ch->c->proc, "thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	_cleanup_close_ int master = -1, slave = -1;
-	struct guard_mark mark = { .whole = s->view != NULL };
 	int r = 0;
 
 	if (mntns < 0)
@@ -186,7 +185,7 @@ static int take_stdio(struct child *ch, struct err *e)
 	if (r < 0)
 		return r;
 	if (s->view) {
-		r = guard_mark(s->guard, &mark, mntns);
+		r = guard_tell(ch->c->guard, mntns);
 		if (r < 0)
 			return err_set(e, -r, "telling the guard: %s", err_str(r));
 	}
@@ -359,11 +358,11 @@ _Noreturn void child_helper(const struct child_ctx *c)
 {
 	struct child ch = { .c = c, .parts = VIEW_PARTS_INIT };
 	struct child_msg msg = { .kind = CHILD_BORN };
+	struct guard_mark mark = { .mntns = -1 };
 	struct err e = { 0 };
 	bool in_v2 = c->s->target->join.v2 >= 0;
 	int pidfd = -1;
 
-	die_with_parent(c);
 	if (enter_pid(&ch, &e) < 0)
 		fail(c, PTY_EXIT_FAILED, &e);
 	msg.pid = clone_sibling(c->s->target->join.v2, &pidfd);
@@ -377,11 +376,8 @@ _Noreturn void child_helper(const struct child_ctx *c)
 		(void)err_set(&e, errno, "starting a process in the container: %s", err_str(errno));
 		fail(c, PTY_EXIT_FAILED, &e);
 	}
-	if (!c->s->view) {
-		struct guard_mark mark = { .session = msg.pid };
-
-		(void)!guard_mark(c->s->guard, &mark, c->s->target->ns.fd[NS_MNT]);
-	}
 	(void)!io_send_fds(c->sock, &msg, sizeof(msg), &pidfd, 1);
-	_exit(0);
+	if (!c->s->view)
+		mark = (struct guard_mark){ c->s->target->ns.fd[NS_MNT], msg.pid };
+	guard_run(c->guarded, c->parent, mark, c->s->main_argv);
 }

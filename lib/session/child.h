@@ -21,12 +21,14 @@ struct child_msg {
 
 struct child_ctx {
 	const struct session *s;
-	int sock;   /* to the caller */
-	int parent; /* a pidfd of the caller */
-	int proc;   /* the host's /proc */
+	int sock;    /* to the caller */
+	int guard;   /* to the helper, once that is the guard */
+	int guarded; /* its other end */
+	int parent;  /* a pidfd of the caller */
+	int proc;    /* the host's /proc */
 };
 
-/* The helper: clones the child and exits. Does not return. */
+/* The helper: clones the child and becomes its guard. */
 _Noreturn void child_helper(const struct child_ctx *c);
 
 #endif

@@ -23,6 +23,7 @@
 #include "pidfd.h"
 
 #define SWEEPS_MAX   2000
+#define KEEP_FD      100     /* where the guard moves what it keeps */
 #define SWEEP_GAP_NS 1000000 /* 1 ms: killed processes take a moment to go */
 
 /* Field 6 of /proc/PID/stat; the name in field 2 may hold anything, the last ")" ends it. */
@@ -40,24 +41,24 @@ static pid_t session_of(int procfd)
 	return session;
 }
 
-static bool is_marked(int procfd, const struct guard_mark *mark, ino_t mntns)
+static bool is_marked(int procfd, ino_t mntns, pid_t session)
 {
 	struct stat st;
 
 	if (fstatat(procfd, "ns/mnt", &st, 0) < 0 || st.st_ino != mntns)
 		return false;
-	return mark->whole || session_of(procfd) == mark->session;
+	return !session || session_of(procfd) == session;
 }
 
 /* A /proc/PID directory stands for its process: it is looked at and killed through one descriptor. */
-static bool end_if_marked(int proc, const char *pid, const struct guard_mark *mark, ino_t mntns)
+static bool end_if_marked(int proc, const char *pid, ino_t mntns, pid_t session)
 {
 	_cleanup_close_ int procfd = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return procfd >= 0 && is_marked(procfd, mark, mntns) && !pidfd_signal(procfd, SIGKILL);
+	return procfd >= 0 && is_marked(procfd, mntns, session) && !pidfd_signal(procfd, SIGKILL);
 }
 
-static size_t sweep_once(DIR *dir, const struct guard_mark *mark, ino_t mntns)
+static size_t sweep_once(DIR *dir, ino_t mntns, pid_t session)
 {
 	size_t found = 0;
 	struct dirent *d;
@@ -65,22 +66,22 @@ static size_t sweep_once(DIR *dir, const struct guard_mark *mark, ino_t mntns)
 	rewinddir(dir);
 	while ((d = readdir(dir)))
 		if (d->d_name[0] >= '1' && d->d_name[0] <= '9')
-			found += end_if_marked(dirfd(dir), d->d_name, mark, mntns);
+			found += end_if_marked(dirfd(dir), d->d_name, mntns, session);
 	return found;
 }
 
-void guard_sweep(const struct guard_mark *mark, int mntns, int proc)
+void guard_sweep(struct guard_mark mark, int proc)
 {
 	_cleanup_close_ int fd = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct timespec gap = { .tv_nsec = SWEEP_GAP_NS };
 	struct stat st;
 
-	if (!dir || fstat(mntns, &st) < 0)
+	if (!dir || fstat(mark.mntns, &st) < 0)
 		return;
 	(void)take_fd(&fd);
 	for (int i = 0; i < SWEEPS_MAX; i++) {
-		if (!sweep_once(dir, mark, st.st_ino))
+		if (!sweep_once(dir, st.st_ino, mark.session))
 			return;
 		(void)nanosleep(&gap, NULL);
 	}
@@ -94,89 +95,53 @@ static void rename_self(char **argv)
 		memset(*argv, 0, strlen(*argv));
 }
 
-static void guard_run(int sock, int parent)
+/* Nothing of the caller is kept open: a pipe that somebody waits on must see its end. */
+static void keep_only(int *sock, int *parent, int *mntns)
 {
-	int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct pollfd pfd = { .fd = parent, .events = POLLIN };
-	struct guard_mark mark, last = { 0 };
-	size_t nfds;
-	int mntns = -1, fd;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int *keep[] = { sock, parent, mntns };
 
+	for (int fd = 0; fd < KEEP_FD; fd++)
+		if (null < 0 || fd >= 3 || dup2(null, fd) < 0)
+			break;
+	for (int i = 0; i < 3; i++) {
+		if (*keep[i] < 0)
+			continue;
+		if (dup2(*keep[i], KEEP_FD + i) < 0)
+			_exit(1);
+		*keep[i] = KEEP_FD + i;
+	}
+	(void)close_range(3, KEEP_FD - 1, 0); /* Linux 5.9 */
+	(void)close_range(KEEP_FD + 3, ~0U, 0);
+}
+
+_Noreturn void guard_run(int sock, int parent, struct guard_mark mark, char **argv)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	int proc;
+
+	for (int sig = 1; sig < SIGSYS; sig++) /* the user's terminal or shell must not end us */
+		(void)signal(sig, SIG_IGN);
+	(void)setsid();
+	rename_self(argv);
+	keep_only(&sock, &parent, &mark.mntns);
+	proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	pfd.fd = parent;
 	while (poll(&pfd, 1, -1) < 0 && errno == EINTR)
 		;
-	/* The parent is dead; what it or its child sent before is still in the socket. */
-	while (io_recv_fds(sock, &mark, sizeof(mark), &fd, 1, &nfds) == sizeof(mark)) {
-		if (!nfds)
-			continue;
-		closep(&mntns);
-		mntns = fd;
-		last = mark;
+	/* The caller is dead. What the child sent before is in the socket, even if it is dead too. */
+	if (mark.mntns < 0) {
+		size_t nfds = 0;
+		char byte;
+
+		if (io_recv_fds(sock, &byte, 1, &mark.mntns, 1, &nfds) < 1 || !nfds)
+			_exit(0);
 	}
-	if (mntns >= 0)
-		guard_sweep(&last, mntns, proc);
+	guard_sweep(mark, proc);
 	_exit(0);
 }
 
-static void guard_child(int sock, int parent, char **argv)
+int guard_tell(int sock, int mntns)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	sigset_t none;
-
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	for (int sig = 1; sig < SIGSYS; sig++) /* the user's terminal or shell must not end us */
-		(void)signal(sig, sig == SIGCHLD ? SIG_DFL : SIG_IGN);
-	(void)setsid();
-	(void)!chdir("/");
-	rename_self(argv);
-	/* Nothing of the caller is kept open: a pipe that it waits on must see its end. */
-	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
-	    dup2(sock, 100) < 0 || dup2(parent, 101) < 0)
-		_exit(1);
-	(void)close_range(3, 99, 0); /* Linux 5.9 */
-	(void)close_range(102, ~0U, 0);
-	(void)fcntl(100, F_SETFL, O_NONBLOCK);
-	guard_run(100, 101);
-}
-
-int guard_start(struct guard *g, char **argv, struct err *e)
-{
-	_cleanup_close_ int parent = pidfd_open_nr(getpid());
-	int sock[2];
-	pid_t pid;
-
-	if (parent < 0)
-		return err_set(e, -parent, "opening a pidfd: %s", err_str(parent));
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock) < 0)
-		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
-	pid = fork();
-	if (!pid)
-		guard_child(sock[1], parent, argv);
-	(void)close(sock[1]);
-	if (pid < 0) {
-		(void)close(sock[0]);
-		return err_set(e, errno, "starting the guard process: %s", err_str(errno));
-	}
-	*g = (struct guard){ .pid = pid, .sock = sock[0] };
-	return 0;
-}
-
-int guard_mark(const struct guard *g, const struct guard_mark *mark, int mntns)
-{
-	return io_send_fds(g->sock, mark, sizeof(*mark), &mntns, 1);
-}
-
-void guard_stop(const struct guard *g)
-{
-	if (g->pid > 0)
-		(void)kill(g->pid, SIGKILL);
-}
-
-void guard_fini(struct guard *g)
-{
-	guard_stop(g);
-	if (g->pid > 0)
-		(void)waitpid(g->pid, NULL, 0);
-	closep(&g->sock);
-	*g = (struct guard)GUARD_INIT;
+	return io_send_fds(sock, "", 1, &mntns, 1);
 }

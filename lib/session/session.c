@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 
 /* What the caller knows of the running command. */
 struct running {
+	pid_t helper;
 	pid_t pid;
 	int pidfd;
 	int mntns;
@@ -105,11 +107,33 @@ static int hear_children(const struct session *s, int sock, struct running *run,
 	return 0;
 }
 
-static pid_t start_helper(const struct session *s, int sock[2], struct err *e)
+struct pair {
+	int fd[2];
+};
+#define PAIR_INIT              \
+	{                      \
+		{              \
+			-1, -1 \
+		}              \
+	}
+
+static void pair_close(const struct pair *p)
+{
+	closep(&p->fd[0]);
+	closep(&p->fd[1]);
+}
+
+/* Sockets come in pairs: [0] is the caller's or the guard's end, [1] the child's. */
+static pid_t start_helper(const struct session *s, int sock[2], int guard[2], struct err *e)
 {
 	_cleanup_close_ int parent = pidfd_open_nr(getpid());
 	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct child_ctx ctx = { .s = s, .sock = sock[1], .parent = parent, .proc = proc };
+	struct child_ctx ctx = { .s = s,
+				 .sock = sock[1],
+				 .guard = guard[1],
+				 .guarded = guard[0],
+				 .parent = parent,
+				 .proc = proc };
 	pid_t pid;
 
 	if (parent < 0 || proc < 0)
@@ -124,26 +148,25 @@ static pid_t start_helper(const struct session *s, int sock[2], struct err *e)
 
 static int start(const struct session *s, struct running *run, int *ret_exit, struct err *e)
 {
-	int sock[2], r;
-	pid_t helper;
+	_cleanup_(pair_close) struct pair sock = PAIR_INIT, guard = PAIR_INIT;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock.fd) < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, guard.fd) < 0)
 		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
-	helper = start_helper(s, sock, e);
-	(void)close(sock[1]);
-	r = helper < 0 ? helper : hear_children(s, sock[0], run, ret_exit, e);
-	(void)close(sock[0]);
-	if (helper > 0)
-		(void)waitpid(helper, NULL, 0);
-	return r;
+	run->helper = start_helper(s, sock.fd, guard.fd, e);
+	if (run->helper < 0)
+		return run->helper;
+	closep(&sock.fd[1]);
+	sock.fd[1] = -1;
+	return hear_children(s, sock.fd[0], run, ret_exit, e);
 }
 
 static void sweep(const struct session *s, const struct running *run)
 {
-	struct guard_mark mark = { .whole = true };
+	struct guard_mark mark = { .mntns = run->mntns };
 
 	if (s->view && run->mntns >= 0)
-		guard_sweep(&mark, run->mntns, run->proc);
+		guard_sweep(mark, run->proc);
 }
 
 int session_run(const struct session *s, int *ret_exit, struct err *e)
@@ -162,5 +185,9 @@ int session_run(const struct session *s, int *ret_exit, struct err *e)
 		(void)waitpid(run.pid, NULL, 0);
 	}
 	sweep(s, &run);
+	if (run.helper > 0) {
+		(void)kill(run.helper, SIGKILL);
+		(void)waitpid(run.helper, NULL, 0);
+	}
 	return r < 0 ? r : 0;
 }

@@ -4,9 +4,9 @@
  *
  * Theory of operation
  *
- *	caller		forks the guard (guard.h), opens the target, decides about terminals;
- *	  helper	joins the target's pid namespace, which holds for children only,
- *			and clones
+ *	caller		opens the target, decides about terminals, forks
+ *	  helper	which joins the target's pid namespace, as that holds for children
+ *			only, clones the child and stays as the session's guard (guard.h)
  *	    child	as a child of the caller (CLONE_PARENT), in the version 2 cgroup
  *			from its first instruction (CLONE_INTO_CGROUP).
  *
@@ -35,11 +35,11 @@
 
 struct session {
 	const struct target *target;
-	const struct guard *guard;
 	const struct view_opts *view;  /* NULL: the container's own view */
 	const struct tools_src *tools; /* with @view */
 	struct relay *relay;
 	const struct env *env;
+	char **main_argv;        /* for the guard's title; may be NULL */
 	const char *workdir;     /* inside the session's view */
 	bool workdir_given;      /* it has to exist; else "/" does as well */
 	const char *const *argv; /* the command, ends with NULL */

@@ -115,8 +115,6 @@ int run_open(struct run *r, bool ptrace, struct err *e)
 {
 	int ret = mnt_api_check(e);
 
-	if (!ret)
-		ret = guard_start(&r->guard, cmd_argv, e);
 	if (ret < 0)
 		return ret;
 	ctr_env_init(&r->ctr_env);
@@ -156,7 +154,7 @@ int run_session(struct run *r, struct session *s, struct env *env, int *ret_exit
 	if (!proc_idmap_out(&r->t.cred.uid_map, r->t.cred.uid, &owner))
 		(void)!relay_own_pipes(&relay, owner);
 	s->target = &r->t;
-	s->guard = &r->guard;
+	s->main_argv = cmd_argv;
 	s->relay = &relay;
 	s->env = env;
 	if (r->command)
@@ -170,8 +168,6 @@ int run_session(struct run *r, struct session *s, struct env *env, int *ret_exit
 
 void run_close(struct run *r)
 {
-	guard_stop(&r->guard);
 	target_close(&r->t);
 	ctr_fini(&r->ctr);
-	guard_fini(&r->guard);
 }

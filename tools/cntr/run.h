@@ -49,7 +49,6 @@ struct run {
 	bool privileged;
 
 	/* made by run_open() */
-	struct guard guard;
 	struct ctr_env ctr_env;
 	struct ctr ctr;
 	struct target t;
@@ -65,7 +64,7 @@ int run_option(struct run *r, int id, const char *arg, struct err *e) _must_chec
 /* Target and command from the operands. -EINVAL without a target. */
 int run_operands(struct run *r, const struct opt_parser *p, struct err *e) _must_check_;
 
-/* Start the guard, find the container, open it and settle the rights. @ptrace: add CAP_SYS_PTRACE. */
+/* Find the container, open it and settle the rights. @ptrace: add CAP_SYS_PTRACE. */
 int run_open(struct run *r, bool ptrace, struct err *e) _must_check_;
 /* Apply --env; then decide about the terminal and run. Fills in what of @s is the same for both verbs. */
 int run_session(struct run *r, struct session *s, struct env *env, int *ret_exit, struct err *e)
