@@ -157,7 +157,7 @@ static bool is_close(const char *name, const char *ref)
 
 	if (!len || len > NAME_MAX_COMPARED || strlen(name) > NAME_MAX_COMPARED)
 		return false;
-	return distance(name, ref) <= (len < 4 ? 1 : 2) || (len >= 3 && strstr(name, ref));
+	return distance(name, ref) <= (len < 6 ? 1 : 2) || (len >= 3 && strstr(name, ref));
 }
 
 static int unknown(const struct ctr_env *env, const struct ctr_list *all, const struct target *t,
@@ -249,7 +249,7 @@ int ctr_resolve(const struct ctr_env *env, const char *target, struct ctr *ret, 
 		return resolve(env, &t, target, ret, e);
 	t.ops = &engine_process;
 	r = resolve(env, &t, target, ret, e);
-	if (r != -ESRCH)
+	if (r != -ESRCH && r != -ENOENT)
 		return r;
 	/* A container may be called by a number as well. */
 	t.ops = NULL;

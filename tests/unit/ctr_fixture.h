@@ -211,7 +211,8 @@ static void fixture_fini(struct fixture *f)
 }
 
 /* The container of @engine that is called @name, or NULL. */
-static const struct ctr *fixture_get(const struct ctr_list *l, const char *engine, const char *name)
+_unused_ static const struct ctr *fixture_get(const struct ctr_list *l, const char *engine,
+					      const char *name)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (!strcmp(l->v[i].engine, engine) && !strcmp(l->v[i].name, name))

@@ -239,8 +239,10 @@ static void test_runtime_of_user(void **state)
 	char text[256];
 
 	(void)state;
-	if (getuid())
+	if (getuid()) {
+		print_message("skipped: needs root\n");
 		skip();
+	}
 	fixture_init(&f, NULL);
 	for (int i = 0; i < 2; i++) { /* process 1 is root's, process 3 is alice's */
 		(void)snprintf(text, sizeof(text),
