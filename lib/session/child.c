@@ -230,9 +230,8 @@ static int find_command(struct child *ch, char program[PATH_MAX], struct err *e)
 		return 0;
 	ch->exit_code = pty_exec_exit_code(r);
 	if (r == -ENOENT && !strchr(s->argv[0], '/'))
-		return err_set(e, ENOENT, "no '%s' on the PATH %s (%s)", s->argv[0],
-			       s->view ? "of the tools" : "in the container",
-			       path ? path : DEFAULT_PATH);
+		return err_set(e, ENOENT, "no '%s' on the PATH %s", s->argv[0],
+			       s->view ? "of the tools" : "in the container");
 	return err_set(e, -r, "executing '%s': %s", s->argv[0], err_str(r));
 }
 

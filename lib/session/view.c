@@ -22,6 +22,8 @@
 #include "scaffold.h"
 #include "view_union.h"
 
+#define DROP_MAX 8 /* mounts stacked on the old root: 3 at most are ours */
+
 /* Who the users are and what the network is: the container's, never the tools'. */
 static const struct etc_file {
 	const char *path;
@@ -343,6 +345,23 @@ static int attach_tools(struct tools *tools, int *ret_root, struct err *e)
 	return 0;
 }
 
+/*
+ * After pivot_root(".", ".") the old root lies on top of the new one, and on it what
+ * the view was built from (a stage, or tools below a scaffold): the topmost goes first.
+ */
+static int drop_root(int old, struct err *e)
+{
+	int n = 0;
+
+	if (fchdir(old) < 0)
+		return err_set(e, errno, "leaving the old root: %s", err_str(errno));
+	while (n < DROP_MAX && umount2(".", MNT_DETACH) == 0)
+		n++;
+	if (!n || chdir("/") < 0)
+		return err_set(e, errno, "dropping the old root: %s", err_str(errno));
+	return 0;
+}
+
 /* The new root is @fd; the old one goes to @base in it, or is dropped. */
 static int pivot(int fd, const char *base, struct err *e)
 {
@@ -360,10 +379,7 @@ static int pivot(int fd, const char *base, struct err *e)
 	}
 	if (base)
 		return chdir("/") < 0 ? err_set(e, errno, "entering the view") : 0;
-	/* The old root now lies on top of the new one (pivot_root(2), "." "."). */
-	if (fchdir(old) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return err_set(e, errno, "leaving the old root: %s", err_str(errno));
-	return 0;
+	return drop_root(old, e);
 }
 
 static int fill(const struct view_opts *opts, struct view_parts *p, struct scaffold *s,

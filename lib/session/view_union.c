@@ -49,9 +49,37 @@ static int overlay(int stage, const char *path, size_t n)
 	(void)snprintf(lower, sizeof(lower), "c/%s:t/%s", path, path);
 	(void)snprintf(upper, sizeof(upper), "u%zu", n);
 	(void)snprintf(work, sizeof(work), "w%zu", n);
-	if (mkdirat(stage, upper, 0755) < 0 || mkdirat(stage, work, 0755) < 0)
+	if ((mkdirat(stage, upper, 0755) < 0 || mkdirat(stage, work, 0755) < 0) && errno != EEXIST)
 		return -errno;
 	return mnt_new("overlay", params, 0);
+}
+
+/*
+ * A container whose root is a plain directory below the tools' (systemd-nspawn,
+ * LXC, runc by hand) cannot be a layer beside them: layers of one file system must not
+ * overlap (ELOOP). Behind a read-only overlay of its own it is another file system.
+ */
+static int wrap_container(int stage)
+{
+	static const struct mnt_param params[] = { { "lowerdir", "c:e" },
+						   { "userxattr", NULL },
+						   { 0 } };
+	_cleanup_close_ int mfd = -1;
+
+	if (mkdirat(stage, "e", 0755) < 0)
+		return -errno;
+	mfd = mnt_new("overlay", params, 0);
+	return mfd < 0 ? mfd : mnt_attach_at(mfd, stage, "c");
+}
+
+static int overlay_root(int stage)
+{
+	int r, mfd = overlay(stage, "", 0);
+
+	if (mfd != -ELOOP)
+		return mfd;
+	r = wrap_container(stage);
+	return r < 0 ? r : overlay(stage, "", 0);
 }
 
 /* A mount of the tools' own, such as /usr: the container's directory is overlaid over it, too. */
@@ -98,7 +126,7 @@ int union_build(int bare, struct tools *tools, int *ret_root, struct err *e)
 		r = attach_layers(stage, bare, tools);
 	if (r < 0)
 		return err_set(e, -r, "staging the layers of the union: %s", err_str(r));
-	mfd = overlay(stage, "", 0);
+	mfd = overlay_root(stage);
 	if (mfd < 0)
 		return err_set(e, -mfd,
 			       "this kernel cannot overlay the container's root over the tools "
