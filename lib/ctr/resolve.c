@@ -10,6 +10,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "cleanup.h"
@@ -24,6 +25,7 @@
 struct target {
 	const struct engine_ops *ops; /* NULL: any */
 	const char *ref;
+	uint32_t failed; /* bit i: ctr_engines[i] could not be asked, and is not again */
 };
 
 static const struct engine_ops *engine_named(const char *name, size_t len)
@@ -38,7 +40,7 @@ static void split_target(const char *target, struct target *ret)
 {
 	const char *colon = strchr(target, ':');
 
-	*ret = (struct target){ NULL, target };
+	*ret = (struct target){ .ref = target };
 	if (!colon)
 		return;
 	ret->ops = engine_named(target, (size_t)(colon - target));
@@ -64,19 +66,25 @@ static void keep_best(struct ctr_list *l, const char *ref)
 	l->n = kept;
 }
 
-/* Ask one engine or all but the processes', for a bare name means containers. */
-static int ask(const struct ctr_env *env, const struct target *t, const char *ref,
-	       struct ctr_list *l, struct err *e)
+/*
+ * Ask one engine, or all but the processes', for a bare name means containers.
+ * @ref is NULL for everything.
+ */
+static int ask(const struct ctr_env *env, struct target *t, const char *ref, struct ctr_list *l,
+	       struct err *e)
 {
 	if (t->ops)
 		return ctr_ask(env, t->ops, ref, l, e);
 	for (size_t i = 0; ctr_engines[i]; i++) {
-		int r = ctr_engines[i] == &engine_process
-				? 0
-				: ctr_ask(env, ctr_engines[i], ref, l, NULL);
+		int r;
 
+		if (ctr_engines[i] == &engine_process || t->failed & 1U << i)
+			continue;
+		r = ctr_ask(env, ctr_engines[i], ref, l, NULL);
 		if (r == -ENOMEM)
 			return err_set(e, ENOMEM, "no memory");
+		if (r < 0)
+			t->failed |= 1U << i;
 	}
 	return 0;
 }
@@ -204,8 +212,8 @@ static bool all_digits(const char *s)
 	return s[0] && !s[strspn(s, "0123456789")];
 }
 
-static int resolve(const struct ctr_env *env, const struct target *t, const char *target,
-		   struct ctr *ret, struct err *e)
+static int resolve(const struct ctr_env *env, struct target *t, const char *target, struct ctr *ret,
+		   struct err *e)
 {
 	_cleanup_ctr_list_ struct ctr_list l = { 0 }, all = { 0 };
 	_cleanup_scan_ struct scan scan = { 0 };
@@ -222,7 +230,9 @@ static int resolve(const struct ctr_env *env, const struct target *t, const char
 	ctr_list_dedup(&l, 0);
 	if (l.n)
 		return choose(&l, target, ret, e);
-	/* Nobody knows it at the usual places. */
+	/* Nobody knows it at the usual places. What failed is told of once. */
+	memcpy(all.skipped, l.skipped, sizeof(all.skipped));
+	all.nskipped = l.nskipped;
 	r = ask(&with, t, NULL, &all, e);
 	if (r < 0)
 		return r;

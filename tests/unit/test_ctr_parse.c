@@ -187,7 +187,6 @@ static void test_entries_must_fail(void **state)
 	static const char *const bad[] = {
 		"{}",
 		"[]",
-		"true",
 		"\"x\"",
 		"{\"Id\":3,\"ID\":3,\"id\":3,\"Name\":\"/a\"}",
 		"{\"Id\":\"\",\"ID\":\"\",\"id\":\"\",\"Name\":\"/a\"}",
