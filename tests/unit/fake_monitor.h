@@ -47,6 +47,7 @@ struct monitor {
 	char socket[100];           /* abstract name */
 	const char *lxcpath, *name; /* what it says about itself, if asked */
 	pid_t pid, init;
+	int init_fd; /* a pidfd: init may be gone, and its pid with it */
 };
 
 #define MONITORS 8
@@ -195,6 +196,8 @@ static inline struct monitor *start(struct host *h, const char *lxcpath, const c
 	(void)close(ready[1]);
 	assert_int_equal(read(ready[0], &m->init, sizeof(m->init)), sizeof(m->init));
 	(void)close(ready[0]);
+	m->init_fd = pidfd_open_nr(m->init);
+	assert_true(m->init_fd >= 0);
 	return m;
 }
 
@@ -229,11 +232,20 @@ static inline void host_ready(struct host *h)
 	tree_link(&h->tree, "/proc/1", "/proc/1");
 }
 
+static inline void monitor_kill(struct monitor *m)
+{
+	(void)kill(m->pid, SIGKILL);
+	(void)waitpid(m->pid, NULL, 0);
+	m->pid = 0;
+}
+
 static inline void host_fini(struct host *h)
 {
 	for (size_t i = 0; i < h->n; i++) {
-		(void)kill(h->m[i].pid, SIGKILL);
-		(void)waitpid(h->m[i].pid, NULL, 0);
+		if (h->m[i].pid > 0)
+			monitor_kill(&h->m[i]);
+		(void)pidfd_signal(h->m[i].init_fd, SIGKILL);
+		(void)close(h->m[i].init_fd);
 	}
 	tree_fini(&h->tree);
 }

@@ -142,11 +142,9 @@ static void test_vanished(void **state)
 	host_init(&h);
 	start(&h, h.lxcpath, "web", false, HONEST);
 	host_ready(&h);
-	(void)kill(h.m[0].pid, SIGKILL);
-	(void)waitpid(h.m[0].pid, NULL, 0);
+	monitor_kill(&h.m[0]);
 	assert_int_equal(engine_lxc.list(&h.tree.env, &l, &e), 0);
 	assert_int_equal(l.n, 0);
-	h.n = 0;
 	host_fini(&h);
 }
 
