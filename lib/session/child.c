@@ -24,9 +24,8 @@
 #include "log.h"
 #include "mnt.h"
 
-#define CLONE_ALL                                                                    \
-	(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | \
-	 CLONE_NEWTIME | CLONE_NEWCGROUP | CLONE_NEWNS)
+/* Joined before the user namespace, by a caller who may. */
+#define CLONE_OUTER (CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWTIME | CLONE_NEWCGROUP)
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -108,9 +107,14 @@ static int become_inner_root(const struct child *ch, struct err *e)
 
 static int enter_all(struct child *ch, struct err *e)
 {
-	const struct target *t = ch->c->s->target;
-	int r = ns_enter(&t->ns, CLONE_ALL & ~CLONE_NEWPID, &ch->joined, e);
+	const struct session *s = ch->c->s;
+	const struct target *t = s->target;
+	int r = ns_enter(&t->ns, CLONE_OUTER, &ch->joined, e);
 
+	if (s->view && (!r || r == -EPERM))
+		view_prepare(s->view, t->rootfd, &ch->parts);
+	if (!r || r == -EPERM)
+		r = ns_enter(&t->ns, CLONE_OUTER | CLONE_NEWUSER | CLONE_NEWNS, &ch->joined, e);
 	if (r < 0)
 		return r;
 	if (foreign_user(t))

@@ -17,11 +17,6 @@
 #include "mountinfo.h"
 #include "status.h"
 
-#define TARGET_INIT                                                                       \
-	{                                                                                 \
-		.ref = PID_REF_INIT, .ns = NS_SET_INIT, .rootfd = -1, .join = CGJOIN_INIT \
-	}
-
 void target_close(struct target *t)
 {
 	pid_close(&t->ref);
@@ -98,13 +93,13 @@ static int open_files(struct target *t, struct err *e)
 	return 0;
 }
 
-static int open_cgroups(struct target *t, struct err *e)
+static int open_cgroups(struct target *t, int flags, struct err *e)
 {
 	int r = cgroup_dirs_read(t->ref.procfd, &t->cgroups, e);
 
 	if (r < 0)
 		return r;
-	if (cgroup_dirs_frozen(&t->cgroups))
+	if (!(flags & TARGET_PAUSED) && cgroup_dirs_frozen(&t->cgroups))
 		return err_set(e, EBUSY,
 			       "the container is paused; whatever joined it would stop as well: "
 			       "unpause it first");
@@ -139,7 +134,7 @@ static int read_filter(struct target *t, const char *oci_config, struct err *e)
 	return 0;
 }
 
-int target_open(pid_t pid, const char *oci_config, bool rights, struct target *ret, struct err *e)
+int target_open(pid_t pid, const char *oci_config, int flags, struct target *ret, struct err *e)
 {
 	_cleanup_target_ struct target t = TARGET_INIT;
 	int r;
@@ -154,10 +149,10 @@ int target_open(pid_t pid, const char *oci_config, bool rights, struct target *r
 	r = ns_set_open(&t.ref, &t.ns, e);
 	if (r < 0)
 		return r == -EACCES || r == -EPERM ? denied(&t, r, "the namespaces", e) : r;
-	r = open_cgroups(&t, e);
+	r = open_cgroups(&t, flags, e);
 	if (!r)
 		r = ns_cred_read(&t.ref, &t.cred, e);
-	if (!r && rights)
+	if (!r && flags & TARGET_RIGHTS)
 		r = read_filter(&t, oci_config, e);
 	if (!r)
 		r = target_check(&t, e);

@@ -48,15 +48,24 @@ struct target {
 	size_t mountinfo_len;
 };
 
+#define TARGET_INIT                                                                       \
+	{                                                                                 \
+		.ref = PID_REF_INIT, .ns = NS_SET_INIT, .rootfd = -1, .join = CGJOIN_INIT \
+	}
+
+enum {
+	TARGET_RIGHTS = 1 << 0, /* read the filter too: it stands still for some microseconds */
+	TARGET_PAUSED = 1 << 1, /* a paused one will do: nothing is going to join it */
+};
+
 /*
- * target_open() - Take all from process @pid.
+ * target_open() - Take all from process @pid. @flags: TARGET_*.
  *
  * @oci_config: where the engine keeps the container's configuration, or NULL.
- * @rights: read the filter too (the target stands still for some microseconds).
  *
  * Return: 0 and *@ret, the caller's; -ESRCH, -EACCES (another user's), -EBUSY (paused), ...
  */
-int target_open(pid_t pid, const char *oci_config, bool rights, struct target *ret, struct err *e)
+int target_open(pid_t pid, const char *oci_config, int flags, struct target *ret, struct err *e)
 	_must_check_;
 void target_close(struct target *t);
 #define _cleanup_target_ _cleanup_(target_close)

@@ -66,22 +66,52 @@ static bool is_our_proc(int fd)
 	       !strcmp(self, pid);
 }
 
-static int take_proc(int rootfd)
+/* Path descriptors of the container's own, or -1 if they are missing or something else. */
+static int open_proc(int rootfd)
 {
 	_cleanup_close_ int fd = mnt_open_nolink(rootfd, "proc", O_PATH | O_DIRECTORY);
 
-	if (fd < 0 || !is_our_proc(fd))
-		return -1;
-	return mnt_clone(fd, true);
+	return fd >= 0 && is_our_proc(fd) ? take_fd(&fd) : -1;
 }
 
-static int take_sys(int rootfd)
+static int open_sys(int rootfd)
 {
 	_cleanup_close_ int fd = mnt_open_nolink(rootfd, "sys", O_PATH | O_DIRECTORY);
 
-	if (fd < 0 || !mnt_is_root_of(fd, SYSFS_MAGIC))
-		return -1;
-	return mnt_clone(fd, true);
+	return fd >= 0 && mnt_is_root_of(fd, SYSFS_MAGIC) ? take_fd(&fd) : -1;
+}
+
+static int new_pseudo(const char *type, unsigned int attrs)
+{
+	int mfd = mnt_new(type, NULL,
+			  attrs | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+
+	if (mfd < 0)
+		log_warn("the container has no /%s, and none can be mounted for it: %s",
+			 !strcmp(type, "proc") ? "proc" : "sys", err_str(mfd));
+	return mfd;
+}
+
+void view_prepare(const struct view_opts *opts, int rootfd, struct view_parts *p)
+{
+	_cleanup_close_ int proc = opts->unmasked ? -1 : open_proc(rootfd);
+	_cleanup_close_ int sys = open_sys(rootfd);
+
+	if (proc < 0)
+		p->proc = new_pseudo("proc", 0);
+	p->own_proc = proc < 0;
+	if (sys < 0)
+		p->sys = new_pseudo("sysfs", MOUNT_ATTR_RDONLY);
+}
+
+static void take_pseudo(int rootfd, struct view_parts *p)
+{
+	_cleanup_close_ int proc = open_proc(rootfd), sys = open_sys(rootfd);
+
+	if (proc >= 0 && !p->own_proc)
+		p->proc = mnt_clone(proc, true);
+	if (sys >= 0 && p->sys < 0)
+		p->sys = mnt_clone(sys, true);
 }
 
 static bool is_dir(int rootfd, const char *path)
@@ -181,9 +211,7 @@ int view_collect(const struct view_opts *opts, const struct tools *tools, int ro
 
 	if (r < 0)
 		return r;
-	if (!opts->unmasked)
-		p->proc = take_proc(rootfd);
-	p->sys = take_sys(rootfd);
+	take_pseudo(rootfd, p);
 	for (size_t i = 0; i < VIEW_ETC_FILES; i++)
 		p->etc[i] = take_file(rootfd, etc_files[i].path);
 	dev_take_container(&p->dev, rootfd);
@@ -214,40 +242,24 @@ static void mask_proc(int viewfd, int dev)
 	}
 }
 
-/* A fresh mount of @type on @path; an empty read-only directory where the kernel refuses that. */
-static int add_fresh(int viewfd, const char *path, const char *type, unsigned int attrs,
-		     bool *ret_real)
+/* What could not be had is an empty directory: nothing of the host may show there. */
+static int attach_or_hide(int mfd, int viewfd, const char *path)
 {
-	_cleanup_close_ int mfd = mnt_new(
-		type, NULL, attrs | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	_cleanup_close_ int empty = -1;
 
-	*ret_real = mfd >= 0;
-	if (mfd < 0) {
-		log_warn("the container has no /%s, and none can be mounted for it: %s", path,
-			 err_str(mfd));
-		mfd = mnt_new("tmpfs", NULL, MOUNT_ATTR_RDONLY);
-	}
+	if (mfd < 0)
+		mfd = empty = mnt_new("tmpfs", NULL, MOUNT_ATTR_RDONLY);
 	return mfd < 0 ? mfd : mnt_attach_at(mfd, viewfd, path);
 }
 
 static int add_proc_sys(const struct view_opts *opts, const struct view_parts *p, int viewfd,
 			int dev)
 {
-	bool real;
-	int r;
+	int r = attach_or_hide(p->proc, viewfd, "proc");
 
-	if (p->proc >= 0) {
-		r = mnt_attach_at(p->proc, viewfd, "proc");
-	} else {
-		r = add_fresh(viewfd, "proc", "proc", 0, &real);
-		if (!r && real && !opts->unmasked)
-			mask_proc(viewfd, dev);
-	}
-	if (r < 0)
-		return r;
-	if (p->sys >= 0)
-		return mnt_attach_at(p->sys, viewfd, "sys");
-	return add_fresh(viewfd, "sys", "sysfs", MOUNT_ATTR_RDONLY, &real);
+	if (!r && p->proc >= 0 && p->own_proc && !opts->unmasked)
+		mask_proc(viewfd, dev);
+	return r < 0 ? r : attach_or_hide(p->sys, viewfd, "sys");
 }
 
 static int etc_text(const struct view_opts *opts, const struct etc_file *f, char *buf, size_t size)

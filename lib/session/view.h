@@ -58,6 +58,7 @@ struct view_parts {
 	int root;      /* the container's tree, recursive; -1: pivot_root(2) puts it there */
 	int bare;      /* its root mount alone, for the union, or -1 */
 	int proc, sys; /* or -1 */
+	bool own_proc; /* proc is a fresh mount, without the masks of an engine */
 	int etc[VIEW_ETC_FILES]; /* or -1 */
 	char *mountinfo;         /* of the container, as its first process sees it */
 	size_t mountinfo_len;
@@ -68,6 +69,14 @@ struct view_parts {
 		.root = -1, .bare = -1, .proc = -1, .sys = -1, .etc = { -1, -1, -1, -1, -1, -1 }, \
 		.dev = DEV_PARTS_INIT                                                             \
 	}
+
+/*
+ * view_prepare() - Make a fresh /proc and /sys if the container has none to take.
+ *
+ * Should: run in the container's pid and network namespaces, which they show, but not yet
+ * in its user namespace, where the kernel refuses them (mount_too_revealing()).
+ */
+void view_prepare(const struct view_opts *opts, int rootfd, struct view_parts *p);
 
 /*
  * view_collect() - Take the container's parts. @tools: what they will be combined with.

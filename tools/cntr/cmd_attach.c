@@ -206,7 +206,7 @@ static int attach(struct attach *a, int *ret_exit, struct err *e)
 
 int cmd_attach(struct opt_parser *p)
 {
-	_cleanup_(attach_close) struct attach a = { .src = TOOLS_SRC_INIT };
+	_cleanup_(attach_close) struct attach a = { .run = RUN_INIT, .src = TOOLS_SRC_INIT };
 	int exit_code = PTY_EXIT_FAILED;
 	struct err e = { 0 };
 

@@ -54,7 +54,7 @@ static int exec_in(struct run *r, int *ret_exit, struct err *e)
 
 int cmd_exec(struct opt_parser *p)
 {
-	_cleanup_run_ struct run r = { 0 };
+	_cleanup_run_ struct run r = RUN_INIT;
 	int exit_code = PTY_EXIT_FAILED;
 	struct err e = { 0 };
 

@@ -126,7 +126,8 @@ int run_open(struct run *r, bool ptrace, struct err *e)
 			       "container '%s' is paused; whatever joined it would stop as well: "
 			       "unpause it first",
 			       r->ctr.name);
-	ret = target_open(r->ctr.pid, r->ctr.oci_config, !r->privileged, &r->t, e);
+	ret = target_open(r->ctr.pid, r->ctr.oci_config, r->privileged ? 0 : TARGET_RIGHTS, &r->t,
+			  e);
 	if (ret < 0)
 		return ret;
 	r->t.cred.privileged = r->privileged;

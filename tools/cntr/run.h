@@ -54,9 +54,10 @@ struct run {
 	struct target t;
 	struct ns_user user_found; /* the line of the container's passwd, as far as there is one */
 };
-#define RUN_INIT                    \
-	{                           \
-		.guard = GUARD_INIT \
+
+#define RUN_INIT                 \
+	{                        \
+		.t = TARGET_INIT \
 	}
 
 /* Take one option of RUN_OPTS. -EINVAL. */
