@@ -39,11 +39,10 @@ static int add_usual(const struct ctr_env *env, struct host_places *p)
 static int add_shim(const struct ctr_env *env, pid_t pid, struct host_places *p)
 {
 	char link[PATH_MAX], cwd[PATH_MAX];
-	struct task t;
 	uid_t uid;
 	ssize_t n;
 
-	if (task_stat(env, pid, &t) < 0 || strncmp(t.comm, "containerd-shim", 15) != 0)
+	if (!task_comm_starts(env, pid, "containerd-shim"))
 		return 0;
 	uid = task_uid(env, pid);
 	if ((uid && uid != env->uid) || !task_beside_us(env, pid) ||

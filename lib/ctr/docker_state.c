@@ -146,11 +146,10 @@ static int add_running(const struct ctr_env *env, pid_t pid, const char *host,
 {
 	_cleanup_free_ char *cmd = NULL;
 	const char *root, *listens;
-	struct task t;
 	uid_t uid;
 	size_t len;
 
-	if (task_stat(env, pid, &t) < 0 || strcmp(t.comm, "dockerd") != 0)
+	if (!task_comm_starts(env, pid, "dockerd\n"))
 		return 0;
 	uid = task_uid(env, pid);
 	if ((uid && uid != env->uid) || !task_beside_us(env, pid) ||

@@ -99,10 +99,9 @@ int podman_scan(const struct ctr_env *env, struct ctr_list *l)
 
 	while (!r && tasks_next(&d, &m.pid) == 1) {
 		_cleanup_free_ char *cmd = NULL;
-		struct task t;
 		size_t len;
 
-		if (task_stat(env, m.pid, &t) < 0 || strcmp(t.comm, "conmon") != 0 ||
+		if (!task_comm_starts(env, m.pid, "conmon\n") ||
 		    task_cmdline(env, m.pid, &cmd, &len) < 0)
 			continue;
 		if (parse_cmdline(cmd, len, &m) && !listed(l, m.id))

@@ -169,9 +169,9 @@ static bool is_close(const char *name, const char *ref)
 }
 
 static int unknown(const struct ctr_env *env, const struct ctr_list *all, const struct target *t,
-		   const char *target, struct err *e)
+		   struct err *e)
 {
-	char close[LABELS_MAX] = "";
+	char close[LABELS_MAX] = "", kind[32];
 	size_t len = 0, n = 0;
 
 	for (size_t i = 0; i < all->n && n < SUGGESTIONS; i++) {
@@ -183,16 +183,18 @@ static int unknown(const struct ctr_env *env, const struct ctr_list *all, const 
 					n ? " or " : "", c->engine, c->name);
 		n++;
 	}
+	if (t->ops && t->ops != &engine_process)
+		(void)snprintf(kind, sizeof(kind), "%s container", t->ops->name);
+	else
+		(void)snprintf(kind, sizeof(kind), "%s", t->ops ? "process" : "container");
 	if (n)
-		return err_set(e, ENOENT, "no container is called '%.40s'; did you mean %s?",
-			       target, close);
+		return err_set(e, ENOENT, "no %s is called '%.40s'; did you mean %s?", kind, t->ref,
+			       close);
 	if (all->nskipped && !t->ops)
-		return err_set(e, ENOENT,
-			       "no container is called '%.40s' ('cntr ps' lists all); %s", target,
-			       all->skipped[0].msg);
-	return err_set(e, ENOENT, "no %s is called '%.80s'; 'cntr ps' lists all containers%s",
-		       t->ops == &engine_process ? "process" : "container", target,
-		       env->uid ? " that you may see, root sees more" : "");
+		return err_set(e, ENOENT, "no %s is called '%.40s' ('cntr ps' lists all); %s", kind,
+			       t->ref, all->skipped[0].msg);
+	return err_set(e, ENOENT, "no %s is called '%.80s'; 'cntr ps' lists all containers%s", kind,
+		       t->ref, env->uid ? " that you may see, root sees more" : "");
 }
 
 static int choose(struct ctr_list *l, const char *target, struct ctr *ret, struct err *e)
@@ -201,7 +203,7 @@ static int choose(struct ctr_list *l, const char *target, struct ctr *ret, struc
 		return ambiguous(l, target, e);
 	if (l->v[0].state == CTR_STOPPED || !l->v[0].pid)
 		return err_set(e, EHOSTDOWN, "container '%.80s' is stopped; start it first",
-			       target);
+			       l->v[0].name);
 	*ret = l->v[0];
 	l->n = 0;
 	return 0;
@@ -241,7 +243,7 @@ static int resolve(const struct ctr_env *env, struct target *t, const char *targ
 		if (ctr_match(&all.v[i], t->ref) && ctr_list_add(&l, &all.v[i]) < 0)
 			return err_set(e, ENOMEM, "no memory");
 	if (!l.n)
-		return unknown(env, &all, t, target, e);
+		return unknown(env, &all, t, e);
 	keep_best(&l, t->ref);
 	return choose(&l, target, ret, e);
 }

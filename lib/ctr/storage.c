@@ -137,9 +137,12 @@ static int each_user(const struct ctr_env *env, struct store *s, store_fn fn, vo
 
 int stores_each(const struct ctr_env *env, store_fn fn, void *arg)
 {
-	_cleanup_free_ struct store *s = calloc(1, sizeof(*s));
+	_cleanup_free_ struct store *s = NULL;
 	int r;
 
+	if (env->uid && (!env->home || env->home[0] != '/'))
+		return 0;
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	if (!env->uid) {
@@ -148,8 +151,6 @@ int stores_each(const struct ctr_env *env, store_fn fn, void *arg)
 			r = fn(s, arg);
 		return r < 0 ? r : each_user(env, s, fn, arg);
 	}
-	if (!env->home || env->home[0] != '/')
-		return 0;
 	r = store_of(env, env->uid, env->home, s);
 	return r < 0 ? r : fn(s, arg);
 }

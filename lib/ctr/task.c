@@ -256,6 +256,19 @@ int tasks_next(struct host_dir *d, pid_t *ret)
 	return 0;
 }
 
+bool task_comm_starts(const struct ctr_env *env, pid_t pid, const char *prefix)
+{
+	_cleanup_close_ int fd = -1;
+	char buf[PATH_MAX];
+	ssize_t n;
+
+	if (host_path(env, buf, "/proc/%d/comm", pid) < 0)
+		return false;
+	fd = open(buf, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, buf, sizeof(buf));
+	return n > 0 && span_starts((struct span){ buf, (size_t)n }, prefix);
+}
+
 int task_cmdline(const struct ctr_env *env, pid_t pid, char **ret, size_t *ret_len)
 {
 	return read_proc(env, pid, "cmdline", CMDLINE_MAX, ret, ret_len);

@@ -444,7 +444,7 @@ static void test_resolve(void **state)
 
 	expect_pid(&f, "box", f.live[1]);
 	expect_pid(&f, "runc:box", f.live[1]);
-	expect_error(&f, "crun:box", ENOENT, "no container is called 'crun:box'");
+	expect_error(&f, "crun:box", ENOENT, "no crun container is called 'box'");
 	expect_pid(&f, "team/web", f.live[1]);
 	expect_pid(&f, "containerd:default/web", f.live[0]);
 	expect_error(&f, "web", ENOTUNIQ,
@@ -455,10 +455,10 @@ static void test_resolve(void **state)
 	expect_error(&f, "5cabaa", ENOTUNIQ, "containerd:nerd, runc:5cabaa95");
 	expect_pid(&f, "5cabaa95", f.live[1]); /* exact beats prefix */
 	expect_error(&f, "5c", ENOENT, "5c");
-	expect_error(&f, "job", EHOSTDOWN, "container 'job' is stopped");
+	expect_error(&f, "team/job", EHOSTDOWN, "container 'job' is stopped");
 	expect_error(&f, "nerb", ENOENT, "did you mean 'containerd:nerd'?");
 	expect_error(&f, "nothing-like-it", ENOENT, "'cntr ps' lists all");
-	expect_error(&f, "podman:box", ENOENT, "podman:box");
+	expect_error(&f, "podman:box", ENOENT, "no podman container is called 'box'");
 	expect_error(&f, "", ENOENT, "");
 	expect_error(&f, "runc:", ENOENT, "names no container");
 	expect_error(&f, "nix:box", ENOENT, "nix:box");
