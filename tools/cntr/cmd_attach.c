@@ -14,6 +14,7 @@
 #include "log.h"
 #include "mnt.h"
 #include "run.h"
+#include "sealed.h"
 
 #define BASE_DIR     "/var/lib/cntr"
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -104,7 +105,6 @@ static int open_tools(struct attach *a, struct err *e)
 	struct stat st;
 	int r;
 
-	a->host = !a->tools || !strcmp(a->tools, "host");
 	if (a->host)
 		return tools_src_dir("/", &a->src, e);
 	if (stat(a->tools, &st) == 0 && S_ISREG(st.st_mode))
@@ -184,6 +184,9 @@ static int attach(struct attach *a, int *ret_exit, struct err *e)
 	struct session s = { .view = &a->view, .tools = &a->src, .argv = command };
 	int r = base_dir(&a->view.base, e);
 
+	a->host = !a->tools || !strcmp(a->tools, "host");
+	if (!r && !a->host) /* other tools are other people's programs */
+		r = sealed_self(cmd_argv, e);
 	if (!r)
 		r = run_open(&a->run, true, e);
 	if (!r)

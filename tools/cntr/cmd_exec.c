@@ -5,6 +5,7 @@
 
 #include "cmd.h"
 #include "run.h"
+#include "sealed.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -40,8 +41,10 @@ static int exec_in(struct run *r, int *ret_exit, struct err *e)
 	_cleanup_env_ struct env env = { 0 };
 	const char *command[] = { "/bin/sh", NULL };
 	struct session s = { .argv = command };
-	int ret = run_open(r, false, e);
+	int ret = sealed_self(cmd_argv, e);
 
+	if (!ret)
+		ret = run_open(r, false, e);
 	if (!ret)
 		ret = make_env(r, &env, e);
 	if (ret < 0)
