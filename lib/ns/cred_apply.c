@@ -26,7 +26,6 @@ static struct proc_caps caps_before_exec(const struct ns_cred *c)
 	if (c->uid == 0) {
 		w.bnd &= w.prm;
 		w.inh &= w.prm;
-		w.amb &= w.inh;
 		return w;
 	}
 	w.amb = w.prm;
