@@ -66,6 +66,26 @@ static bool worth_saying(const struct ctr_env *env, int r)
 	return r != -ENOENT || (env->docker_host && env->docker_host[0]);
 }
 
+static bool listed(const struct ctr_list *l, const char *id)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->v[i].id, id))
+			return true;
+	return false;
+}
+
+/* Other daemons' containers run as well; DOCKER_HOST says only whom we ask about a name. */
+static int add_others(const struct ctr_env *env, struct ctr_list *l)
+{
+	_cleanup_ctr_list_ struct ctr_list others = { 0 };
+	int r = docker_state(env, NULL, NULL, &others);
+
+	for (size_t i = 0; r != -ENOMEM && i < others.n; i++)
+		if (others.v[i].pid && !listed(l, others.v[i].id))
+			r = ctr_list_add(l, &others.v[i]);
+	return r == -ENOMEM ? r : 0;
+}
+
 static int ask(const struct ctr_env *env, const char *ref, struct ctr_list *l, struct err *e)
 {
 	_cleanup_host_places_ struct host_places socks = { .n = 0 };
@@ -83,6 +103,8 @@ static int ask(const struct ctr_env *env, const char *ref, struct ctr_list *l, s
 		r = host_path(env, path, "%s", socks.v[i]);
 		if (!r)
 			r = docker_api(env, path, ref, l);
+		if (!r && !ref)
+			r = add_others(env, l);
 		if (r == -ENOMEM)
 			return err_set(e, ENOMEM, "docker: no memory");
 		if (!r)

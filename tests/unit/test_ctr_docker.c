@@ -479,13 +479,45 @@ static void test_places(void **state)
 	fixture_fini(&f);
 }
 
+/* $DOCKER_HOST is one daemon; a list has what another one runs too, and nothing twice. */
+static void test_other_daemons(void **state)
+{
+	struct ctr_list l = { 0 };
+	struct fixture f;
+	char text[256];
+	struct err e;
+	struct ctr c;
+	pid_t server;
+
+	(void)state;
+	fixture_init(&f, "docker");
+	f.env.docker_host = "unix:///docker.sock";
+	(void)snprintf(
+		text, sizeof(text),
+		"{\"ID\":\"far0\",\"Name\":\"/far\",\"State\":{\"Running\":true,\"Pid\":%d}}",
+		f.live[4]);
+	fixture_put(&f, "/srv/docker/containers/far0/config.v2.json", text);
+	server = serve(&f, "/docker.sock", CHUNKED);
+	assert_int_equal(ctr_list(&f.env, &l, &e), 0);
+	assert_int_equal(l.n, 3);
+	assert_string_equal(l.v[0].name, "far");
+	assert_string_equal(l.v[1].name, "job");
+	assert_string_equal(l.v[2].name, "web");
+	ctr_list_fini(&l);
+	assert_int_equal(resolve(&f, "far", &c, &e), 0);
+	assert_int_equal(c.pid, f.live[4]);
+	ctr_fini(&c);
+	stop(server);
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),         cmocka_unit_test(test_prefix),
 		cmocka_unit_test(test_bad),          cmocka_unit_test(test_unreachable),
 		cmocka_unit_test(test_no_injection), cmocka_unit_test(test_denied),
-		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_places),       cmocka_unit_test(test_other_daemons),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
