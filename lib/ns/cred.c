@@ -112,7 +112,7 @@ static void map_ids(const struct proc_status *s, struct ns_cred *c)
 	c->unmapped = !uid || !gid;
 }
 
-/* Takes the list out of @s. A group that is not mapped cannot be named inside: it is left out there. */
+/* Takes the list out of @s. A group that is not mapped cannot be named inside. */
 static int map_groups(struct proc_status *s, struct ns_cred *c)
 {
 	c->groups = calloc(s->ngroups + 1, sizeof(*c->groups));

@@ -52,9 +52,9 @@
 
 #include "err.h"
 #include "idmap.h"
-#include "rlimits.h"
 #include "passwd.h"
 #include "pidfd.h"
+#include "rlimits.h"
 #include "status.h"
 
 #define NS_LABEL_MAX 4096
@@ -97,7 +97,7 @@ struct ns_cred_report {
 	uint32_t limits; /* bit RLIMIT_*: as near as possible instead */
 	uint64_t caps;   /* the caller has not got these */
 	bool oom_score_adj;
-	bool groups; /* the supplementary groups are the caller's; between the halves: still to do */
+	bool groups; /* supplementary groups are the caller's; between the halves: still to do */
 };
 
 /*

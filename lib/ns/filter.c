@@ -189,7 +189,10 @@ static int take_filters(const struct result *res, struct ns_seccomp *ret)
 	return 0;
 }
 
-/* The kernel wants CAP_SYS_ADMIN of the initial namespace and no filter of our own; ask before anybody is stopped. */
+/*
+ * The kernel wants CAP_SYS_ADMIN of the initial namespace and no filter of our
+ * own. Asked before anybody is stopped.
+ */
 static bool may_read(void)
 {
 	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };

@@ -28,7 +28,7 @@ enum key {
 	KEY_CAP_BND,
 	KEY_CAP_AMB,
 	KEY_NNP,
-	KEYS_REQUIRED, /* the rest may be missing: a zombie has no umask, a kernel may lack seccomp */
+	KEYS_REQUIRED, /* the rest may be missing: a zombie has no umask, a kernel no seccomp */
 	KEY_NSPID = KEYS_REQUIRED,
 	KEY_THREADS,
 	KEY_UMASK,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who takes over a process's rights has them after execve(): exactly, or as near as the kernel lets it. */
+/* Who takes over a process's rights has them after execve(), as near as the kernel lets it. */
 #include "cred_bed.h"
 
 static void test_root(void **state)

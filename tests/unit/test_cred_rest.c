@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Taking over rights: what is missing is told, what is set besides capabilities, who may look at us. */
+/* Taking over rights: what is missing and told, what is set besides, who may look at us. */
 #include "cred_bed.h"
 
 /* What we have not got ourselves is missing and told, not an error. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Filters: read from processes, compiled from configurations, installed. What they answer is simulated. */
+/* Filters: read from processes, compiled from configurations, installed, simulated. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -406,8 +406,7 @@ static void test_compile(void **state)
 	assert_int_equal(answer(&s, AUDIT_ARCH_X86_64, X32_BIT, 0, 0), SECCOMP_RET_ALLOW);
 	assert_int_equal(answer(&s, AUDIT_ARCH_AARCH64, 63, 0, 0), SECCOMP_RET_KILL_THREAD);
 	assert_int_equal(answer(&s, AUDIT_ARCH_X86_64, SYS_write, 0, 0), ERRNO(7));
-	assert_int_equal(answer(&s, AUDIT_ARCH_X86_64, SYS_openat, 0, 0),
-			 SECCOMP_RET_KILL_PROCESS);
+	assert_int_equal(answer(&s, AUDIT_ARCH_X86_64, SYS_openat, 0, 0), SECCOMP_RET_KILL_PROCESS);
 	/* Two conditions on one argument are alternatives, on two arguments both must hold. */
 	assert_int_equal(answer(&s, AUDIT_ARCH_X86_64, SYS_personality, 8, 0), SECCOMP_RET_ALLOW);
 	assert_int_equal(answer(&s, AUDIT_ARCH_X86_64, SYS_personality, UINT64_MAX, 0),

@@ -463,7 +463,7 @@ static void test_caps(void **state)
 		"sys_ptrace,,kill",
 		"all=ep",
 		"chown kill",
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	};
 	struct ns_cred c = { 0 };
 	struct err e;
