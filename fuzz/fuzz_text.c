@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t columns = size ? data[0] % 40 : 0;
 	_cleanup_free_ char *in = strndup((const char *)data, size), *s = in ? text_safe(in) : NULL;
+	_cleanup_free_ char *tail = in ? strdup(in) : NULL;
 	size_t len = s ? strlen(s) : 0;
 
 	for (size_t off = 0, n; off < len; off += n) {
@@ -20,8 +21,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		n = text_decode(s + off, len - off, &c);
 		assert(n && !text_invisible(c));
 	}
-	if (!s)
+	if (!s || !tail)
 		return 0;
+	text_cut_front(tail, columns);
+	assert(text_width(tail) <= columns);
 	text_cut(s, columns);
 	assert(text_width(s) <= columns && strlen(s) <= len);
 	text_cut(in, columns);

@@ -180,6 +180,21 @@ void text_cut(char *s, size_t columns)
 	s[end + dots] = '\0';
 }
 
+void text_cut_front(char *s, size_t columns)
+{
+	size_t dots = columns > 3 ? 3 : 0, width = text_width(s), len = strlen(s), off = 0, n;
+
+	if (width <= columns)
+		return;
+	while (width > columns - dots) {
+		width -= width_one(s + off, len - off, &n);
+		off += n;
+	}
+	/* as above: what went has at least as many bytes as columns */
+	memcpy(s, "...", dots);
+	memmove(s + dots, s + off, len - off + 1);
+}
+
 int text_table_add(struct text_table *t, const char *const *row)
 {
 	assert(t->ncolumns && t->ncolumns <= TEXT_COLUMNS_MAX);
@@ -204,9 +219,40 @@ int text_table_add(struct text_table *t, const char *const *row)
 	return 0;
 }
 
-void text_table_print(struct text_table *t, FILE *f, size_t width, size_t flexible, size_t least)
+/* Make the columns narrower until a row fits, or nothing more may be cut. */
+static void squeeze(size_t *widest, size_t ncolumns, size_t width, const struct text_flex *flex,
+		    size_t nflex)
 {
-	size_t widest[TEXT_COLUMNS_MAX] = { 0 }, total = 0;
+	size_t total = (ncolumns - 1) * GAP;
+
+	for (size_t i = 0; i < ncolumns; i++)
+		total += widest[i];
+	for (size_t i = 0; i < nflex && total > width; i++) {
+		size_t *w = &widest[flex[i].column], over = total - width, spare;
+
+		if (*w <= flex[i].least)
+			continue;
+		spare = *w - flex[i].least;
+		*w -= over < spare ? over : spare;
+		total -= over < spare ? over : spare;
+	}
+}
+
+static void print_cell(const struct text_table *t, size_t i, size_t width, FILE *f)
+{
+	size_t used = text_width(t->cells[i]);
+
+	(void)fputs(t->cells[i], f);
+	if ((i + 1) % t->ncolumns == 0)
+		(void)fputc('\n', f);
+	else
+		(void)fprintf(f, "%*s", (int)(width + GAP - used), "");
+}
+
+void text_table_print(struct text_table *t, FILE *f, size_t width, const struct text_flex *flex,
+		      size_t nflex)
+{
+	size_t widest[TEXT_COLUMNS_MAX] = { 0 };
 
 	for (size_t i = 0; i < t->n; i++) {
 		size_t w = text_width(t->cells[i]);
@@ -214,25 +260,18 @@ void text_table_print(struct text_table *t, FILE *f, size_t width, size_t flexib
 		if (w > widest[i % t->ncolumns])
 			widest[i % t->ncolumns] = w;
 	}
-	for (size_t i = 0; i < t->ncolumns; i++)
-		total += widest[i] + (i ? GAP : 0);
-	if (width && total > width && widest[flexible] > least) {
-		size_t over = total - width, spare = widest[flexible] - least;
-
-		widest[flexible] -= over < spare ? over : spare;
-	}
+	if (width)
+		squeeze(widest, t->ncolumns, width, flex, nflex);
 	for (size_t i = 0; i < t->n; i++) {
-		bool last = (i + 1) % t->ncolumns == 0;
-
-		if (i % t->ncolumns == flexible)
-			text_cut(t->cells[i], widest[flexible]);
-		(void)fputs(t->cells[i], f);
-		if (last)
-			(void)fputc('\n', f);
-		else
-			(void)fprintf(
-				f, "%*s",
-				(int)(widest[i % t->ncolumns] + GAP - text_width(t->cells[i])), "");
+		for (size_t k = 0; k < nflex; k++) {
+			if (flex[k].column != i % t->ncolumns)
+				continue;
+			if (flex[k].keep_end)
+				text_cut_front(t->cells[i], widest[flex[k].column]);
+			else
+				text_cut(t->cells[i], widest[flex[k].column]);
+		}
+		print_cell(t, i, widest[i % t->ncolumns], f);
 	}
 }
 

@@ -43,8 +43,12 @@ char *text_safe(const char *s) _must_check_;
 /* Columns that @s takes; a byte that is not UTF-8 counts one. */
 size_t text_width(const char *s);
 
-/* Shorten @s in place to at most @columns, the last of them "..." where they have room for it. */
+/*
+ * Shorten @s in place to at most @columns: of text_cut() the beginning stays, of
+ * text_cut_front() the end. "..." stands for the rest where there is room for it.
+ */
 void text_cut(char *s, size_t columns);
+void text_cut_front(char *s, size_t columns);
 
 #define TEXT_COLUMNS_MAX 16
 
@@ -61,13 +65,21 @@ struct text_table {
 /* Add a row of @ncolumns strings, NULL for an empty one; they are copied through text_safe(). */
 int text_table_add(struct text_table *t, const char *const *row) _must_check_;
 
+/* A column that may be cut where a row is too wide. */
+struct text_flex {
+	size_t column;
+	size_t least; /* columns that stay */
+	bool keep_end;
+};
+
 /*
  * text_table_print() - Print the rows, aligned, two blanks between columns.
  *
- * If @width is not 0 and a row is wider, column @flexible is cut, but not
- * below @least columns; what is too wide even then is left to wrap.
+ * If @width is not 0 and a row is wider, the columns of @flex are cut, the first one
+ * first; what is too wide even then is left to wrap.
  */
-void text_table_print(struct text_table *t, FILE *f, size_t width, size_t flexible, size_t least);
+void text_table_print(struct text_table *t, FILE *f, size_t width, const struct text_flex *flex,
+		      size_t nflex);
 
 void text_table_fini(struct text_table *t);
 #define _cleanup_text_table_ _cleanup_(text_table_fini)

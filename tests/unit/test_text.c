@@ -88,9 +88,37 @@ static void test_width_cut(void **state)
 	}
 }
 
+static void test_cut_front(void **state)
+{
+	static const struct {
+		const char *in;
+		size_t columns;
+		const char *cut;
+	} cases[] = {
+		{ "", 0, "" },
+		{ "docker", 6, "docker" },
+		{ "docker", 5, "...er" },
+		{ "docker", 4, "...r" },
+		{ "docker", 3, "ker" },
+		{ "docker", 0, "" },
+		{ "a\xe6\x97\xa5\xe6\x9c\xac", 4, "..." },
+		{ "ab\xe6\x97\xa5\xe6\x9c\xac", 5, "...\xe6\x9c\xac" },
+		{ "a\xe6\x97\xa5\xe6\x9c\xac", 3, "\xe6\x9c\xac" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *s = strdup(cases[i].in);
+
+		text_cut_front(s, cases[i].columns);
+		assert_string_equal(s, cases[i].cut);
+	}
+}
+
 /* Two rows of three columns, as printed for a terminal of @width columns. */
 static char *printed(size_t width, size_t least)
 {
+	const struct text_flex flex[] = { { 1, least, false }, { 0, 4, true } };
 	_cleanup_text_table_ struct text_table t = TEXT_TABLE_INIT(3);
 	const char *head[] = { "NAME", "IMAGE", "UP" };
 	const char *row[] = { "w\neb", "registry/a-long-image", NULL };
@@ -101,7 +129,7 @@ static char *printed(size_t width, size_t least)
 	assert_non_null(f);
 	assert_int_equal(text_table_add(&t, head), 0);
 	assert_int_equal(text_table_add(&t, row), 0);
-	text_table_print(&t, f, width, 1, least);
+	text_table_print(&t, f, width, flex, 2);
 	assert_int_equal(fclose(f), 0);
 	return text;
 }
@@ -121,9 +149,13 @@ static void test_table(void **state)
 		{ 31, 5,
 		  "NAME   IMAGE                 UP\n"
 		  "w\\neb  registry/a-long-i...  \n" },
+		/* the second gives way when the first can't any more; then rows stay too wide */
+		{ 18, 8,
+		  "NAME  IMAGE     UP\n"
+		  "...b  regis...  \n" },
 		{ 1, 8,
-		  "NAME   IMAGE     UP\n"
-		  "w\\neb  regis...  \n" },
+		  "NAME  IMAGE     UP\n"
+		  "...b  regis...  \n" },
 	};
 
 	(void)state;
@@ -158,9 +190,8 @@ static void test_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_safe),
-		cmocka_unit_test(test_width_cut),
-		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_safe),      cmocka_unit_test(test_width_cut),
+		cmocka_unit_test(test_cut_front), cmocka_unit_test(test_table),
 		cmocka_unit_test(test_json),
 	};
 

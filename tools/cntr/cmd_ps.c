@@ -17,9 +17,7 @@
 #include "status.h"
 #include "text.h"
 
-#define ID_SHORT     12
-#define IMAGE_COLUMN 4
-#define IMAGE_LEAST  8
+#define ID_SHORT 12
 
 enum {
 	PS_JSON = OPT_LONG,
@@ -131,6 +129,9 @@ static size_t terminal_width(void)
 
 static int print_table(const struct ctr_list *l, bool all)
 {
+	/* what is at the end of a name tells it from others; the scope stands before it */
+	static const struct text_flex flex[] = { { .column = 4, .least = 8 },
+						 { .column = 1, .least = 16, .keep_end = true } };
 	static const char *const head[] = { "ENGINE", "NAME", "ID", "PID", "IMAGE", "USER", "UP" };
 	_cleanup_text_table_ struct text_table t = TEXT_TABLE_INIT(ARRAY_SIZE(head));
 
@@ -146,7 +147,7 @@ static int print_table(const struct ctr_list *l, bool all)
 	for (size_t i = 0; i < l->n; i++)
 		if (add_row(&t, &l->v[i]) < 0)
 			return -ENOMEM;
-	text_table_print(&t, stdout, terminal_width(), IMAGE_COLUMN, IMAGE_LEAST);
+	text_table_print(&t, stdout, terminal_width(), flex, ARRAY_SIZE(flex));
 	return fflush(stdout) || ferror(stdout) ? -EIO : 0;
 }
 
