@@ -73,12 +73,14 @@ static int open_layout(struct image *img, const char *ref, struct err *e)
 
 		if (r < 0)
 			return r;
-		if (!d.is_index)
-			return oci_manifest_parse(text, len, &img->manifest, e);
+		if (!d.is_index) {
+			r = oci_manifest_parse(text, len, &img->manifest, e);
+			return r < 0 ? err_wrap(e, r, "its manifest") : 0;
+		}
 		/* A name stands in the outermost index alone. */
 		r = oci_index_pick(text, len, depth ? NULL : ref, &d, e);
 		if (r < 0)
-			return r;
+			return err_wrap(e, r, "its index");
 		oci_blob_path(&d.digest, name);
 	}
 	return err_set(e, EPROTO, "indexes within indexes without end");
@@ -90,7 +92,10 @@ static int open_docker(struct image *img, const char *ref, struct err *e)
 	size_t len;
 	int r = archive_read(img->archive, "manifest.json", IMAGE_JSON_MAX, &text, &len, e);
 
-	return r < 0 ? r : oci_docker_parse(text, len, ref, &img->manifest, e);
+	if (r < 0)
+		return r;
+	r = oci_docker_parse(text, len, ref, &img->manifest, e);
+	return r < 0 ? err_wrap(e, r, "its manifest.json") : 0;
 }
 
 static bool has_member(struct image *img, const char *name)
@@ -125,7 +130,8 @@ static int open_config(struct image *img, struct err *e)
 	if (r < 0)
 		return r;
 	digest_of(img->config, img->config_len, &img->id);
-	return oci_config_apply(img->config, img->config_len, m, e);
+	r = oci_config_apply(img->config, img->config_len, m, e);
+	return r < 0 ? err_wrap(e, r, "its config") : 0;
 }
 
 int image_open(int fd, int tmpfd, const struct image_opts *opts, struct image **ret, struct err *e)

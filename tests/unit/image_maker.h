@@ -30,6 +30,11 @@ static _unused_ void bytes_add(struct bytes *b, const void *p, size_t len)
 	b->p[b->len] = 0;
 }
 
+static _unused_ void bytes_text(struct bytes *b, const char *text)
+{
+	bytes_add(b, text, strlen(text));
+}
+
 static _unused_ void bytes_zero(struct bytes *b, size_t len)
 {
 	static const uint8_t zeros[1024];
@@ -392,15 +397,15 @@ static _unused_ struct bytes docker_image(const struct layer *l, size_t n, enum 
 	if (wrong == WRONG_CONFIG)
 		config[strlen(config) / 2] ^= 1;
 	tar_add(&tar, &(struct tent){ .path = name, .data = config });
-	bytes_add(&list, "[{\"Config\":\"", 12);
-	bytes_add(&list, name, strlen(name));
-	bytes_add(&list, "\",\"RepoTags\":[\"one:1\"],\"Layers\":[", 34);
+	bytes_text(&list, "[{\"Config\":\"");
+	bytes_text(&list, name);
+	bytes_text(&list, "\",\"RepoTags\":[\"one:1\"],\"Layers\":[");
 	for (size_t i = 0; i < n; i++) {
 		(void)snprintf(name, sizeof(name), "%zu/layer.tar", i);
 		(void)snprintf(link, sizeof(link), "../%zu/layer.tar", i ? i - 1 : 0);
-		bytes_add(&list, i ? ",\"" : "\"", 1 + (i != 0));
-		bytes_add(&list, name, strlen(name));
-		bytes_add(&list, "\"", 1);
+		bytes_text(&list, i ? ",\"" : "\"");
+		bytes_text(&list, name);
+		bytes_text(&list, "\"");
 		blob = (struct bytes){ 0 };
 		bytes_add(&blob, l[i].blob.p, l[i].blob.len);
 		flip(&blob, wrong == WRONG_LAYER && i == n - 1);
@@ -413,7 +418,7 @@ static _unused_ struct bytes docker_image(const struct layer *l, size_t n, enum 
 						      .size = blob.len });
 		bytes_free(&blob);
 	}
-	bytes_add(&list, "]}]", 3);
+	bytes_text(&list, "]}]");
 	if (wrong == WRONG_JSON)
 		list.p[0] = '{';
 	tar_add(&tar, &(struct tent){
