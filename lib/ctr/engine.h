@@ -39,8 +39,8 @@ struct engine_ops {
 };
 
 extern const struct engine_ops engine_docker, engine_podman, engine_containerd, engine_cri,
-	engine_runc, engine_crun, engine_youki, engine_lxc, engine_incus, engine_lxd,
-	engine_nspawn, engine_flatpak, engine_bubblewrap, engine_unshare, engine_process;
+	engine_runc, engine_crun, engine_youki, engine_lxc, engine_incus, engine_lxd, engine_nspawn,
+	engine_flatpak, engine_bubblewrap, engine_unshare, engine_process;
 
 /* How well @ref names @c: 2 exactly, 1 as the prefix of its id, 0 not. */
 int ctr_match(const struct ctr *c, const char *ref);
