@@ -275,6 +275,25 @@ static void test_wrong(void **state)
 	free_layers(l, 2);
 }
 
+/* The same contents, packed otherwise: each of the two digests is looked at. */
+static void test_repacked(void **state)
+{
+	struct layer l[2];
+	struct bytes b;
+	struct err e;
+
+	(void)state;
+	two_layers(l, gzip_of);
+	b = oci_image(l, 2, RIGHT, false);
+	for (size_t off = 0; off < b.len; off += 512)
+		if (!memcmp(b.p + off, "\x1f\x8b", 2))
+			b.p[off + 4] ^= 1; /* the time within a gzip header */
+	put_archive(b);
+	assert_int_equal(get((struct image_opts){ 0 }, &e), -EBADMSG);
+	assert_non_null(strstr(e.msg, "digest mismatch: what is there"));
+	free_layers(l, 2);
+}
+
 static void test_ref(void **state)
 {
 	struct layer l[2];
@@ -455,7 +474,7 @@ static void tell_and_wait(void *arg, const struct image_progress *p)
 
 	if (w->stopped)
 		return;
-	w->stopped = true;
+	w->stopped = byte == 'u';
 	if (write(w->told, &byte, 1) != 1 || (byte == 'u' && read(w->go, &byte, 1) != 1))
 		_exit(9);
 }
@@ -519,7 +538,7 @@ static void test_two_callers(void **state)
 	assert_int_equal(count_names("v1-"), 0);
 	assert_int_equal(write(a.go, "x", 1), 1);
 	assert_int_equal(next_word(&a), 'd');
-	assert_int_equal(next_word(&b), 'd');
+	assert_int_equal(next_word(&b), 'd'); /* and not 'u': it is there */
 	end_worker(&a, 0);
 	end_worker(&b, 0);
 	assert_int_equal(count_names(".tmp-"), 0);
@@ -544,7 +563,9 @@ static void test_killed(void **state)
 	b = start_worker();
 	assert_int_equal(next_word(&b), 'w');
 	assert_int_equal(kill(a.pid, SIGKILL), 0);
-	assert_int_equal(next_word(&b), 'd'); /* the one who waited does it */
+	assert_int_equal(next_word(&b), 'u'); /* the one who waited does it */
+	assert_int_equal(write(b.go, "x", 1), 1);
+	assert_int_equal(next_word(&b), 'd');
 	end_worker(&b, 0);
 	end_worker(&a, SIGKILL);
 	expect_image("after a kill");
@@ -656,6 +677,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shared_layers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_layout_dir, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_repacked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ref, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_images, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bombs, setup, teardown),
