@@ -32,8 +32,7 @@ teardown_file()
 # --- files ---
 
 @test "files: / is the tools tree" {
-	run attach cat "$BED/on-the-host"
-	same 0 "$status" && same on-the-host "$output"
+	same on-the-host "$(attach cat "$BED/on-the-host")"
 }
 
 @test "files: the container is at /var/lib/cntr" {
@@ -52,8 +51,7 @@ teardown_file()
 }
 
 @test "files: CNTR_BASE_DIR says where" {
-	run ${CNTR_AS:-} env CNTR_BASE_DIR=/mnt timeout 20 "$CNTR" attach "$TARGET" -- cat /mnt/etc/os-release
-	same 0 "$status" && same ID=bed-image "$output"
+	same ID=bed-image "$(${CNTR_AS:-} env CNTR_BASE_DIR=/mnt timeout 20 "$CNTR" attach "$TARGET" -- cat /mnt/etc/os-release)"
 }
 
 @test "files: what is written there is the container's" {
@@ -64,7 +62,7 @@ teardown_file()
 }
 
 @test "files: what the container writes is seen" {
-	echo changed >"/proc/$TPID/root/tmp/from-the-container"
+	${CNTR_AS:-} sh -c 'echo changed >"/proc/$1/root/tmp/from-the-container"' sh "$TPID"
 	same changed "$(attach cat /var/lib/cntr/tmp/from-the-container)"
 }
 
@@ -215,7 +213,7 @@ teardown_file()
 	need debugger
 	run attach timeout -s INT 1 strace -p "$(inner_pid "$TPID")"
 	matches "$output" 'attached'
-	misses "$output" 'not permitted|No such process'
+	misses "$output" 'ptrace.*not permitted|No such process'
 }
 
 # --- environment ---
@@ -249,7 +247,7 @@ teardown_file()
 	head -c 1048577 /dev/urandom >"$BATS_TEST_TMPDIR/in"
 	attach cat <"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err"
 	cmp "$BATS_TEST_TMPDIR/in" "$BATS_TEST_TMPDIR/out"
-	[ ! -s "$BATS_TEST_TMPDIR/err" ]
+	same '' "$(grep -v '^cntr: warning: ' "$BATS_TEST_TMPDIR/err")" "standard error"
 }
 
 @test "target: found by ps, with its pid" {

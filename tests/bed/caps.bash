@@ -63,6 +63,15 @@ cap_memcg() { cgroup_of_controller memory >/dev/null || { echo "no memory contro
 cap_seccomp() { grep -q '^Seccomp:' /proc/self/status || { echo "no seccomp in this kernel"; return 1; }; }
 cap_apparmor() { [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] || { echo "AppArmor is off"; return 1; }; }
 
+# docker run --privileged asks for every capability that the kernel knows.
+cap_all_capabilities()
+{
+	[ "$(capsh --decode="$(awk '/^CapBnd/ { print $2 }' /proc/self/status)" | tr -cd , | wc -c)" = "$(cat /proc/sys/kernel/cap_last_cap)" ] || {
+		echo "this root lacks some capability itself"
+		return 1
+	}
+}
+
 kernel_at_least()
 {
 	local major minor

@@ -69,7 +69,7 @@ nspawn_run()
 {
 	image_copy "$2" "$BED/nspawn/$1"
 	mkdir -p "$BED/nspawn/$1"/{usr,etc}
-	bare_start "$1" systemd-nspawn --quiet --register=no --keep-unit --console=pipe --private-network \
+	bare_start "$1" systemd-nspawn --quiet --register=no --keep-unit --console=pipe --timezone=off --private-network \
 		--machine="$1" --setenv="$IMAGE_ENV" --setenv=PATH=/only/here --directory="$BED/nspawn/$1" "${@:3}" /app
 	bare_target "$1"
 	TARGET=nspawn:$1

@@ -23,6 +23,7 @@ containerd_run()
 		ctr_cmd images import "$(image_archive "$2")" >/dev/null
 	ctr_cmd run -d --cgroup "/$BED_CGROUP/$1" "${@:3}" "bed/$2:latest" "$1" /app
 	TPID=$(ctr_cmd tasks ls | awk -v n="$1" '$1 == n { print $2 }')
+	wait_exec "$TPID"
 	TARGET=containerd:$1
 	export TPID TARGET
 }

@@ -33,6 +33,7 @@ docker_run()
 	docker_image "$2"
 	"$DOCKER" run -d --network none --name "$1" "${@:3}" "$2" >/dev/null
 	TPID=$("$DOCKER" inspect -f '{{.State.Pid}}' "$1")
+	wait_exec "$TPID"
 	TARGET=docker:$1
 	export TPID TARGET
 }

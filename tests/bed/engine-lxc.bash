@@ -25,6 +25,7 @@ lxc_run()
 		return 1
 	}
 	TPID=$(lxc-info -n "$1" -p -H)
+	wait_exec "$TPID"
 	TARGET=lxc:$1
 	export TPID TARGET
 }
@@ -41,8 +42,13 @@ chown_tree()
 lxc_rm()
 {
 	lxc-stop -n "$1" -k || :
+	# The monitor cleans up after the container has gone; the next one would find its cgroup taken.
+	wait_for 10 lxc_gone "$1"
+	cgroup_remove "$1"
 	rm -rf --one-file-system "/var/lib/lxc/$1"
 }
+
+lxc_gone() { ! pgrep -fx "\[lxc monitor\] /var/lib/lxc $1" >/dev/null; }
 
 lxc_down()
 {

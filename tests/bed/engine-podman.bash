@@ -34,6 +34,7 @@ podman_start()
 	"$cmd" run -d --network none --name "$name" --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 \
 		"$@" "localhost/$image" >/dev/null
 	TPID=$("$cmd" inspect -f '{{.State.Pid}}' "$name")
+	wait_exec "$TPID"
 	TARGET=podman:$name
 	export TPID TARGET
 }

@@ -13,7 +13,7 @@ runc_run()
 	mkdir -p "$bundle"
 	image_copy "$2" "$bundle/rootfs"
 	(cd "$bundle" && rm -f config.json && runc spec)
-	for edit in '.process.terminal=false | .process.args=["/app"]' ".linux.cgroupsPath=\"/$BED_CGROUP/$1\"" \
+	for edit in '.root.readonly=false | .process.terminal=false | .process.args=["/app"]' ".linux.cgroupsPath=\"/$BED_CGROUP/$1\"" \
 		".process.env=[\"PATH=/only/here\", \"$IMAGE_ENV\"]" \
 		"${@:3}"; do
 		jq "$edit" "$bundle/config.json" >"$bundle/config.new"
@@ -24,6 +24,7 @@ runc_run()
 		return 1
 	}
 	TPID=$(<"$bundle/pid")
+	wait_exec "$TPID"
 	TARGET=runc:$1
 	export TPID TARGET
 }

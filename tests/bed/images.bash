@@ -69,7 +69,7 @@ image_make_debian()
 	local tar=$DVS_CACHE/debian-12-minbase.tar
 	if [ ! -s "$tar" ]; then
 		mkdir -p "$DVS_CACHE"
-		TMPDIR=/var/tmp mmdebstrap --variant=minbase --quiet bookworm "$BED/debian.tar"
+		TMPDIR=/var/tmp nsenter --net="/proc/$BED_NETWORK_PID/ns/net" mmdebstrap --variant=minbase --quiet bookworm "$BED/debian.tar"
 		# Beds that run at the same time may both come here.
 		cp "$BED/debian.tar" "$tar.$BED_CGROUP"
 		mv "$tar.$BED_CGROUP" "$tar"

@@ -20,13 +20,22 @@ etc_with()
 	mount --bind "$BED/etc/$1" "/etc/$1"
 }
 
+# A network of our own, for engines talk over abstract sockets, too. /sys still shows the machine's, which
+# no container must. One process stays behind in the network of the machine, for downloads.
+if [ "${1:-}" != --inside ]; then
+	sleep infinity </dev/null >/dev/null 2>&1 &
+	BED_NETWORK_PID=$! exec unshare --net /bin/bash "$0" --inside "$@"
+fi
+shift
+ip link set lo up
+
 chmod 755 "$BED"
 mkdir "$BED"/{bin,etc,home,src}
 # A copy, since the normal user may not reach the build directory.
 if [ -e "${CNTR:-}" ]; then
 	install "$CNTR" "$BED/bin/cntr"
 fi
-export CNTR=$BED/bin/cntr
+export CNTR=$BED/bin/cntr BED_NETWORK_PID
 hide_tmp
 mount -t tmpfs -o mode=755 run /run
 mkdir -m 1777 /run/lock

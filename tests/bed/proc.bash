@@ -9,6 +9,19 @@ alive()
 	[[ ${stat##*) } != [ZX]* ]]
 }
 
+# wait_exec PID: until it runs the container's command, and no longer the runtime's own program.
+wait_exec()
+{
+	wait_for 10 executed "$1"
+}
+
+executed()
+{
+	local line
+	line=$(tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline") || return 0
+	[ -n "$line" ] && [[ $line != "runc init "* && $line != lxc-start* && $line != "[lxc monitor]"* ]]
+}
+
 # status_of PID FIELD...: lines of /proc/PID/status, blanks squeezed.
 status_of()
 {

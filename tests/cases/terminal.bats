@@ -127,8 +127,8 @@ on_tty()
 	same 0 "$status"
 }
 
-@test "^\\ and ^S ^Q work on the inner terminal" {
-	on_tty "$CNTR" attach "$TARGET" -- bash -c 'echo ready; sleep 86032' <<-'END'
+@test "^\\ quits the program" {
+	on_tty "$CNTR" attach "$TARGET" -- bash -c 'ulimit -c 0; echo ready; exec sleep 86032' <<-'END'
 		expect ready
 		send \x1c
 	END

@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# cntr exec: the container's own programs in its own view.
+
+load ../bed/bed
+
+setup_file()
+{
+	bed_engine_up runc
+	runc_run web busybox '.process.cwd = "/home"'
+	WEB=$TARGET WEB_PID=$TPID
+	export WEB WEB_PID
+}
+
+teardown_file()
+{
+	[ -z "${WEB:-}" ] || runc_down
+}
+
+setup()
+{
+	TARGET=$WEB TPID=$WEB_PID
+}
+
+ex()
+{
+	cntr exec "$TARGET" -- "$@"
+}
+
+@test "exec: / is the container's" {
+	same ID=bed-image "$(ex /bin/cat /etc/os-release)"
+	same 1 "$(status ex /bin/test -e "$BED")"
+}
+
+@test "exec: its shell is the default" {
+	same bed-image "$(echo '. /etc/os-release; echo $ID' | cntr exec "$TARGET")"
+}
+
+@test "exec: its PATH finds the command" {
+	runc_run paths busybox '.process.env = ["PATH=/bin"]'
+	same ID=bed-image "$(ex cat /etc/os-release)"
+}
+
+@test "exec: its environment" {
+	run ex /bin/env
+	matches "$output" $'(^|\n)BED_MARK=of-the-container(\n|$)'
+	matches "$output" $'(^|\n)PATH=/only/here(\n|$)'
+}
+
+@test "exec: its working directory" {
+	same /home "$(ex /bin/pwd)"
+}
+
+@test "exec: its namespaces, cgroups and limits" {
+	"$CNTR" exec "$TARGET" -- /bin/sleep 86060 </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	wait_for 10 find_process '/bin/sleep 86060' >/dev/null
+	local p
+	p=$(find_process '/bin/sleep 86060')
+	same "$(ns_of "$TPID")" "$(ns_of "$p")"
+	same "$(readlink "/proc/$TPID/ns/mnt")" "$(readlink "/proc/$p/ns/mnt")"
+	same "$(cat "/proc/$TPID/cgroup")" "$(cat "/proc/$p/cgroup")"
+	same "$(cat "/proc/$TPID/limits")" "$(cat "/proc/$p/limits")"
+	same "$(status_of "$TPID" Uid Gid Groups Umask NoNewPrivs Seccomp)" \
+		"$(status_of "$p" Uid Gid Groups Umask NoNewPrivs Seccomp)"
+	kill "$p"
+}
+
+@test "exec: exit status" {
+	same 3 "$(status ex /bin/sh -c 'exit 3')"
+	same 126 "$(status ex /etc)"
+	same 127 "$(status ex /no/such/command)"
+	same 137 "$(status ex /bin/sh -c 'kill -9 $$')"
+}
+
+@test "exec: standard input and output are clean" {
+	head -c 4M /dev/urandom >"$BATS_TEST_TMPDIR/in"
+	ex /bin/cat <"$BATS_TEST_TMPDIR/in" | cmp - "$BATS_TEST_TMPDIR/in"
+}
+
+@test "exec: a container without a shell says so" {
+	runc_run bare distroless
+	local s=0
+	said=$(cntr exec "$TARGET" 2>&1 </dev/null) || s=$?
+	same 127 "$s"
+	matches "$said" 'shell|/bin/sh'
+}
+
+@test "exec: --user" {
+	same 65532 "$(cntr exec --user nonroot "$TARGET" -- /bin/id -u)"
+}
+
+@test "exec: the container's mounts stay as they were" {
+	local before
+	before=$(cat "/proc/$TPID/mountinfo")
+	ex /bin/true
+	same "$before" "$(cat "/proc/$TPID/mountinfo")"
+}
+
+@test "exec: on a terminal" {
+	need pty
+	local s=0
+	run timeout 30 /usr/bin/python3 "$BED_DIR/terminal.py" 31x97 "$CNTR" exec "$TARGET" -- /bin/stty size </dev/null
+	same 0 "$status"
+	matches "$output" '31 97'
+}
