@@ -289,6 +289,8 @@ static void on_child(struct loop_src *s, uint32_t events)
 	struct chan *in = &run->chan[IN];
 
 	(void)events;
+	/* It is dead, so this does not wait; only a tracer may hold it, and spinning until
+	 * that lets go would be worse. */
 	if (waitid(P_PIDFD, (id_t)s->fd, &run->status, WEXITED | __WALL) < 0) {
 		run->failed = errno == EINTR ? 0 : -errno;
 		return;

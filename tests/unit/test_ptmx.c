@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* test_ptmx.c - pty_open_at() on devpts mounts that a container may have prepared for us. */
+/*
+ * test_ptmx.c - before a session runs: which descriptors it gets, and pty_open_at() on
+ * devpts mounts that a container may have prepared for us.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -200,9 +203,84 @@ static void test_devpts(void **state)
 	}
 }
 
+/* What the command gets for each kind of descriptor: t terminal, o other; s slave, p pipe, and
+ * o the caller's own; = the same pipe as stdout. */
+static void test_decisions(void **state)
+{
+	static const struct {
+		enum pty_mode mode;
+		const char *user, *child;
+	} table[] = {
+		{ PTY_AUTO, "ttt", "sss" },   { PTY_AUTO, "ott", "oss" },
+		{ PTY_AUTO, "tto", "sso" },   { PTY_AUTO, "oto", "oso" },
+		{ PTY_AUTO, "tot", "pop" },   { PTY_AUTO, "too", "poo" },
+		{ PTY_AUTO, "oot", "oop" },   { PTY_AUTO, "ooo", "ooo" },
+		{ PTY_NEVER, "ttt", "pp=" },  { PTY_NEVER, "tot", "pop" },
+		{ PTY_NEVER, "oto", "opo" },  { PTY_NEVER, "ooo", "ooo" },
+		{ PTY_ALWAYS, "ttt", "sss" }, { PTY_ALWAYS, "ooo", "sss" },
+		{ PTY_ALWAYS, "too", "sss" },
+	};
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), tty, master, pts;
+
+	(void)state;
+	pts = open("/dev/pts", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(null >= 0);
+	assert_int_equal(pty_open_at(pts, &master, &tty, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct relay r;
+		int user[3];
+
+		for (int k = 0; k < 3; k++)
+			user[k] = table[i].user[k] == 't' ? tty : null;
+		assert_int_equal(relay_init(&r, table[i].mode, user, NULL), 0);
+		assert_int_equal(r.pty, strchr(table[i].child, 's') != NULL);
+		for (int k = 0; k < 3; k++) {
+			char is = r.child_fd[k] == RELAY_SLAVE               ? 's'
+				  : r.child_fd[k] == null                    ? 'o'
+				  : k == 2 && r.child_fd[2] == r.child_fd[1] ? '='
+									     : 'p';
+
+			assert_int_not_equal(r.child_fd[k], tty); /* never the terminal */
+			if (is != table[i].child[k])
+				print_error("case %zu, descriptor %d: %c\n", i, k, is);
+			assert_int_equal(is, table[i].child[k]);
+		}
+		relay_fini(&r);
+	}
+	(void)close(null);
+	(void)close(pts);
+	(void)close(tty);
+	(void)close(master);
+}
+
+/* A pipe belongs to whom it is given, so that /dev/stderr can be opened by its user. */
+static void test_own_pipes(void **state)
+{
+	int pts = open("/dev/pts", O_RDONLY | O_DIRECTORY | O_CLOEXEC), tty, master;
+	struct stat st;
+	struct relay r;
+
+	(void)state;
+	assert_int_equal(pty_open_at(pts, &master, &tty, NULL), 0);
+	assert_int_equal(relay_init(&r, PTY_NEVER, (int[]){ tty, tty, tty }, NULL), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(relay_own_pipes(&r, 65534), 0);
+		for (int k = 0; k < 3; k++) {
+			assert_int_equal(fstat(r.child_fd[k], &st), 0);
+			assert_int_equal(st.st_uid, 65534);
+		}
+	}
+	relay_fini(&r);
+	(void)close(pts);
+	(void)close(tty);
+	(void)close(master);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_decisions),
+		cmocka_unit_test(test_own_pipes),
 		cmocka_unit_test(test_no_devpts),
 		cmocka_unit_test(test_devpts),
 	};

@@ -20,10 +20,11 @@
 
 #include "io.h"
 #include "session.h"
+#include "stream.h"
 #include "term.h"
 
 #define SH(mode, script) JOB(mode, "sh", "-c", script)
-#define SELF             "/proc/self/exe" /* gen and sum, see main() */
+#define SELF             "/proc/self/exe" /* gen, sum and heed: see main() */
 #define MIB              ((size_t)1 << 20)
 
 static void pause_ms(long ms)
@@ -39,77 +40,6 @@ static uint64_t now_ms(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-/* A byte stream that has every value in it, and what it should add up to. */
-struct stream {
-	uint64_t state, sum;
-	size_t size;
-};
-
-static void stream_make(struct stream *s, uint8_t *buf, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		s->state = s->state * 6364136223846793005u + 1442695040888963407u;
-		buf[i] = (uint8_t)(s->state >> 56);
-	}
-}
-
-static void stream_add(struct stream *s, const uint8_t *buf, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		s->sum = (s->sum ^ buf[i]) * 1099511628211u;
-	s->size += len;
-}
-
-static uint64_t stream_sum(size_t size)
-{
-	struct stream s = { 0 };
-	uint8_t buf[4096];
-
-	for (; s.size < size; stream_add(&s, buf, sizeof(buf)))
-		stream_make(&s, buf, sizeof(buf));
-	return s.sum;
-}
-
-/* Commands for inside the session: "gen MIB" writes the stream, "sum MIB" checks its stdin. */
-static int self_gen(size_t size)
-{
-	struct stream s = { 0 };
-	struct termios t;
-	uint8_t buf[4096];
-
-	if (tcgetattr(1, &t) == 0) {
-		cfmakeraw(&t);
-		(void)tcsetattr(1, TCSANOW, &t);
-	}
-	for (; s.size < size; s.size += sizeof(buf)) {
-		stream_make(&s, buf, sizeof(buf));
-		if (io_write_all(1, buf, sizeof(buf)) < 0)
-			return 1;
-	}
-	return 0;
-}
-
-static int self_sum(size_t size)
-{
-	struct stream s = { 0 };
-	struct termios t;
-	uint8_t buf[4096];
-
-	if (tcgetattr(0, &t) == 0) {
-		cfmakeraw(&t);
-		(void)tcsetattr(0, TCSANOW, &t);
-		(void)dprintf(1, "ready\n");
-	}
-	while (s.size < size) {
-		ssize_t n = read(0, buf, sizeof(buf));
-
-		if (n <= 0)
-			return 1;
-		stream_add(&s, buf, (size_t)n);
-	}
-	return s.sum == stream_sum(size) ? 0 : 2;
 }
 
 /* Read @size bytes of a stream from @fd; @slow: with pauses, at first. */
@@ -204,6 +134,20 @@ static void test_no_host_terminal(void **state)
 
 	(void)state;
 	assert_int_equal(run(&job), 3);
+}
+
+/* A command without any open slave may come back to its terminal. */
+static void test_slave_closed(void **state)
+{
+	struct job job = SH(PTY_AUTO, "exec </dev/null >/dev/null 2>&1; sleep 0.2;"
+				      "echo late >/dev/tty; exit 3");
+	struct term t;
+
+	(void)state;
+	term_start(&t, &job);
+	term_expect(&t, "late");
+	assert_int_equal(term_end(&t), 3);
+	term_stop(&t);
 }
 
 static void test_resize(void **state)
@@ -323,9 +267,10 @@ static void ignore_int(void)
 	(void)signal(SIGINT, SIG_IGN);
 }
 
+/* What we ignore is not for the command either, though it does not ignore it. */
 static void test_ignored(void **state)
 {
-	struct job job = SH(PTY_AUTO, "echo up; read x; exit $x");
+	struct job job = JOB(PTY_AUTO, SELF, "heed", "echo up; read x; exit $x");
 	struct term t;
 
 	(void)state;
@@ -575,6 +520,7 @@ static void test_background_holders(void **state)
 
 			if (poll(&p, 1, 10) == 1)
 				assert_true(read(t.master, buf, sizeof(buf)) > 0);
+			pause_ms(5); /* the flood is faster */
 		}
 		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 4);
 		assert_in_range(now_ms() - start, 0, 3000);
@@ -668,7 +614,7 @@ static void test_binary_clean(void **state)
 		term_no_test();
 		if (dup2(in[1], 1) < 0)
 			_exit(1);
-		_exit(self_gen(64 * MIB));
+		_exit(stream_command_gen(64 * MIB));
 	}
 	(void)close(in[1]);
 	pid = spawn(PTY_AUTO, argv, (int[]){ in[0], out[1], -1 });
@@ -754,6 +700,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_codes_through),
 		cmocka_unit_test(test_pty),
 		cmocka_unit_test(test_no_host_terminal),
+		cmocka_unit_test(test_slave_closed),
 		cmocka_unit_test(test_resize),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_forwarded),
@@ -779,9 +726,13 @@ int main(int argc, char **argv)
 	};
 
 	if (argc == 3 && !strcmp(argv[1], "gen"))
-		return self_gen((size_t)atoi(argv[2]) * MIB);
+		return stream_command_gen((size_t)atoi(argv[2]) * MIB);
 	if (argc == 3 && !strcmp(argv[1], "sum"))
-		return self_sum((size_t)atoi(argv[2]) * MIB);
+		return stream_command_sum((size_t)atoi(argv[2]) * MIB);
+	if (argc == 3 && !strcmp(argv[1], "heed")) {
+		(void)signal(SIGINT, SIG_DFL);
+		return execl("/bin/sh", "sh", "-c", argv[2], NULL);
+	}
 	(void)alarm(120); /* a hang is a failure */
 	return cmocka_run_group_tests_name("pty", tests, NULL, NULL);
 }
