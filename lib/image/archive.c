@@ -240,13 +240,16 @@ static int index_members(struct archive *a, struct err *e)
 static int temporary_file(int dirfd)
 {
 	int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char name[32];
 
 	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
 		return fd < 0 ? -errno : fd;
-	fd = openat(dirfd, ".spool", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	(void)snprintf(name, sizeof(name), ".spool-%d", getpid());
+	(void)unlinkat(dirfd, name, 0);
+	fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	(void)unlinkat(dirfd, ".spool", 0);
+	(void)unlinkat(dirfd, name, 0);
 	return fd;
 }
 
@@ -372,7 +375,7 @@ int archive_find(struct archive *a, const char *name, struct src_range *ret)
 			*ret = (struct src_range){ .fd = a->fd, .off = m->off, .size = m->size };
 			return 0;
 		}
-		(void)strcpy(clean, m->link);
+		tar_path_copy(clean, m->link);
 	}
 	return -ELOOP;
 }

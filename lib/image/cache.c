@@ -248,7 +248,7 @@ static bool find_by_file(const struct cache *c, int fd, const struct image_opts 
 		(void)unlinkat(c->fd, name, 0);
 		return false;
 	}
-	(void)strcpy(ret_entry, target);
+	memcpy(ret_entry, target, strlen(target) + 1);
 	return true;
 }
 

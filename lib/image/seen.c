@@ -13,7 +13,7 @@
 void seen_init(struct seen *s)
 {
 	*s = (struct seen){ 0 };
-	(void)getrandom(s->key, sizeof(s->key), GRND_NONBLOCK);
+	(void)!getrandom(s->key, sizeof(s->key), GRND_NONBLOCK);
 }
 
 void seen_fini(struct seen *s)

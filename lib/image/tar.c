@@ -272,9 +272,9 @@ static void apply_overrides(struct tar *t)
 	const struct tar_over *pax = &t->pax, *gnu = &t->gnu;
 
 	if (pax->has_path || gnu->has_path)
-		(void)strcpy(en->path, gnu->has_path ? gnu->path : pax->path);
+		tar_path_copy(en->path, gnu->has_path ? gnu->path : pax->path);
 	if (pax->has_link || gnu->has_link)
-		(void)strcpy(en->link, gnu->has_link ? gnu->link : pax->link);
+		tar_path_copy(en->link, gnu->has_link ? gnu->link : pax->link);
 	if (pax->has_size)
 		en->size = pax->size;
 	if (pax->has_uid)

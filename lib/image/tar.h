@@ -30,6 +30,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "cursor.h"
 #include "image_limits.h"
@@ -45,6 +46,15 @@ enum tar_kind {
 	TAR_DIR,
 	TAR_FIFO
 };
+
+/* Copy a path of one such array to another. */
+static inline void tar_path_copy(char dst[TAR_PATH_MAX], const char *src)
+{
+	size_t len = strnlen(src, TAR_PATH_MAX - 1);
+
+	memcpy(dst, src, len);
+	dst[len] = '\0';
+}
 
 struct tar_xattr {
 	const char *name; /* NUL-terminated */

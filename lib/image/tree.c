@@ -11,6 +11,7 @@
 
 #include "cleanup.h"
 #include "io.h"
+#include "tar.h"
 
 #define EMPTY_PASSES 8 /* over one directory, should others add to it meanwhile */
 
@@ -139,14 +140,14 @@ int tree_dir(struct tree *t, struct tree_slot *slot, const char *dir)
 		if (slot->fd >= 0)
 			r = real_path(t, slot->fd, slot->real);
 	} else {
-		(void)strcpy(slot->real, dir);
+		tar_path_copy(slot->real, dir);
 	}
 	if (slot->fd < 0)
 		r = slot->fd;
 	if (r < 0)
 		slot_clear(slot);
 	else
-		(void)strcpy(slot->path, dir);
+		tar_path_copy(slot->path, dir);
 	return r;
 }
 

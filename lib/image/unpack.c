@@ -376,7 +376,7 @@ static int finish_dir(void *arg, const char *real, const struct attrs *a)
 	else
 		r = attrs_apply_fd(fd, a, &u->natural, &u->stats.skipped);
 	if (r < 0)
-		(void)strcpy(u->tar.entry.path, real); /* whom the message names */
+		tar_path_copy(u->tar.entry.path, real); /* whom the message names */
 	return r;
 }
 

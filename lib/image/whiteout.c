@@ -39,7 +39,7 @@ static int hide_children(struct unpack *u, const struct tree_remove *ops)
 
 	if (fd < 0)
 		return fd;
-	(void)strcpy(u->real, u->tree.parent.real);
+	tar_path_copy(u->real, u->tree.parent.real);
 	return tree_empty(fd, u->real, ops);
 }
 
