@@ -52,7 +52,8 @@ attach_start()
 		shift
 	done
 	shift
-	${CNTR_AS:-} "$CNTR" attach "${options[@]}" "$TARGET" -- "$@" </dev/null >"$BED/attach.log" 2>&1 3>&- 4>&- &
+	# shellcheck disable=SC2086 # none, or one word
+	spawn "$BED/attach.log" ${CNTR_AS:-} "$CNTR" attach "${options[@]}" "$TARGET" -- "$@"
 	CPID=$!
 	local end=$((SECONDS + 10))
 	until APID=$(find_process "$*"); do

@@ -10,7 +10,7 @@ setup_file()
 	ENGINE=$(basename "$BATS_TEST_FILENAME" .bats)
 	export ENGINE=${ENGINE#attach-}
 	if [ "$ENGINE" = rootless ]; then
-		export CNTR_AS=as_user
+		export CNTR_AS=$AS_USER
 	fi
 	bed_engine_up "$ENGINE"
 	"${ENGINE}_run" web distroless

@@ -18,7 +18,8 @@
 
 BED_DIR=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 ROOT=$(dirname "$(dirname "$BED_DIR")")
-export ROOT BED_DIR
+AS_USER=$BED_DIR/as-user
+export ROOT BED_DIR AS_USER
 [ -n "${BED:-}" ] || {
 	echo "run cases through 'make check T=FILE' or tests/bed/enter, not with bats alone" >&2
 	exit 1
@@ -55,12 +56,24 @@ wait_for()
 	done
 }
 
-# start_daemon NAME CMD...: in the background, log and pid below $BED. It must not hold bats's descriptors.
+# spawn LOG CMD...: a program, not a function, in the background; its pid is $!. It must not hold bats's
+# descriptors, or bats waits for it. (A redirection of a function would: the shell keeps the old ones aside.)
+spawn()
+{
+	local log=$1
+	shift
+	(
+		exec </dev/null >"$log" 2>&1 3>&- 4>&-
+		exec "$@"
+	) &
+}
+
+# start_daemon NAME CMD...: in the background, log and pid below $BED.
 start_daemon()
 {
 	local name=$1
 	shift
-	"$@" </dev/null >"$BED/$name.log" 2>&1 3>&- 4>&- &
+	spawn "$BED/$name.log" "$@"
 	echo $! >"$BED/$name.pid"
 }
 

@@ -62,14 +62,6 @@ podman_uidmap_down() { podman_down; }
 
 # --- a normal user, without root anywhere ---
 
-# as_user CMD...: as the bed's normal user, with nothing of ours.
-as_user()
-{
-	(cd / && exec setpriv --reuid=bed --regid=bed --init-groups --inh-caps=-all \
-		env -i HOME="$BED/user" USER=bed LOGNAME=bed PATH="$PATH" LC_ALL=C.UTF-8 TERM="$TERM" \
-		XDG_RUNTIME_DIR=/run/user/61000 BED="$BED" "$@")
-}
-
 rootless_up()
 {
 	:
@@ -77,7 +69,7 @@ rootless_up()
 
 rootless_cmd()
 {
-	as_user podman --cgroup-manager=cgroupfs --events-backend=file --runtime runc --storage-driver overlay "$@"
+	"$AS_USER" podman --cgroup-manager=cgroupfs --events-backend=file --runtime runc --storage-driver overlay "$@"
 }
 
 rootless_run()

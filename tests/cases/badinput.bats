@@ -116,9 +116,9 @@ time.sleep(30)' >"$BATS_TEST_TMPDIR/pid" 3>&- 4>&- &
 }
 
 @test "a container of another user" {
-	tool_error 125 as_user "$CNTR" attach "$TPID" -- true
+	tool_error 125 "$AS_USER" "$CNTR" attach "$TPID" -- true
 	matches "$said" '[Pp]ermi|root|sudo|denied'
-	tool_error 125 as_user "$CNTR" attach docker:web -- true
+	tool_error 125 "$AS_USER" "$CNTR" attach docker:web -- true
 }
 
 @test "a command that is missing, or can't be executed" {

@@ -52,7 +52,7 @@ ex()
 }
 
 @test "exec: its namespaces, cgroups and limits" {
-	"$CNTR" exec "$TARGET" -- /bin/sleep 86060 </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	spawn /dev/null "$CNTR" exec "$TARGET" -- /bin/sleep 86060
 	wait_for 10 find_process '/bin/sleep 86060' >/dev/null
 	local p
 	p=$(find_process '/bin/sleep 86060')

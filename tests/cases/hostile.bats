@@ -28,18 +28,18 @@ survives()
 	said=$(<"$BATS_TEST_TMPDIR/err")
 	case $s in
 	0) ;;
-	125) same 1 "$(wc -l <"$BATS_TEST_TMPDIR/err")" "number of lines: $said" ;;
+	125) same 1 "$(grep -vc '^cntr: warning: ' "$BATS_TEST_TMPDIR/err")" "number of lines: $said" ;;
 	*) fail "exit status $s: $said" ;;
 	esac
 	misses "$said" $'[\001-\010\013-\037]'
 	same '' "$(cntr_processes)" "processes left"
 }
 
-# works CMD...: it must not only survive.
+# works CMD...: it must not only survive; a warning is allowed.
 works()
 {
 	survives "$@"
-	same '' "$said" "what it said"
+	same '' "$(grep -v '^cntr: warning: ' <<<"$said")" "what it said"
 }
 
 @test "/etc/passwd is a FIFO" {
@@ -154,7 +154,7 @@ works()
 }
 
 @test "process names with newlines and escapes do not reach the terminal" {
-	(exec -a $'evil\n\033]0;title\007' unshare -Urpf --kill-child --root="$R" /app) </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	spawn /dev/null bash -c 'exec -a "$0" unshare -Urpf --kill-child --root="$1" /app' $'evil\n\033]0;title\007' "$R"
 	local pid=$!
 	sleep 0.5
 	run cntr ps

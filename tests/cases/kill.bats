@@ -35,7 +35,7 @@ killed_after()
 {
 	local delay=$1
 	shift
-	"$CNTR" attach "$TARGET" -- "$@" </dev/null >"$BED/attach.log" 2>&1 3>&- 4>&- &
+	spawn "$BED/attach.log" "$CNTR" attach "$TARGET" -- "$@"
 	CPID=$!
 	sleep "$delay"
 	kill -KILL "$CPID" 2>/dev/null || :
@@ -48,7 +48,7 @@ killed_after()
 }
 
 @test "traces: the check sees a process, a mount, a cgroup, a file" {
-	nsenter -t "$TPID" -p sleep 86040 </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	spawn /dev/null nsenter -t "$TPID" -p sleep 86040
 	wait_for 5 find_process 'sleep 86040' >/dev/null
 	[ "$(traces)" != "$before" ]
 	kill -KILL "$(find_process 'sleep 86040')"
@@ -109,12 +109,15 @@ killed_after()
 	local i pid
 	for i in 1 2 3 4; do
 		attach_start -- sleep 86048
-		pid=$( (echo "$CPID" && descendants_of "$CPID") | sed -n "${i}p")
+		pid=$(descendants_of "$CPID" | sed -n "${i}p")
 		if [ -z "$pid" ]; then
-			kill -KILL "$CPID"
-		else
-			kill -KILL "$pid"
+			attach_stop
+			break
 		fi
+		kill -KILL "$pid"
+		# It ends now, or goes on as if nothing was; but then it still ends when it is told to.
+		sleep 0.3
+		kill -TERM "$CPID" 2>/dev/null || :
 		wait "$CPID" || :
 		no_traces "$before" 3 || fail "killed process $i"
 	done
@@ -146,7 +149,7 @@ killed_after()
 	tar=$(image_archive debian)
 	export XDG_CACHE_HOME=$BED/cache-killed
 	for ms in 005 050 200 600; do
-		"$CNTR" attach --tools "$tar" "$TARGET" -- true </dev/null >/dev/null 2>&1 3>&- 4>&- &
+		spawn /dev/null "$CNTR" attach --tools "$tar" "$TARGET" -- true
 		CPID=$!
 		sleep "0.$ms"
 		kill -KILL "$CPID" 2>/dev/null || :

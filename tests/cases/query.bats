@@ -118,7 +118,7 @@ teardown_file()
 }
 
 @test "doctor: as a normal user, it says what is missing" {
-	run as_user "$CNTR" doctor
+	run "$AS_USER" "$CNTR" doctor
 	[ "$status" -le 1 ]
 	matches "$output" 'root|sudo|CAP_SYS_ADMIN|privilege'
 }

@@ -23,7 +23,7 @@ rootless()
 {
 	bed_engine_up rootless
 	touch "$BED/used-rootless"
-	export CNTR_AS=as_user
+	export CNTR_AS=$AS_USER
 	rootless_run "$@"
 }
 
@@ -73,7 +73,7 @@ rootless()
 
 @test "rootless: the user's files are root's inside, and new ones are the user's outside" {
 	rootless web distroless
-	as_user touch "$BED/user/mine"
+	"$AS_USER" touch "$BED/user/mine"
 	same 0:0 "$(attach stat -c %u:%g "$BED/user/mine")"
 	attach touch /var/lib/cntr/tmp/new
 	same 61000:61000 "$(stat -c %u:%g "/proc/$TPID/root/tmp/new")"
@@ -116,8 +116,7 @@ rootless()
 	local before
 	before=$(traces)
 	attach_start -- sleep 86081
-	# The process of cntr, not of what started it as the user.
-	pkill -KILL -f "^$CNTR attach" -u bed
+	kill -KILL "$CPID"
 	no_traces "$before" 3
 }
 
@@ -133,8 +132,8 @@ rootless()
 	image_copy busybox "$BED/user/tree"
 	chown -R bed: "$BED/user/tree"
 	mkdir -p "$BED/user/tree/proc"
-	export CNTR_AS=as_user
-	as_user unshare -Urmpf --kill-child --mount-proc --root="$BED/user/tree" /app </dev/null >"$BED/unshare.log" 2>&1 3>&- 4>&- &
+	export CNTR_AS=$AS_USER
+	spawn "$BED/unshare.log" "$AS_USER" unshare -Urmpf --kill-child --mount-proc --root="$BED/user/tree" /app
 	wait_for 10 find_process /app >/dev/null
 	TPID=$(find_process /app)
 	TARGET=$TPID
