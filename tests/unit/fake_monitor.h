@@ -23,7 +23,8 @@
 #include "lxc_cmd.h"
 #include "pidfd.h"
 
-#define NOBODY 65534
+#define NOBODY      65534
+#define END_AFTER_S 20
 
 /* How a monitor answers. */
 enum manner {
@@ -38,8 +39,10 @@ enum manner {
 	GARBAGE,
 	HUGE, /* announces 1 GiB of data */
 	BAD_STATE,
-	LIAR,     /* of another user; says that init is pid 1 */
-	STRANGER, /* of another user, and honest */
+	LIAR,       /* of another user, as those that follow; says that init is pid 1 */
+	LIAR_OTHER, /* says that the init of the monitor before it is its own */
+	LIAR_ROOT,  /* has a child of root's, as who runs a setuid program */
+	STRANGER,   /* honest */
 	STRANGE_SILENT,
 };
 
@@ -122,7 +125,10 @@ static inline void answer(int fd, const struct monitor *m, enum manner how)
 	if (req[0] == LXC_CMD_GET_STATE)
 		answer_value(fd, 0, state[how] ? state[how] : LXC_RUNNING);
 	else if (req[0] == LXC_CMD_GET_INIT_PID)
-		answer_value(fd, 0, how == LIAR ? 1 : (uint64_t)m->init);
+		answer_value(fd, 0,
+			     how == LIAR         ? 1
+			     : how == LIAR_OTHER ? (uint64_t)m[-1].init
+						 : (uint64_t)m->init);
 	else if (req[0] == LXC_CMD_GET_NAME)
 		answer_text(fd, m->name);
 	else if (req[0] == LXC_CMD_GET_LXCPATH)
@@ -146,23 +152,32 @@ static inline int listen_at(const char *name)
 	return fd;
 }
 
+static inline pid_t fork_init(void)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	(void)alarm(END_AFTER_S); /* a monitor of another user's may not send us its death signal */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)pause();
+	_exit(0);
+}
+
 /* The monitor: its init is a child that sleeps; it says through @ready which one. */
 static inline void serve(struct monitor *m, enum manner how, int ready)
 {
 	int fd;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (how == LIAR_ROOT)
+		m->init = fork_init();
 	if (how >= LIAR && (setgid(NOBODY) < 0 || setuid(NOBODY) < 0))
 		_exit(1);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* setuid() took it away */
+	if (how != LIAR_ROOT)
+		m->init = fork_init();
 	fd = listen_at(m->socket);
-	m->init = fork();
-	if (!m->init) {
-		(void)close(fd);
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)pause();
-		_exit(0);
-	}
 	if (fd < 0 || write(ready, &m->init, sizeof(m->init)) != sizeof(m->init))
 		_exit(1);
 	for (;;) {

@@ -172,6 +172,8 @@ static void test_strangers(void **state)
 	host_init(&h);
 	start(&h, h.lxcpath, "liar", false, LIAR);
 	start(&h, h.lxcpath, "stranger", false, STRANGER);
+	start(&h, h.lxcpath, "liar2", false, LIAR_OTHER);
+	start(&h, h.lxcpath, "liar3", false, LIAR_ROOT);
 	start(&h, h.lxcpath, "s1", false, STRANGE_SILENT);
 	start(&h, h.lxcpath, "s2", false, STRANGE_SILENT);
 	start(&h, h.lxcpath, "s3", false, STRANGE_SILENT);
@@ -182,7 +184,7 @@ static void test_strangers(void **state)
 	assert_true(now_ms() - start_ms < 2 * LXC_STRANGE_MS);
 	assert_int_equal(l.n, 2);
 	assert_int_equal(tree_ctr(&l, "stranger")->pid, h.m[1].init);
-	assert_int_equal(tree_ctr(&l, "mine")->pid, h.m[5].init);
+	assert_int_equal(tree_ctr(&l, "mine")->pid, h.m[7].init);
 	host_fini(&h);
 }
 
