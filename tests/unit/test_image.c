@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -492,6 +493,7 @@ static struct worker start_worker(void)
 		struct err e;
 		int r;
 
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed assertion leaves no worker */
 		w.told = told[1];
 		w.go = go[0];
 		r = get(opts, &e);
