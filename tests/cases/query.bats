@@ -112,7 +112,7 @@ teardown_file()
 	run cntr doctor
 	[ "$status" -le 1 ]
 	matches "$output" '[Oo]pen_tree|[Mm]ount'
-	matches "$output" seccomp
+	matches "$output" 'seccomp|filter'
 	matches "$output" overlay
 	cntr doctor --json | jq -e . >/dev/null || [ "${PIPESTATUS[0]}" = 1 ]
 }
