@@ -175,6 +175,8 @@ int ns_cred_read(const struct pid_ref *p, struct ns_cred *ret, struct err *e)
 	if (map_groups(&s, ret) < 0)
 		return err_set(e, ENOMEM, "out of memory");
 	map_ids(&s, ret);
+	ret->noroot = ret->uid == 0 && ret->caps.prm == ret->caps.amb &&
+		      ret->caps.prm != (ret->caps.bnd | ret->caps.inh);
 	return 0;
 }
 
@@ -198,6 +200,7 @@ static void change_uid(struct ns_cred *c, uid_t uid)
 	if (uid)
 		c->caps.inh = 0;
 	c->uid = uid;
+	c->noroot = false;
 }
 
 int ns_cred_set_user(struct ns_cred *c, const struct ns_user *u, struct err *e)
@@ -290,7 +293,7 @@ int ns_cred_add_caps(struct ns_cred *c, const char *names, struct err *e)
 	c->caps.bnd |= mask;
 	c->caps.prm |= mask;
 	c->caps.eff |= mask;
-	if (c->uid) {
+	if (c->uid || c->noroot) {
 		c->caps.inh |= mask;
 		c->caps.amb |= mask;
 	}

@@ -29,7 +29,9 @@
  * permitted and effective full: CAP_SYS_ADMIN is still there for the filters,
  * and execve() takes it away. What follows from the rules:
  *
- *  - A process of uid 0 whose permitted set is smaller than its bounding set
+ *  - A process of uid 0 whose permitted set is just its ambient one, though the
+ *    rules would give it more, is without root's powers (SECBIT_NOROOT): so are we.
+ *  - Another process of uid 0 whose permitted set is smaller than its bounding set
  *    (a daemon that dropped rights for itself) gives us both as small as the
  *    permitted set: never more than the target has, at the price of a smaller
  *    bounding set.
@@ -38,7 +40,7 @@
  *    ambient and inheritable ones: nothing else survives execve().
  *  - An effective set that is smaller than the permitted one cannot be
  *    reproduced; the target could raise it at any time anyway.
- *  - The target's securebits cannot be read; ours are reset.
+ *  - Otherwise the target's securebits, which cannot be read, are as if unset.
  *  - The capabilities that the caller lacks are missing; the report says so.
  *
  * CAP_SYS_PTRACE is the caller's to add (ns_cred_add_caps(c, "sys_ptrace", e)).
@@ -79,6 +81,7 @@ struct ns_cred {
 	bool foreign;   /* the target's user namespace is another than ours */
 
 	struct proc_caps caps; /* what shall be there after execve() */
+	bool noroot;           /* uid 0 gives it nothing at execve() */
 	bool no_new_privs;
 	mode_t umask;
 	int oom_score_adj;

@@ -23,7 +23,7 @@ static struct proc_caps caps_before_exec(const struct ns_cred *c)
 {
 	struct proc_caps w = c->caps;
 
-	if (c->uid == 0) {
+	if (c->uid == 0 && !c->noroot) {
 		w.bnd &= w.prm;
 		w.inh &= w.prm;
 		return w;
@@ -277,6 +277,8 @@ int ns_cred_apply(const struct ns_cred *c, int proc, struct ns_cred_report *repo
 	r = set_ids_and_caps(c, &want, &have, report, e);
 	if (r < 0 || c->privileged)
 		return r;
+	if (c->noroot && prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED) < 0)
+		return err_set(e, errno, "cannot give up root's powers: %s", err_str(errno));
 	report->limits |= set_limits(&c->limits);
 	(void)umask(c->umask);
 	if (c->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

@@ -15,18 +15,6 @@
 #define OPEN_TRIES_MAX  100 /* a container that renames without end does not hold us */
 #define PSEUDO_ROOT_INO 1   /* of proc and sysfs (PROC_ROOT_INO, kernfs) */
 
-int mnt_api_check(struct err *e)
-{
-	int fd = open_tree(AT_FDCWD, "/", OPEN_TREE_CLOEXEC);
-
-	if (fd < 0 && errno == ENOSYS)
-		return err_set(e, ENOSYS,
-			       "this kernel has no open_tree(2) and move_mount(2); it takes Linux "
-			       "5.2 or later to attach");
-	closep(&fd);
-	return 0;
-}
-
 static int open_how(int rootfd, const char *path, int flags, uint64_t resolve)
 {
 	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC), .resolve = resolve };
@@ -38,6 +26,29 @@ static int open_how(int rootfd, const char *path, int flags, uint64_t resolve)
 	while (fd < 0 && errno == EAGAIN &&
 	       ++tries < OPEN_TRIES_MAX); /* a rename raced with ".." */
 	return fd < 0 ? -errno : (int)fd;
+}
+
+static int no_api(const char *call, struct err *e)
+{
+	return err_set(
+		e, ENOSYS,
+		"this kernel has no %s(2), or a filter forbids it; attaching takes Linux 5.6 "
+		"or later",
+		call);
+}
+
+/* Each call is made with descriptors that cannot be: it fails in any case, but only without it with ENOSYS. */
+int mnt_api_check(struct err *e)
+{
+	if (open_tree(-1, "", 0) < 0 && errno == ENOSYS)
+		return no_api("open_tree", e);
+	if (move_mount(-1, "", -1, "", 0) < 0 && errno == ENOSYS)
+		return no_api("move_mount", e);
+	if (fsopen(NULL, 0) < 0 && errno == ENOSYS)
+		return no_api("fsopen", e);
+	if (open_how(-1, "", 0, 0) == -ENOSYS)
+		return no_api("openat2", e);
+	return 0;
 }
 
 int mnt_open_in(int rootfd, const char *path, int flags)

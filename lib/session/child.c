@@ -297,6 +297,9 @@ static int become_command(struct child *ch, struct err *e)
 	(void)execve(program, argv, s->env->v);
 	r = errno == ENOEXEC ? exec_script(program, s->argv, s->env->v) : -errno;
 	ch->exit_code = pty_exec_exit_code(r);
+	if (r == -ENOENT) /* it was there a moment ago */
+		return err_set(e, ENOENT, "executing '%s': its interpreter or loader is missing",
+			       program);
 	return err_set(e, -r, "executing '%s': %s", program, err_str(r));
 }
 

@@ -241,7 +241,7 @@ static const struct {
 	    .needs = "overlayfs (for users: Linux 5.11)",
 	    .without = "--view union does not work" },
 	  probe_overlay },
-	{ { .name = "filters of others",
+	{ { .name = "seccomp filters",
 	    .needs = "CAP_SYS_ADMIN, CONFIG_CHECKPOINT_RESTORE",
 	    .without = "the seccomp filter comes from the engine's configuration, or is missing" },
 	  probe_filter },

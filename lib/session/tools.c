@@ -139,7 +139,8 @@ static int add_mount(struct tools *t, int fd, const char *path, bool writable, i
 	return 0;
 }
 
-static int add_submounts(struct tools *t, const struct tools_src *src, bool writable, int userns)
+static int add_submounts(struct tools *t, const struct tools_src *src, int rootfd, bool writable,
+			 int userns)
 {
 	_cleanup_free_ struct mount_entry *m = malloc(sizeof(*m));
 	struct cursor c = cur_of(src->mountinfo, src->mountinfo_len);
@@ -158,7 +159,7 @@ static int add_submounts(struct tools *t, const struct tools_src *src, bool writ
 				 TOOLS_MOUNTS_MAX);
 			break;
 		}
-		fd = mnt_open_in(src->rootfd, below, O_PATH | O_NOFOLLOW);
+		fd = mnt_open_in(rootfd, below, O_PATH | O_NOFOLLOW);
 		if (fd < 0 || add_mount(t, fd, below, writable, userns) < 0)
 			log_info("'/%s' of the tools tree is left out", below);
 	}
@@ -187,16 +188,21 @@ int tools_clone(const struct tools_src *src, bool writable, int userns, struct t
 		struct err *e)
 {
 	_cleanup_(tools_fini) struct tools t = { 0 };
-	int r;
+	_cleanup_close_ int here = -1;
+	int r, rootfd = src->rootfd;
 
 	if (src->mntns >= 0 && setns(src->mntns, CLONE_NEWNS) < 0)
 		return err_set(e, errno, "entering the container with the tools: %s",
 			       err_str(errno));
-	r = add_mount(&t, src->rootfd, "", writable, userns);
+	if (src->mntns < 0) /* the mount namespace may be a copy of the one that it was opened in */
+		rootfd = here = open(src->prefix, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (rootfd < 0)
+		return err_set(e, errno, "tools directory '%s': %s", src->prefix, err_str(errno));
+	r = add_mount(&t, rootfd, "", writable, userns);
 	if (r == -EINVAL)
-		r = clone_whole(&t, src->rootfd, writable);
+		r = clone_whole(&t, rootfd, writable);
 	else if (!r)
-		r = add_submounts(&t, src, writable, userns);
+		r = add_submounts(&t, src, rootfd, writable, userns);
 	if (r < 0)
 		return err_set(e, -r, "cloning the tools tree: %s", err_str(r));
 	*ret = t;

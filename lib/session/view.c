@@ -137,7 +137,7 @@ static int take_file(int rootfd, const char *path)
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		log_warn("/%s of the container is not a regular file; it is left out", path);
+		log_info("/%s of the container is not a regular file; it counts as missing", path);
 		return -1;
 	}
 	return mnt_clone(fd, false);
@@ -347,8 +347,8 @@ static int attach_tools(struct tools *tools, int *ret_root, struct err *e)
 		return err_set(e, -r, "mounting the tools tree: %s", err_str(r));
 	for (size_t i = 1; i < tools->n; i++) {
 		r = mnt_attach_at(tools->mount[i].fd, tools->mount[0].fd, tools->mount[i].path);
-		if (r < 0)
-			log_warn("'/%s' of the tools tree is left out: %s", tools->mount[i].path,
+		if (r < 0) /* below a directory that the container's user may not search */
+			log_info("'/%s' of the tools tree is left out: %s", tools->mount[i].path,
 				 err_str(r));
 	}
 	*ret_root = mnt_open_in(tools->mount[0].fd, "/", O_PATH | O_DIRECTORY);

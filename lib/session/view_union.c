@@ -113,7 +113,7 @@ static int attach_layers(int stage, int bare, struct tools *tools)
 		r = mnt_attach_at(tools->mount[0].fd, stage, "t");
 	for (size_t i = 1; !r && i < tools->n; i++)
 		if (mnt_attach_at(tools->mount[i].fd, tools->mount[0].fd, tools->mount[i].path) < 0)
-			log_warn("'/%s' of the tools tree is left out", tools->mount[i].path);
+			log_info("'/%s' of the tools tree is left out", tools->mount[i].path);
 	return r;
 }
 

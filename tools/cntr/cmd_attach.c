@@ -214,7 +214,7 @@ int cmd_attach(struct opt_parser *p)
 	struct err e = { 0 };
 
 	if (parse(&a, p, &e) < 0)
-		return run_failed(&e, PTY_EXIT_FAILED);
+		return run_usage(p, &e);
 	if (attach(&a, &exit_code, &e) < 0)
 		return run_failed(&e, exit_code);
 	return exit_code;

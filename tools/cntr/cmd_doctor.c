@@ -109,7 +109,7 @@ int cmd_doctor(struct opt_parser *p)
 	if (!id && p->noperands)
 		id = err_set(&e, EINVAL, "doctor takes no operand");
 	if (id < 0)
-		return run_failed(&e, OPT_EXIT_USAGE);
+		return run_usage(p, &e);
 	n = probe_all(v);
 	for (size_t i = 0; i < n; i++)
 		fatal = fatal || v[i].result == PROBE_NO;

@@ -62,7 +62,7 @@ int cmd_exec(struct opt_parser *p)
 	struct err e = { 0 };
 
 	if (parse(&r, p, &e) < 0)
-		return run_failed(&e, PTY_EXIT_FAILED);
+		return run_usage(p, &e);
 	if (exec_in(&r, &exit_code, &e) < 0)
 		return run_failed(&e, exit_code);
 	return exit_code;

@@ -357,8 +357,8 @@ int cmd_inspect(struct opt_parser *p)
 	while ((id = opt_next(p, &e)) > 0)
 		json = true;
 	if (!id && p->noperands != 1)
-		id = err_set(&e, EINVAL, "inspect takes one TARGET; 'cntr ps' lists what there is");
+		id = err_set(&e, EINVAL, "inspect takes one TARGET");
 	if (id < 0)
-		return run_failed(&e, OPT_EXIT_USAGE);
+		return run_usage(p, &e);
 	return inspect(p->operand[0], json, &e) < 0 ? run_failed(&e, OPT_EXIT_FAILED) : 0;
 }

@@ -57,10 +57,16 @@ int run_option(struct run *r, int id, const char *arg, struct err *e)
 int run_operands(struct run *r, const struct opt_parser *p, struct err *e)
 {
 	if (!p->noperands)
-		return err_set(e, EINVAL, "no TARGET given; 'cntr ps' lists what there is");
+		return err_set(e, EINVAL, "no TARGET given");
 	r->target = p->operand[0];
 	r->command = p->noperands > 1 ? &p->operand[1] : NULL;
 	return 0;
+}
+
+int run_usage(const struct opt_parser *p, const struct err *e)
+{
+	log_error("%s; see 'cntr %s --help'", e->msg, p->verb->name);
+	return OPT_EXIT_USAGE;
 }
 
 int run_failed(const struct err *e, int exit_code)

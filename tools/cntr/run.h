@@ -73,7 +73,8 @@ int run_session(struct run *r, struct session *s, struct env *env, int *ret_exit
 void run_close(struct run *r);
 #define _cleanup_run_ _cleanup_(run_close)
 
-/* Print @e and give the exit code of a failure of ours: @exit_code, but OPT_EXIT_USAGE for -EINVAL options. */
+/* Print @e and give the exit code: of a wrong command line, or @exit_code of a failure. */
+int run_usage(const struct opt_parser *p, const struct err *e);
 int run_failed(const struct err *e, int exit_code);
 
 #endif
