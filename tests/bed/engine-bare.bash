@@ -13,6 +13,8 @@ bare_start()
 		exec "$@"
 	) </dev/null >"$BED/bare-$name.log" 2>&1 3>&- 4>&- &
 	echo $! >"$BED/bare-$name.pid"
+	# The shell need not tell when it is killed.
+	disown
 }
 
 # bare_app PID: its descendant that runs /app.
