@@ -27,9 +27,12 @@ int docker_parse_config(struct json_object *o, struct ctr *ret) _must_check_;
 int docker_api(const struct ctr_env *env, const char *sock, const char *ref, struct ctr_list *l)
 	_must_check_;
 
-/* The same from the files of every daemon; of the one that listens on @host alone if that is not NULL. */
-int docker_state(const struct ctr_env *env, const char *host, const char *ref, struct ctr_list *l)
-	_must_check_;
+/*
+ * The same from the files: of the daemon that listens on @host, or if that is NULL of the usual
+ * one and, with @scan, of every other one that runs.
+ */
+int docker_state(const struct ctr_env *env, const char *host, bool scan, const char *ref,
+		 struct ctr_list *l) _must_check_;
 
 /* Set @c->oci_config to the bundle's, if the caller may read it. -ENOMEM. */
 int docker_set_bundle(const struct ctr_env *env, struct ctr *c) _must_check_;

@@ -166,14 +166,15 @@ static int add_running(const struct ctr_env *env, pid_t pid, const char *host,
 	return root ? add_place(env, p, root) : add_configured(env, p);
 }
 
-int docker_state(const struct ctr_env *env, const char *host, const char *ref, struct ctr_list *l)
+int docker_state(const struct ctr_env *env, const char *host, bool scan, const char *ref,
+		 struct ctr_list *l)
 {
 	_cleanup_host_places_ struct host_places p = { .n = 0 };
 	_cleanup_host_dir_ struct host_dir d = HOST_DIR_INIT;
 	pid_t pid;
 	int r = host ? 0 : add_configured(env, &p), denied = 0;
 
-	if (!r && (host || !ref)) { /* a scan of all processes is not for a quick look */
+	if (!r && (host || scan)) {
 		r = tasks_open(env, &d);
 		while (!r && tasks_next(&d, &pid) == 1)
 			r = add_running(env, pid, host, &p);

@@ -78,7 +78,7 @@ static bool listed(const struct ctr_list *l, const char *id)
 static int add_others(const struct ctr_env *env, struct ctr_list *l)
 {
 	_cleanup_ctr_list_ struct ctr_list others = { 0 };
-	int r = docker_state(env, NULL, NULL, &others);
+	int r = docker_state(env, NULL, true, NULL, &others);
 
 	for (size_t i = 0; r != -ENOMEM && i < others.n; i++)
 		if (others.v[i].pid && !listed(l, others.v[i].id))
@@ -117,7 +117,8 @@ static int ask(const struct ctr_env *env, const char *ref, struct ctr_list *l, s
 	/* Half an answer is dropped: the files have it all. */
 	while (l->n > before)
 		ctr_fini(&l->v[--l->n]);
-	r = docker_state(env, host, ref, l);
+	/* Where no daemon is to be seen, a scan of all processes is not for a quick look. */
+	r = docker_state(env, host, !ref || failed != -ENOENT, ref, l);
 	if (r == -ENOMEM)
 		return err_set(e, ENOMEM, "docker: no memory");
 	if (l->n > before || !worth_saying(env, failed))

@@ -46,6 +46,8 @@ int mnt_api_check(struct err *e)
 		return no_api("move_mount", e);
 	if (fsopen(NULL, 0) < 0 && errno == ENOSYS)
 		return no_api("fsopen", e);
+	if (mnt_set(-1, 0, 0, false) == -ENOSYS)
+		return no_api("mount_setattr", e);
 	if (open_how(-1, "", 0, 0) == -ENOSYS)
 		return no_api("openat2", e);
 	return 0;

@@ -20,7 +20,7 @@
 
 #include "err.h"
 
-/* -ENOSYS and a sentence if this kernel has no mount API (Linux < 5.6, or a filter forbids it). */
+/* -ENOSYS and a sentence if this kernel has no mount API (Linux < 5.12, or a filter forbids it). */
 int mnt_api_check(struct err *e) _must_check_;
 
 /* Open @path below @rootfd, which stands for "/" in it. @flags as in openat2(2); O_CLOEXEC is added. */

@@ -221,9 +221,7 @@ static const struct {
 	struct probe p;
 	enum probe_result (*run)(struct probe *p);
 } probes[] = {
-	{ { .name = "mount API",
-	    .needs = "Linux 5.2 (openat2: 5.6)",
-	    .without = "attach does not work" },
+	{ { .name = "mount API", .needs = "Linux 5.12", .without = "attach does not work" },
 	  probe_api },
 	{ { .name = "detached mounts",
 	    .needs = "CAP_SYS_ADMIN, or a user namespace",
@@ -234,7 +232,7 @@ static const struct {
 	    .without = "only your own rootless containers can be attached to" },
 	  probe_root },
 	{ { .name = "idmapped mounts",
-	    .needs = "Linux 5.12, root, a file system that can",
+	    .needs = "root, a file system that can",
 	    .without = "in user-namespaced containers the tools appear as nobody's" },
 	  probe_idmap },
 	{ { .name = "overlayfs",

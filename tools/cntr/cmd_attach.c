@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "cleanup.h"
 #include "cmd.h"
 #include "io.h"
@@ -99,16 +101,56 @@ static int tools_from_container(struct attach *a, struct err *e)
 	return r < 0 ? r : tools_src_process(ref.procfd, &a->src, e);
 }
 
-/* A path has a slash, or is a file; anything else names a container. */
+/* One line that is written over; only for somebody who watches. */
+static void show_progress(void *arg, const struct image_progress *p)
+{
+	unsigned int percent = p->total ? (unsigned int)(p->done * 100 / p->total) : 0;
+
+	(void)arg;
+	if (p->waiting)
+		(void)fprintf(stderr, "\r\033[Kcntr: waiting for another cntr to unpack the image");
+	else
+		(void)fprintf(stderr, "\r\033[Kcntr: unpacking the image: layer %u of %u, %u %%",
+			      p->layer, p->nlayers, percent);
+}
+
+static int tools_from_image(struct attach *a, struct err *e)
+{
+	bool watched = isatty(STDERR_FILENO);
+	struct unpack_stats stats = { 0 };
+	struct image_opts opts = { .progress = watched ? show_progress : NULL, .stats = &stats };
+	_cleanup_free_ char *dir = NULL;
+	int r = image_cache_get(a->tools, &opts, &dir, e);
+
+	if (watched && (r < 0 || stats.entries))
+		(void)fprintf(stderr, "\r\033[K");
+	return r < 0 ? r : tools_src_dir(dir, &a->src, e);
+}
+
+/* A file, or a directory that is an OCI image layout. */
+static bool is_image(const char *path)
+{
+	_cleanup_free_ char *layout = NULL;
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return false;
+	if (S_ISREG(st.st_mode))
+		return true;
+	if (asprintf(&layout, "%s/oci-layout", path) < 0)
+		layout = NULL;
+	return layout && access(layout, F_OK) == 0;
+}
+
+/* A path has a slash, or is an image; anything else names a container. */
 static int open_tools(struct attach *a, struct err *e)
 {
-	struct stat st;
 	int r;
 
 	if (a->host)
 		return tools_src_dir("/", &a->src, e);
-	if (stat(a->tools, &st) == 0 && S_ISREG(st.st_mode))
-		r = err_set(e, ENOSYS, "images: not yet");
+	if (is_image(a->tools))
+		r = tools_from_image(a, e);
 	else if (strchr(a->tools, '/') || !strcmp(a->tools, "."))
 		r = tools_src_dir(a->tools, &a->src, e);
 	else

@@ -14,6 +14,7 @@
 #include "json.h"
 #include "log.h"
 #include "pidfd.h"
+#include "run.h"
 #include "status.h"
 #include "text.h"
 
@@ -270,21 +271,17 @@ int cmd_ps(struct opt_parser *p)
 	struct err e = { 0 };
 	int r = parse(p, &ps, &e);
 
-	if (r < 0) {
-		log_line(LOG_MODULE, LOG_ERROR, "%s", e.msg);
-		return OPT_EXIT_USAGE;
-	}
+	if (r < 0)
+		return run_usage(p, &e);
 	ctr_env_init(&env);
 	r = ps.all ? ctr_list_all(&env, &l, &e) : ctr_list(&env, &l, &e);
-	if (r < 0) {
-		log_line(LOG_MODULE, LOG_ERROR, "%s", e.msg);
-		return OPT_EXIT_FAILED;
-	}
+	if (r < 0)
+		return run_failed(&e, OPT_EXIT_FAILED);
 	/* completion has no place for warnings */
 	for (size_t i = 0; i < l.nskipped && !ps.names; i++)
 		log_warn("%s", l.skipped[i].msg);
 	r = ps.json ? print_json(&l) : ps.names ? print_names(&l) : print_table(&l, ps.all);
 	if (r < 0)
-		log_line(LOG_MODULE, LOG_ERROR, "printing the list: %s", err_str(r));
+		log_error("printing the list: %s", err_str(r));
 	return r < 0 ? OPT_EXIT_FAILED : 0;
 }
