@@ -44,26 +44,28 @@ CUR_READ(be64, uint64_t, be64toh)
 int cur_until(struct cursor *c, char delim, struct span *ret)
 {
 	size_t left = cur_left(c);
-	const char *start = (const char *)c->data + c->off, *end;
+	const char *start, *end;
 
 	if (!left)
 		return 0;
+	start = (const char *)c->data + c->off;
 	end = memchr(start, delim, left);
 	*ret = (struct span){ start, end ? (size_t)(end - start) : left };
 	c->off += ret->len + (end != NULL);
 	return 1;
 }
 
+/* An empty span may have no address, which memcmp() and its like must not be given. */
 bool span_eq(struct span s, const char *text)
 {
-	return s.len == strlen(text) && !memcmp(s.p, text, s.len);
+	return s.len == strlen(text) && (!s.len || !memcmp(s.p, text, s.len));
 }
 
 bool span_starts(struct span s, const char *prefix)
 {
 	size_t len = strlen(prefix);
 
-	return s.len >= len && !memcmp(s.p, prefix, len);
+	return s.len >= len && (!len || !memcmp(s.p, prefix, len));
 }
 
 static bool is_blank(char c)
@@ -125,5 +127,5 @@ int span_word(struct span *rest, struct span *ret)
 
 char *span_dup(struct span s)
 {
-	return strndup(s.p, s.len);
+	return strndup(s.len ? s.p : "", s.len);
 }

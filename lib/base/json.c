@@ -19,16 +19,25 @@ int json_parse(const char *text, size_t len, struct json_object **ret, struct er
 {
 	_cleanup_(tokener_freep) struct json_tokener *tok = json_tokener_new_ex(JSON_DEPTH_MAX);
 	_cleanup_json_ struct json_object *o = NULL;
+	size_t off;
 
 	if (!tok)
 		return err_set(e, ENOMEM, "no memory for JSON");
 	if (len > INT_MAX)
 		return err_set(e, EFBIG, "JSON text of %zu bytes is too long", len);
 	o = json_tokener_parse_ex(tok, text, (int)len);
-	if (json_tokener_get_error(tok) != json_tokener_success || !o)
+	off = json_tokener_get_parse_end(tok);
+	if (json_tokener_get_error(tok) == json_tokener_continue) {
+		/* Only what follows says that a number or a word has ended: a NUL, for json-c. */
+		o = json_tokener_parse_ex(tok, "", 1);
+		off = len;
+	}
+	if (json_tokener_get_error(tok) != json_tokener_success)
 		return err_set(e, EPROTO, "not JSON: %s",
 			       json_tokener_error_desc(json_tokener_get_error(tok)));
-	for (size_t off = json_tokener_get_parse_end(tok); off < len; off++)
+	if (!o)
+		return err_set(e, EPROTO, "JSON without a value: null");
+	for (; off < len; off++)
 		if (!strchr(" \t\r\n", text[off]) || !text[off])
 			return err_set(e, EPROTO, "not JSON: text follows the value");
 	*ret = take_ptr(o);

@@ -24,7 +24,7 @@ static inline void json_putp(struct json_object **o)
 }
 #define _cleanup_json_ _cleanup_(json_putp)
 
-/* The whole of @text must be one JSON value. @ret is the caller's to json_object_put(). */
+/* The whole of @text must be one JSON value other than null. @ret is the caller's to json_object_put(). */
 int json_parse(const char *text, size_t len, struct json_object **ret, struct err *e) _must_check_;
 
 /* Read and parse the file @path below @dirfd, at most @max bytes. */

@@ -52,7 +52,7 @@ bool log_allowed(struct log_limit *limit);
 	} while (0)
 
 #define log_error(...) log_line(LOG_MODULE, LOG_ERROR, __VA_ARGS__)
-#define log_warn(...)   log_line(LOG_MODULE, LOG_WARN, __VA_ARGS__)
+#define log_warn(...)  log_line(LOG_MODULE, LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_at(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
 #define log_trace(...) log_at(LOG_TRACE, __VA_ARGS__)

@@ -80,6 +80,9 @@ static void test_span(void **state)
 	assert_int_equal(line.len, 0);
 	assert_int_equal(cur_until(&c, '\n', &line), 1);
 	assert_true(span_eq(line, "last"));
+	assert_true(span_eq((struct span){ NULL, 0 }, ""));
+	assert_true(span_starts((struct span){ NULL, 0 }, ""));
+	assert_false(span_eq((struct span){ NULL, 0 }, "x"));
 	assert_int_equal(cur_until(&c, '\n', &line), 0);
 
 	assert_int_equal(span_u64((struct span){ "18446744073709551615", 20 }, 10, &v), 0);
@@ -126,7 +129,10 @@ static void test_io(void **state)
 
 static void test_json(void **state)
 {
-	static const char *const bad[] = { "", "{", "{} x", "[1,", "\"\xff", "{\"a\":1}}" };
+	static const char *const bad[] = { "",    "{",      "{} x", "[1,",  "\"\xff", "{\"a\":1}}",
+					   "tru", "1 2",    "-",    "1.5x", "null",   "nul",
+					   " ",   "\"open", "1 e",  "truex" };
+	static const char *const bare[] = { "1", "true", " -7 ", "\"s\"", "1.5", "false\n" };
 	const char *good = "{\"a\":{\"b\":[1,\"two\",true]},\"n\":-9223372036854775808}\n";
 	struct json_object *o, *deep;
 	char nested[300];
@@ -146,6 +152,16 @@ static void test_json(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		if (json_parse(bad[i], strlen(bad[i]), &o, NULL) != -EPROTO)
 			fail_msg("took '%s'", bad[i]);
+	assert_int_equal(json_parse("1\0", 2, &o, NULL), -EPROTO);
+	for (size_t i = 0; i < ARRAY_SIZE(bare);
+	     i++) { /* as long as it is, with no NUL behind it */
+		size_t len = strlen(bare[i]);
+		_cleanup_free_ char *exact = malloc(len);
+
+		memcpy(exact, bare[i], len);
+		assert_int_equal(json_parse(exact, len, &o, NULL), 0);
+		json_object_put(o);
+	}
 	memset(nested, '[', sizeof(nested));
 	assert_int_equal(json_parse(nested, sizeof(nested), &deep, NULL), -EPROTO);
 }
