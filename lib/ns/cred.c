@@ -14,8 +14,7 @@
 #include "cursor.h"
 #include "io.h"
 
-#define SMALL_FILE_MAX  4096
-#define CAP_NAME_LENGTH 64
+#define SMALL_FILE_MAX 4096
 
 /* A file of @p that holds one short line; the newline (or NUL) at its end is gone. */
 static int read_line(const struct pid_ref *p, const char *path, char **ret)
@@ -231,17 +230,27 @@ int ns_cred_set_user(struct ns_cred *c, const struct ns_user *u, struct err *e)
 	return 0;
 }
 
-/* All that the kernel knows; more bits than that it refuses. */
-static uint64_t all_caps(void)
+uint64_t ns_caps_all(void)
 {
 	int n = cap_max_bits();
 
 	return n >= 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
 }
 
+void ns_cap_name(int cap, char ret[NS_CAP_NAME_MAX])
+{
+	char *name = cap_to_name(cap);
+
+	if (name && !strncmp(name, "cap_", 4))
+		(void)snprintf(ret, NS_CAP_NAME_MAX, "%s", name + 4);
+	else
+		(void)snprintf(ret, NS_CAP_NAME_MAX, "%d", cap);
+	(void)cap_free(name);
+}
+
 static int parse_cap(struct span word, uint64_t *ret)
 {
-	char name[CAP_NAME_LENGTH] = "cap_";
+	char name[NS_CAP_NAME_MAX] = "cap_";
 	cap_value_t v;
 	size_t len = 4;
 
@@ -253,7 +262,7 @@ static int parse_cap(struct span word, uint64_t *ret)
 		name[len++] = (char)tolower((unsigned char)word.p[i]);
 	name[len] = '\0';
 	if (!strcmp(name, "cap_all")) {
-		*ret = all_caps();
+		*ret = ns_caps_all();
 		return 0;
 	}
 	/* cap_from_name(3) takes numbers as well, and ends at the first odd character. */

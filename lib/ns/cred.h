@@ -134,6 +134,12 @@ int ns_cred_set_user(struct ns_cred *c, const struct ns_user *u, struct err *e) 
 int ns_cred_add_caps(struct ns_cred *c, const char *names, struct err *e) _must_check_;
 int ns_cred_drop_caps(struct ns_cred *c, const char *names, struct err *e) _must_check_;
 
+/* All capabilities that this kernel knows, as a set. */
+uint64_t ns_caps_all(void);
+#define NS_CAP_NAME_MAX 64
+/* The name of the capability with number @cap, such as "sys_ptrace"; its number if it has none. */
+void ns_cap_name(int cap, char ret[NS_CAP_NAME_MAX]);
+
 /*
  * ns_cred_prepare() - First half, in the child, before it enters any namespace.
  *

@@ -304,12 +304,12 @@ static void put_caps(struct text *t, uint64_t caps)
 	const char *before = t->len ? "; capabilities " : "capabilities ";
 
 	for (int i = 0; i < CAP_BITS; i++) {
-		char *name = caps & UINT64_C(1) << i ? cap_to_name(i) : NULL;
+		char name[NS_CAP_NAME_MAX];
 
-		if (!name)
+		if (!(caps & UINT64_C(1) << i))
 			continue;
-		put(t, before, strncmp(name, "cap_", 4) ? name : name + 4);
-		(void)cap_free(name);
+		ns_cap_name(i, name);
+		put(t, before, name);
 		before = ", ";
 	}
 }

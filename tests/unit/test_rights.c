@@ -489,6 +489,20 @@ static void test_caps(void **state)
 	assert_int_equal(c.caps.bnd, 0);
 }
 
+static void test_cap_name(void **state)
+{
+	char name[NS_CAP_NAME_MAX];
+
+	(void)state;
+	ns_cap_name(0, name);
+	assert_string_equal(name, "chown");
+	ns_cap_name(19, name);
+	assert_string_equal(name, "sys_ptrace");
+	ns_cap_name(63, name); /* has none yet */
+	assert_string_equal(name, "63");
+	assert_true(ns_caps_all() & 1 << 19);
+}
+
 static void test_set_user(void **state)
 {
 	static struct ns_user u = { .uid = 5, .gid = 6, .groups = { 1, 99, 2 }, .ngroups = 3 };
@@ -550,8 +564,8 @@ int main(void)
 		cmocka_unit_test(test_limits_bad),  cmocka_unit_test(test_idmap),
 		cmocka_unit_test(test_idmap_bad),   cmocka_unit_test(test_passwd),
 		cmocka_unit_test(test_passwd_long), cmocka_unit_test(test_user),
-		cmocka_unit_test(test_caps),        cmocka_unit_test(test_set_user),
-		cmocka_unit_test(test_report),
+		cmocka_unit_test(test_caps),        cmocka_unit_test(test_cap_name),
+		cmocka_unit_test(test_set_user),    cmocka_unit_test(test_report),
 	};
 
 	return cmocka_run_group_tests_name("rights", tests, NULL, NULL);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 
 #include "cleanup.h"
 #include "cmd.h"
@@ -77,11 +76,12 @@ static struct json_object *caps_json(uint64_t set)
 	struct json_object *array = json_object_new_array();
 
 	for (int bit = 0; bit < 64; bit++) {
-		char *name = set >> bit & 1 ? cap_to_name(bit) : NULL;
+		char name[NS_CAP_NAME_MAX + 4] = "cap_";
 
-		if (name)
-			(void)json_object_array_add(array, json_object_new_string(name));
-		(void)cap_free(name);
+		if (!(set >> bit & 1))
+			continue;
+		ns_cap_name(bit, name + 4);
+		(void)json_object_array_add(array, json_object_new_string(name));
 	}
 	return array;
 }
@@ -236,8 +236,8 @@ static void print_namespaces(const struct ns_set *s)
 /* The shorter of the two: what is in it, or what is not. */
 static void print_caps(const char *name, uint64_t set)
 {
-	static const uint64_t all = (1ULL << (CAP_LAST_CAP + 1)) - 1;
-	bool most = __builtin_popcountll(set & all) > CAP_LAST_CAP * 2 / 3;
+	uint64_t all = ns_caps_all();
+	bool most = __builtin_popcountll(set & all) > __builtin_popcountll(all) * 2 / 3;
 	struct json_object *array;
 
 	if (!set || (set & all) == all) {
