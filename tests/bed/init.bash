@@ -2,14 +2,23 @@
 # init.bash - pid 1 of a test bed (see enter): furnishes the mount namespace, runs the command, reaps.
 set -euo pipefail
 
-# A private /tmp, in which the sources stay if they are below the real one.
+# A private /tmp, in which the sources and the build stay if they are below the real one.
 hide_tmp()
 {
-	local src
-	src=$(readlink -f "$(dirname "$0")/../..")
-	[[ $src != /tmp/* ]] || mount --bind "$src" "$BED/src"
+	local dir keep=()
+	for dir in "$(readlink -f "$(dirname "$0")/../..")" "${BUILD:-}"; do
+		if [[ $dir == /tmp/* ]]; then
+			mkdir "$BED/keep.${#keep[@]}"
+			mount --bind "$dir" "$BED/keep.${#keep[@]}"
+			keep+=("$dir")
+		fi
+	done
 	mount -t tmpfs -o mode=1777 tmp /tmp
-	[[ $src != /tmp/* ]] || { mkdir -p "$src" && mount --move "$BED/src" "$src"; }
+	for dir in "${!keep[@]}"; do
+		mkdir -p "${keep[dir]}"
+		mount --move "$BED/keep.$dir" "${keep[dir]}"
+		rmdir "$BED/keep.$dir"
+	done
 }
 
 # A copy of /etc/$1 with lines added, mounted over the original.
@@ -30,7 +39,7 @@ shift
 ip link set lo up
 
 chmod 755 "$BED"
-mkdir "$BED"/{bin,etc,home,src}
+mkdir "$BED"/{bin,etc,home}
 # A copy, since the normal user may not reach the build directory.
 if [ -e "${CNTR:-}" ]; then
 	install "$CNTR" "$BED/bin/cntr"
@@ -45,6 +54,10 @@ for d in lxc containers docker containerd machines; do
 	mkdir -p "$BED/var/$d" "/var/lib/$d"
 	mount --bind "$BED/var/$d" "/var/lib/$d"
 done
+
+# Caches of root's programs, cntr's among them.
+mkdir "$BED/var/cache"
+mount --bind "$BED/var/cache" /var/cache
 
 # The normal user of the rootless engines, and ranges of ids for both.
 etc_with passwd "bed:x:61000:61000:test bed:$BED/user:/bin/sh"

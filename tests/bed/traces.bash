@@ -15,8 +15,9 @@ traces()
 	echo "== cgroups"
 	traces_cgroups
 	echo "== files"
-	tree_state /tmp /run /dev/shm /var/tmp "$BED/home" "$BED/user" /var/lib/cntr /root/.cache |
-		grep -vE "/bats-run-|^/var/tmp/dvs-bed\.|\.bats" || :
+	tree_state /tmp /run /dev/shm "$BED/home" "$BED/user" /var/lib/cntr /var/cache/cntr | grep -v /bats-run- || :
+	# Others use this one, too.
+	find /var/tmp -maxdepth 1 -name '*cntr*'
 	echo "== files of the container"
 	tree_state "/proc/$TPID/root/"
 }

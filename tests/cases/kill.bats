@@ -147,7 +147,6 @@ killed_after()
 @test "image archive: killed while it is unpacked, the next attach works" {
 	local tar ms
 	tar=$(image_archive debian)
-	export XDG_CACHE_HOME=$BED/cache-killed
 	for ms in 005 050 200 600; do
 		spawn /dev/null "$CNTR" attach --tools "$tar" "$TARGET" -- true
 		CPID=$!
@@ -156,5 +155,8 @@ killed_after()
 		wait "$CPID" || :
 	done
 	same 12 "$(cntr attach --tools "$tar" "$TARGET" -- sh -c '. /etc/os-release; echo $VERSION_ID')"
+	# The image itself, and no half of one.
+	same 1 "$(find /var/cache/cntr -mindepth 1 -maxdepth 1 | wc -l)" "number of files in the cache: $(ls -A /var/cache/cntr)"
+	rm -r /var/cache/cntr
 	no_traces "$before" 3
 }

@@ -136,7 +136,8 @@ on_tty()
 }
 
 @test "what is typed is echoed once" {
-	on_tty "$CNTR" attach "$TARGET" -- cat <<-'END'
+	on_tty "$CNTR" attach "$TARGET" -- sh -c 'echo ready; exec cat' <<-'END'
+		expect ready
 		send only-once\n
 		expect only-once
 		expect only-once

@@ -12,7 +12,6 @@ setup_file()
 	mkdir -p "$BED/dir"
 	image_copy busybox "$BED/dir/tree"
 	echo mark-of-the-dir >"$BED/dir/tree/mark"
-	export XDG_CACHE_HOME=$BED/cache
 }
 
 teardown_file()
@@ -58,10 +57,10 @@ with()
 	local tar before
 	tar=$(image_archive debian)
 	with "$tar" true
-	before=$(find "$XDG_CACHE_HOME" -printf '%p %C@\n' | sort)
+	before=$(find /var/cache/cntr -printf '%p %C@\n' | sort)
 	[ -n "$before" ]
 	with "$tar" true
-	same "$before" "$(find "$XDG_CACHE_HOME" -printf '%p %C@\n' | sort)"
+	same "$before" "$(find /var/cache/cntr -printf '%p %C@\n' | sort)"
 }
 
 @test "--tools IMAGE.tar: of docker save, with layers and whiteouts" {
