@@ -211,13 +211,25 @@ static void fixture_fini(struct fixture *f)
 }
 
 /* The container of @engine that is called @name, or NULL. */
-_unused_ static const struct ctr *fixture_get(const struct ctr_list *l, const char *engine,
-					      const char *name)
+_unused_ static const struct ctr *fixture_find(const struct ctr_list *l, const char *engine,
+					       const char *name)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (!strcmp(l->v[i].engine, engine) && !strcmp(l->v[i].name, name))
 			return &l->v[i];
 	return NULL;
+}
+
+/* The list must have it. */
+_unused_ static const struct ctr *fixture_get(const struct ctr_list *l, const char *engine,
+					      const char *name)
+{
+	static const struct ctr none; /* analysers do not know that fail_msg() goes no further */
+	const struct ctr *c = fixture_find(l, engine, name);
+
+	if (!c)
+		fail_msg("%s: no '%s'", engine, name);
+	return c ? c : &none;
 }
 
 #endif

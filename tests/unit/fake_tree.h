@@ -136,13 +136,16 @@ static inline void tree_add(struct tree *t, const struct tree_proc *p)
 		tree_text(t, path, p->children);
 }
 
-/* The container called @name, NULL if the list has none. */
+/* The container called @name, which the list must have. */
 static inline const struct ctr *tree_ctr(const struct ctr_list *l, const char *name)
 {
+	static const struct ctr none; /* analysers do not know that fail_msg() goes no further */
+
 	for (size_t i = 0; i < l->n; i++)
 		if (!strcmp(l->v[i].name, name))
 			return &l->v[i];
-	return NULL;
+	fail_msg("no container '%s'", name);
+	return &none;
 }
 
 #endif

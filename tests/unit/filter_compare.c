@@ -122,8 +122,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	printf("process: %zu filters, %u instructions, stopped for %llu us; configuration: %u\n",
-	       a.n, a.n ? a.v[0].n : 0, (unsigned long long)a.stopped_ns / 1000,
-	       b.n ? b.v[0].n : 0);
+	       a.n, a.n ? a.v[0].n : 0u, (unsigned long long)a.stopped_ns / 1000,
+	       b.n ? b.v[0].n : 0u);
 	differ = compare_all(&a, &b);
 	printf("unshare and keyctl denied: without %d, with %d\n", calls(&none), calls(&a));
 	if (!a.n || !b.n || differ || calls(&none) != 0 || calls(&a) != 3)

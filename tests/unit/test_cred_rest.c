@@ -105,8 +105,10 @@ static void test_dumpable(void **state)
 	c.privileged = true;
 	pid = fork();
 	if (!pid)
-		_exit(prctl(PR_GET_DUMPABLE) != 1 || ns_cred_apply(&c, -1, &report, &e) < 0 ||
-		      prctl(PR_GET_DUMPABLE) != 0);
+		_exit(prctl(PR_GET_DUMPABLE) == 1 && !ns_cred_apply(&c, -1, &report, &e) &&
+				      prctl(PR_GET_DUMPABLE) == 0
+			      ? 0
+			      : 1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 }
@@ -134,8 +136,9 @@ static void test_oom(void **state)
 		int proc = open("/proc", O_RDONLY | O_DIRECTORY);
 
 		ns_cred_prepare(&c, proc, report);
-		_exit(io_read_at(proc, "self/oom_score_adj", 16, &text, NULL) < 0 ||
-		      strcmp(text, "321\n") != 0);
+		if (io_read_at(proc, "self/oom_score_adj", 16, &text, NULL) < 0)
+			_exit(1);
+		_exit(strcmp(text, "321\n") ? 2 : 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -184,10 +187,12 @@ static int look(const struct rights *r, const char *drop)
 	spy = fork();
 	if (!spy) {
 		char path[64];
+		int fd;
 
 		become(r);
 		(void)snprintf(path, sizeof(path), "/proc/%d/root", shell);
-		_exit(open(path, O_RDONLY) < 0 ? errno : 0);
+		fd = open(path, O_RDONLY);
+		_exit(fd < 0 ? errno : 0);
 	}
 	assert_int_equal(waitpid(spy, &status, 0), spy);
 	(void)kill(shell, SIGKILL);
@@ -256,7 +261,7 @@ static void check_label(const char *attr, const char *current, enum ns_lsm lsm, 
 	if (!pid) {
 		struct ns_cred_report report = { 0 };
 
-		_exit(ns_cred_apply(&c, fd, &report, &e) < 0);
+		_exit(ns_cred_apply(&c, fd, &report, &e) < 0 ? 1 : 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);

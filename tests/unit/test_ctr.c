@@ -27,8 +27,6 @@ static void expect(const struct ctr_list *l, const char *engine, const char *nam
 {
 	const struct ctr *c = fixture_get(l, engine, name);
 
-	if (!c)
-		fail_msg("%s: no '%s'", engine, name);
 	assert_int_equal(c->pid, pid);
 	assert_int_equal(c->state, pid ? CTR_RUNNING : CTR_STOPPED);
 	if (!image)
@@ -103,8 +101,8 @@ static void test_podman(void **state)
 	expect(&l, "podman", "old", 0, "localhost/app:1", NULL);
 	expect(&l, "podman", "never", 0, "localhost/app:1", NULL);
 	expect(&l, "podman", "oneshot", f.live[1], "localhost/app:2", NULL);
-	assert_null(fixture_get(&l, "podman", "k8s_app_pod_ns_1"));
-	assert_null(fixture_get(&l, "podman", "debian-working-container"));
+	assert_null(fixture_find(&l, "podman", "k8s_app_pod_ns_1"));
+	assert_null(fixture_find(&l, "podman", "debian-working-container"));
 	if (root) {
 		expect(&l, "podman", "web-of-alice", f.live[2], "localhost/app:1", "alice");
 		expect(&l, "podman", "thief", 0, "localhost/app:1", "bob");
@@ -193,7 +191,6 @@ static void test_crio(void **state)
 	list_of(&engine_cri, &f, &l);
 	assert_int_equal(l.n, 2);
 	expect(&l, "cri", "api-0/api", f.live[0], "quay.io/api:3", "prod");
-	assert_non_null(fixture_get(&l, "cri", "api-0/log"));
 	assert_int_equal(fixture_get(&l, "cri", "api-0/log")->pid, f.live[1]);
 	ctr_list_fini(&l);
 	expect_find(&engine_cri, &f, "prod/api-0/log", 1);

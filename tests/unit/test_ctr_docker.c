@@ -207,7 +207,9 @@ static pid_t serve(const struct fixture *f, const char *where, enum manner how)
 	for (;;) {
 		int conn = accept(fd, NULL, NULL);
 
-		if (conn >= 0 && !fork()) {
+		if (conn < 0)
+			continue;
+		if (!fork()) {
 			(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 			serve_one(f, conn, how);
 		}

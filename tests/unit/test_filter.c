@@ -281,7 +281,7 @@ static void test_not_permitted(void **state)
 		if (!child) {
 			if (i ? install(oldest, ARRAY_SIZE(oldest), 0) : setresuid(1, 1, 1))
 				_exit(99);
-			_exit(ns_seccomp_read(&p, &s, &e) != -EPERM || s.stopped_ns);
+			_exit(ns_seccomp_read(&p, &s, &e) == -EPERM && !s.stopped_ns ? 0 : 1);
 		}
 		assert_int_equal(waitpid(child, &status, 0), child);
 		assert_int_equal(status, 0);

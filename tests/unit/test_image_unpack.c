@@ -117,9 +117,10 @@ static void list_dir(int at, const char *prefix, char *out)
 			sprintf(out + strlen(out), "%s ", path);
 			fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 			strcat(path, "/");
-			if (fd >= 0)
+			if (fd >= 0) {
 				list_dir(fd, path, out);
-			close(fd);
+				close(fd);
+			}
 		}
 		free(names[i]);
 	}
