@@ -250,6 +250,13 @@ teardown_file()
 	same '' "$(grep -v '^cntr: warning: ' "$BATS_TEST_TMPDIR/err")" "standard error"
 }
 
+@test "exec: a program of the container, in the container's own tree" {
+	run cntr exec "$TARGET" -- /lib64/ld-linux-x86-64.so.2 --list /app
+	same 0 "$status"
+	matches "$output" 'libc\.so'
+	same 127 "$(status cntr exec "$TARGET" -- sh)"
+}
+
 @test "target: found by ps, with its pid" {
 	run cntr ps --json
 	same 0 "$status"
