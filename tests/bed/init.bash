@@ -32,7 +32,7 @@ etc_with()
 # A network of our own, for engines talk over abstract sockets, too. /sys still shows the machine's, which
 # no container must. One process stays behind in the network of the machine, for downloads.
 if [ "${1:-}" != --inside ]; then
-	sleep infinity </dev/null >/dev/null 2>&1 &
+	sleep infinity >/dev/null 2>&1 & # a job in the background reads from /dev/null
 	BED_NETWORK_PID=$! exec unshare --net /bin/bash "$0" --inside "$@"
 fi
 shift
