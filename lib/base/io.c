@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +122,24 @@ int io_readlink_at(int dirfd, const char *path, char **ret)
 		return -ENOMEM;
 	*ret = s;
 	return 0;
+}
+
+int io_close_others(const int *keep, size_t n)
+{
+	unsigned int from = STDERR_FILENO + 1;
+
+	for (;;) {
+		unsigned int next = UINT_MAX;
+
+		for (size_t i = 0; i < n; i++)
+			if (keep[i] >= (int)from && (unsigned int)keep[i] < next)
+				next = (unsigned int)keep[i];
+		if (next > from && close_range(from, next - 1, 0) < 0) /* Linux 5.9 */
+			return -errno;
+		if (next == UINT_MAX)
+			return 0;
+		from = next + 1;
+	}
 }
 
 /* Ancillary data must be aligned like a cmsghdr (cmsg(3)). */

@@ -35,6 +35,9 @@ int io_readlink_at(int dirfd, const char *path, char **ret) _must_check_;
 
 #define IO_FDS_MAX 16
 
+/* Close all descriptors behind the standard ones but the @n of @keep; negative ones there are none. */
+int io_close_others(const int *keep, size_t n) _must_check_;
+
 /*
  * io_send_fds() - Send @len > 0 bytes and @nfds <= IO_FDS_MAX descriptors as one message.
  * io_recv_fds() - Receive them; *@ret_nfds says how many came, each close-on-exec and ours.

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -239,14 +238,6 @@ static int find_command(struct child *ch, char program[PATH_MAX], struct err *e)
 	return err_set(e, -r, "executing '%s': %s", s->argv[0], err_str(r));
 }
 
-static void close_on_exec(int from)
-{
-	if (close_range((unsigned int)from, ~0U, CLOSE_RANGE_CLOEXEC) == 0) /* Linux 5.11 */
-		return;
-	for (int fd = from; fd < (int)sysconf(_SC_OPEN_MAX); fd++)
-		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
 /* A script without a "#!" line: what execvp(3) does. */
 static int exec_script(const char *program, const char *const *argv, char *const *envp)
 {
@@ -270,23 +261,48 @@ static void die_with_parent(const struct child_ctx *c)
 		_exit(PTY_EXIT_FAILED);
 }
 
+/*
+ * The container may have had a part in the name, and may change what it leads to at
+ * any time: a link such as /proc/self/fd/N would lead out of it.
+ */
+static int enter_workdir(const struct session *s, struct err *e)
+{
+	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int dir = mnt_open_in(root, s->workdir, O_PATH | O_DIRECTORY);
+	int r = dir < 0 ? dir : fchdir(dir) < 0 ? -errno : 0;
+
+	if (!r || (!s->workdir_given && chdir("/") == 0))
+		return 0;
+	return err_set(e, -r, "changing to the directory '%s': %s", s->workdir, err_str(r));
+}
+
+/*
+ * What is executed is found by names that the container may choose: by then nothing of the
+ * host's is open that /proc/self/fd could lead to, nor any further descriptor of the caller's.
+ */
+static int close_all(const struct child_ctx *c, struct err *e)
+{
+	const int keep[] = { c->sock, c->parent };
+	int r = io_close_others(keep, ARRAY_SIZE(keep));
+
+	return r < 0 ? err_set(e, -r, "closing descriptors: %s", err_str(r)) : 0;
+}
+
 static int become_command(struct child *ch, struct err *e)
 {
 	const struct session *s = ch->c->s;
 	char *const *argv = (char *const *)(uintptr_t)s->argv;
 	char program[PATH_MAX];
-	int r;
+	int r = enter_workdir(s, e);
 
-	if (chdir(s->workdir) < 0 && (s->workdir_given || chdir("/") < 0))
-		return err_set(e, errno, "changing to the directory '%s': %s", s->workdir,
-			       err_str(errno));
-	r = ns_cred_apply(&s->target->cred, ch->c->proc, &ch->report, e);
+	if (!r)
+		r = ns_cred_apply(&s->target->cred, ch->c->proc, &ch->report, e);
+	if (!r)
+		r = close_all(ch->c, e);
 	if (!r)
 		r = find_command(ch, program, e);
 	if (r < 0)
 		return r;
-	/* The caller's further descriptors are not the container's business. */
-	close_on_exec(STDERR_FILENO + 1);
 	die_with_parent(ch->c); /* again: a change of ids clears the death signal */
 	if (!s->target->cred.privileged) {
 		r = ns_seccomp_install(&s->target->seccomp);

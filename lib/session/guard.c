@@ -23,7 +23,6 @@
 #include "pidfd.h"
 
 #define SWEEPS_MAX   2000
-#define KEEP_FD      100     /* where the guard moves what it keeps */
 #define SWEEP_GAP_NS 1000000 /* 1 ms: killed processes take a moment to go */
 
 /* Field 6 of /proc/PID/stat; the name in field 2 may hold anything, the last ")" ends it. */
@@ -95,24 +94,20 @@ static void rename_self(char **argv)
 		memset(*argv, 0, strlen(*argv));
 }
 
-/* Nothing of the caller is kept open: a pipe that somebody waits on must see its end. */
-static void keep_only(int *sock, int *parent, int *mntns)
+/*
+ * Nothing of the caller is kept: a pipe that somebody waits on must see its end, and the
+ * file system of its working directory can be unmounted.
+ */
+static void keep_only(int sock, int parent, int mntns)
 {
+	const int keep[] = { sock, parent, mntns };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int *keep[] = { sock, parent, mntns };
 
-	for (int fd = 0; fd < KEEP_FD; fd++)
-		if (null < 0 || fd >= 3 || dup2(null, fd) < 0)
-			break;
-	for (int i = 0; i < 3; i++) {
-		if (*keep[i] < 0)
-			continue;
-		if (dup2(*keep[i], KEEP_FD + i) < 0)
-			_exit(1);
-		*keep[i] = KEEP_FD + i;
-	}
-	(void)close_range(3, KEEP_FD - 1, 0); /* Linux 5.9 */
-	(void)close_range(KEEP_FD + 3, ~0U, 0);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (dup2(null, fd) < 0)
+			(void)close(fd);
+	(void)!io_close_others(keep, ARRAY_SIZE(keep));
+	(void)!chdir("/");
 }
 
 _Noreturn void guard_run(int sock, int parent, struct guard_mark mark, char **argv)
@@ -124,7 +119,7 @@ _Noreturn void guard_run(int sock, int parent, struct guard_mark mark, char **ar
 		(void)signal(sig, SIG_IGN);
 	(void)setsid();
 	rename_self(argv);
-	keep_only(&sock, &parent, &mark.mntns);
+	keep_only(sock, parent, mark.mntns);
 	proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	pfd.fd = parent;
 	while (poll(&pfd, 1, -1) < 0 && errno == EINTR)

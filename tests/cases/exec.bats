@@ -103,3 +103,25 @@ ex()
 	same 0 "$status"
 	matches "$output" '31 97'
 }
+
+# no_way_out VERB: a working directory, a PATH and a shell that name a descriptor of cntr's lead nowhere.
+no_way_out()
+{
+	local n dir=
+	for n in {3..45}; do
+		tool_error 125 cntr "$1" -w "/proc/self/fd/$n" "$TARGET" -- /bin/true
+		dir+=:/proc/self/fd/$n/../bin:/proc/self/fd/$n/../..$BED/bin
+	done
+	tool_error 127 cntr "$1" -e "PATH=${dir#:}" "$TARGET" -- cntr --version
+}
+
+@test "exec: no descriptor of the host's is reached by /proc/self/fd" {
+	no_way_out exec
+	# The same for links that the container has put there.
+	ln -sfn /proc/self/fd/4 "$BED/runc/web/rootfs/home/link"
+	tool_error 125 cntr exec -w /home/link "$TARGET" -- /bin/true
+}
+
+@test "attach: no descriptor of the host's is reached by /proc/self/fd" {
+	no_way_out attach
+}
