@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,11 @@
 #include "status.h"
 
 #define STOP_TIMEOUT_NS UINT64_C(300000000) /* a target that runs stops within microseconds */
+#define STOP_SPIN_NS    UINT64_C(100000)    /* a sleep, however short, takes more than these */
 #define NS_PER_SEC      UINT64_C(1000000000)
+#define TRACER_STACK    65536
 
-/* What the child hands over: shared memory, written by the child, read after its end. */
+/* What the child hands over: written by it, read after its end. */
 struct result {
 	int r; /* 0 or -errno */
 	const char *step;
@@ -43,6 +46,20 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec;
 }
 
+/* The next look: at once as long as there is hope, then after ever longer sleeps. */
+static void pause_between(uint64_t waited_ns, long *pause_ns)
+{
+	struct timespec t = { .tv_nsec = *pause_ns };
+
+	if (waited_ns < STOP_SPIN_NS) {
+		(void)sched_yield();
+		return;
+	}
+	(void)nanosleep(&t, NULL);
+	if (*pause_ns < 1000000)
+		*pause_ns *= 2;
+}
+
 /*
  * Wait until the tracee has stopped. Polled, for nothing else ends a wait after
  * a time. A signal may have been faster than our interrupt: it is then the
@@ -50,11 +67,10 @@ static uint64_t now_ns(void)
  */
 static int wait_stop(pid_t pid, int *ret_sig)
 {
-	uint64_t end = now_ns() + STOP_TIMEOUT_NS;
+	uint64_t start = now_ns();
 	long pause_ns = 1000;
 
 	do {
-		struct timespec t = { .tv_nsec = pause_ns };
 		int status;
 		pid_t r = waitpid(pid, &status, __WALL | WNOHANG);
 
@@ -66,10 +82,8 @@ static int wait_stop(pid_t pid, int *ret_sig)
 			*ret_sig = status >> 16 ? 0 : WSTOPSIG(status);
 			return 0;
 		}
-		(void)nanosleep(&t, NULL);
-		if (pause_ns < 1000000)
-			pause_ns *= 2;
-	} while (now_ns() < end);
+		pause_between(now_ns() - start, &pause_ns);
+	} while (now_ns() - start < STOP_TIMEOUT_NS);
 	return -EBUSY;
 }
 
@@ -129,25 +143,40 @@ static int trace(const struct pid_ref *p, struct result *res)
 	return r;
 }
 
-static int run_tracer(const struct pid_ref *p, struct result *res)
+/* The tracer's place: memory that is ours, too. */
+struct tracer {
+	const struct pid_ref *p;
+	pid_t parent;
+	struct result res;
+	char stack[TRACER_STACK] __attribute__((aligned(16)));
+};
+
+static int tracer_main(void *arg)
 {
-	pid_t parent = getpid(), child;
+	struct tracer *t = arg;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == t->parent)
+		t->res.r = trace(t->p, &t->res);
+	return 0;
+}
+
+/* As vfork(2) does: nothing is copied, and we stand still until it has ended. */
+static int run_tracer(struct tracer *t)
+{
+	pid_t child;
 	int status;
 
-	res->r = -EIO;
-	res->step = "start the child that asks";
-	child = fork();
+	t->parent = getpid();
+	t->res.r = -EIO;
+	t->res.step = "start the child that asks";
+	child = clone(tracer_main, t->stack + sizeof(t->stack), CLONE_VM | CLONE_VFORK | SIGCHLD,
+		      t);
 	if (child < 0)
 		return -errno;
-	if (!child) {
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent)
-			res->r = trace(p, res);
-		_exit(0);
-	}
 	while (waitpid(child, &status, __WALL) < 0)
 		if (errno != EINTR)
 			return -errno;
-	return res->r;
+	return t->res.r;
 }
 
 static bool is_supervised(const struct sock_filter *insns, size_t n)
@@ -243,21 +272,21 @@ static int translate(int r)
 
 static int read_with_child(const struct pid_ref *p, struct ns_seccomp *ret, struct err *e)
 {
-	/* Populated, so that no page fault prolongs the stop. */
-	struct result *res = mmap(NULL, sizeof(*res), PROT_READ | PROT_WRITE,
-				  MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	struct tracer *t =
+		mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int r;
 
-	if (res == MAP_FAILED)
+	if (t == MAP_FAILED)
 		return err_set(e, errno, "out of memory");
-	r = translate(run_tracer(p, res));
+	t->p = p;
+	r = translate(run_tracer(t));
 	if (r < 0)
 		(void)err_set(e, -r, "cannot read the seccomp filters of process %d (%s): %s",
-			      p->pid, res->step, err_str(r));
-	if (r == 0 && take_filters(res, ret) < 0)
+			      p->pid, t->res.step, err_str(r));
+	if (r == 0 && take_filters(&t->res, ret) < 0)
 		r = err_set(e, ENOMEM, "out of memory");
-	ret->stopped_ns = res->stopped_ns;
-	(void)munmap(res, sizeof(*res));
+	ret->stopped_ns = t->res.stopped_ns;
+	(void)munmap(t, sizeof(*t));
 	return r;
 }
 

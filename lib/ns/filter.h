@@ -8,7 +8,7 @@
  * (PTRACE_SECCOMP_GET_FILTER). That stops the target for some microseconds, and
  * a tracer that gets stuck on a target that doesn't stop (frozen, in an
  * uninterruptible sleep) could never let go of it; so a short-lived child does
- * it into memory shared with us: whatever happens to that child, the kernel
+ * it, in our memory, while we wait: whatever happens to that child, the kernel
  * detaches. Nobody is stopped at all if the status file says that there is no
  * filter. The few system calls that a stop interrupts for good (signal(7): epoll_wait,
  * sigtimedwait, ...) give the target an EINTR, as with every debugger.
@@ -53,7 +53,7 @@ struct ns_seccomp {
  * ns_seccomp_read() - The filters of the process's first thread.
  *
  * Should: be called while single-threaded, before signal handlers for SIGCHLD
- * are set; a child is forked and reaped.
+ * are set; a child is cloned and reaped.
  *
  * Return: 0, also for a process without filters;
  *	   -EPERM      not permitted (no CAP_SYS_ADMIN, already traced, we are under a filter
