@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "cleanup.h"
 
 #define GAP        2  /* blanks between columns */
@@ -198,15 +199,8 @@ void text_cut_front(char *s, size_t columns)
 int text_table_add(struct text_table *t, const char *const *row)
 {
 	assert(t->ncolumns && t->ncolumns <= TEXT_COLUMNS_MAX);
-	if (t->room - t->n < t->ncolumns) {
-		size_t room = (t->room + t->ncolumns) * 2;
-		char **bigger = reallocarray(t->cells, room, sizeof(*bigger));
-
-		if (!bigger)
-			return -ENOMEM;
-		t->cells = bigger;
-		t->room = room;
-	}
+	if (array_room(&t->cells, &t->room, t->n + t->ncolumns, sizeof(*t->cells)) < 0)
+		return -ENOMEM;
 	for (size_t i = 0; i < t->ncolumns; i++) {
 		t->cells[t->n + i] = text_safe(row[i] ? row[i] : "");
 		if (t->cells[t->n + i])

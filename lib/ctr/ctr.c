@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "cleanup.h"
 #include "scan.h"
 #include "table.h"
@@ -72,15 +73,8 @@ int ctr_list_add(struct ctr_list *l, struct ctr *c)
 	_cleanup_ctr_ struct ctr owned = *c;
 
 	*c = (struct ctr){ 0 };
-	if (l->n == l->room) {
-		size_t room = l->room * 2 + 16;
-		struct ctr *v = reallocarray(l->v, room, sizeof(*v));
-
-		if (!v)
-			return -ENOMEM;
-		l->v = v;
-		l->room = room;
-	}
+	if (array_room(&l->v, &l->room, l->n + 1, sizeof(*l->v)) < 0)
+		return -ENOMEM;
 	l->v[l->n++] = owned;
 	owned = (struct ctr){ 0 };
 	return 0;

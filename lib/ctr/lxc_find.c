@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "cleanup.h"
 #include "io.h"
 #include "lxc_cmd.h"
@@ -44,15 +45,8 @@ void lxc_finds_fini(struct lxc_finds *f)
 
 static int add_found(struct lxc_finds *l, struct lxc_found *f)
 {
-	if (l->n == l->room) {
-		size_t room = l->room ? l->room * 2 : 16;
-		struct lxc_found *bigger = reallocarray(l->v, room, sizeof(*bigger));
-
-		if (!bigger)
-			return -ENOMEM;
-		l->v = bigger;
-		l->room = room;
-	}
+	if (array_room(&l->v, &l->room, l->n + 1, sizeof(*l->v)) < 0)
+		return -ENOMEM;
 	l->v[l->n++] = *f;
 	*f = (struct lxc_found){ 0 };
 	return 0;

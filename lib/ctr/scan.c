@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "cleanup.h"
 #include "cursor.h"
 #include "io.h"
@@ -158,15 +159,8 @@ static int look_at(const struct ctr_env *env, int procfd, const uint64_t self[SC
 
 static int add_proc(struct scan *s, const struct scan_proc *p)
 {
-	if (s->n == s->room) {
-		size_t room = s->room ? s->room * 2 : 64;
-		struct scan_proc *bigger = reallocarray(s->v, room, sizeof(*bigger));
-
-		if (!bigger)
-			return -ENOMEM;
-		s->v = bigger;
-		s->room = room;
-	}
+	if (array_room(&s->v, &s->room, s->n + 1, sizeof(*s->v)) < 0)
+		return -ENOMEM;
 	s->v[s->n++] = *p;
 	return 0;
 }

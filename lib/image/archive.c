@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "array.h"
 #include "cleanup.h"
 #include "image_limits.h"
 #include "io.h"
@@ -35,15 +36,8 @@ static int member_add(struct archive *a, const struct member *m)
 {
 	if (a->n == IMAGE_MEMBERS_MAX)
 		return -E2BIG;
-	if (a->n == a->room) {
-		size_t room = a->room ? a->room * 2 : 64;
-		struct member *v = reallocarray(a->v, room, sizeof(*v));
-
-		if (!v)
-			return -ENOMEM;
-		a->v = v;
-		a->room = room;
-	}
+	if (array_room(&a->v, &a->room, a->n + 1, sizeof(*a->v)) < 0)
+		return -ENOMEM;
 	a->v[a->n++] = *m;
 	return 0;
 }

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "array.h"
 #include "cleanup.h"
 #include "cursor.h"
 #include "err.h"
@@ -95,6 +96,28 @@ static void test_span(void **state)
 	assert_int_equal(span_u64((struct span){ "-1", 2 }, 10, &v), -EINVAL);
 }
 
+static void test_array(void **state)
+{
+	_cleanup_free_ char **v = NULL;
+	size_t room = 0, was;
+
+	(void)state;
+	assert_int_equal(array_room(&v, &room, 1, sizeof(*v)), 0);
+	assert_true(room >= 1);
+	was = room;
+	assert_int_equal(array_room(&v, &room, was, sizeof(*v)), 0); /* there already */
+	assert_int_equal(room, was);
+	v[was - 1] = (char *)"last";
+	assert_int_equal(array_room(&v, &room, was + 1, sizeof(*v)), 0);
+	assert_true(room > was * 2);
+	assert_string_equal(v[was - 1], "last");
+	was = room;
+	assert_int_equal(array_room(&v, &room, SIZE_MAX / 4, sizeof(*v)), -ENOMEM); /* would wrap */
+	assert_int_equal(room, was);
+	assert_int_equal(array_room(&v, &room, 1000, sizeof(*v)), 0);
+	assert_int_equal(room, 1000);
+}
+
 static void test_io(void **state)
 {
 	char dir[] = "/tmp/dvs-test-XXXXXX", *buf;
@@ -125,6 +148,33 @@ static void test_io(void **state)
 	assert_int_equal(unlinkat(dirfd, "fifo", 0), 0);
 	close(dirfd);
 	assert_int_equal(rmdir(dir), 0);
+}
+
+/* In a child, for the test program needs its descriptors. */
+static void test_close_others(void **state)
+{
+	const int keep[] = { 200, -1, 5, 300 };
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid) {
+		for (int fd = 3; fd <= 310; fd++)
+			if (dup2(STDERR_FILENO, fd) < 0)
+				_exit(2);
+		if (io_close_others(keep, 4) < 0)
+			_exit(3);
+		for (int fd = 0; fd <= 310; fd++) {
+			bool open = fcntl(fd, F_GETFD) >= 0;
+
+			if (open != (fd < 3 || fd == 5 || fd == 200 || fd == 300))
+				_exit(4);
+		}
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 static void test_json(void **state)
@@ -272,7 +322,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_err),  cmocka_unit_test(test_cursor),
-		cmocka_unit_test(test_span), cmocka_unit_test(test_io),
+		cmocka_unit_test(test_span), cmocka_unit_test(test_array),
+		cmocka_unit_test(test_io),   cmocka_unit_test(test_close_others),
 		cmocka_unit_test(test_json), cmocka_unit_test(test_pid),
 		cmocka_unit_test(test_opt),  cmocka_unit_test(test_opt_number),
 	};
