@@ -95,7 +95,11 @@ static bool component_names(struct span s, const char *id)
 	return s.len == len || strchr("-:", s.p[s.len - len - 1]);
 }
 
-static bool cgroup_names(const struct ctr_env *env, pid_t pid, const char *id)
+/* Is one of the cgroups of @pid such as @is says? */
+static bool any_cgroup(const struct ctr_env *env, pid_t pid,
+		       bool (*is)(const struct ctr_env *env, const struct cgroup_line *line,
+				  const char *arg),
+		       const char *arg)
 {
 	_cleanup_free_ char *text = NULL;
 	struct cgroup_line line;
@@ -105,14 +109,21 @@ static bool cgroup_names(const struct ctr_env *env, pid_t pid, const char *id)
 	if (read_proc(env, pid, "cgroup", CGROUP_MAX, &text, &len) < 0)
 		return false;
 	c = cur_of(text, len);
-	for (int i = 0; i < CGROUP_HIERARCHIES_MAX && cgroup_next(&c, &line) == 1; i++) {
-		struct cursor path = cur_of(line.path.p, line.path.len);
-		struct span part;
+	for (int i = 0; i < CGROUP_HIERARCHIES_MAX && cgroup_next(&c, &line) == 1; i++)
+		if (is(env, &line, arg))
+			return true;
+	return false;
+}
 
-		while (cur_until(&path, '/', &part))
-			if (component_names(part, id))
-				return true;
-	}
+static bool path_names(const struct ctr_env *env, const struct cgroup_line *line, const char *id)
+{
+	struct cursor path = cur_of(line->path.p, line->path.len);
+	struct span part;
+
+	(void)env;
+	while (cur_until(&path, '/', &part))
+		if (component_names(part, id))
+			return true;
 	return false;
 }
 
@@ -166,7 +177,7 @@ int task_check(const struct ctr_env *env, const struct task_claim *claim)
 		return -ESRCH;
 	if (claim->start)
 		return t.start == claim->start ? 0 : -ESRCH;
-	if (claim->id && cgroup_names(env, claim->pid, claim->id))
+	if (claim->id && any_cgroup(env, claim->pid, path_names, claim->id))
 		return 0;
 	if (claim->written_ns && begun_ns(&t) > claim->written_ns + CLOCK_SLOP_NS)
 		return -ESRCH;
@@ -187,27 +198,21 @@ static bool file_says(const struct ctr_env *env, struct span dir, const char *mo
 	return strstr(text, word) != NULL;
 }
 
+static bool is_frozen(const struct ctr_env *env, const struct cgroup_line *line, const char *arg)
+{
+	(void)arg;
+	if (span_eq(line->controllers, "freezer"))
+		return file_says(env, line->path, "/freezer", "freezer.state", "FROZEN") ||
+		       file_says(env, line->path, "/freezer", "freezer.state", "FREEZING");
+	if (!line->controllers.len)
+		return file_says(env, line->path, "", "cgroup.events", "frozen 1") ||
+		       file_says(env, line->path, "/unified", "cgroup.events", "frozen 1");
+	return false;
+}
+
 bool task_frozen(const struct ctr_env *env, pid_t pid)
 {
-	_cleanup_free_ char *text = NULL;
-	struct cgroup_line line;
-	struct cursor c;
-	size_t len;
-
-	if (read_proc(env, pid, "cgroup", CGROUP_MAX, &text, &len) < 0)
-		return false;
-	c = cur_of(text, len);
-	for (int i = 0; i < CGROUP_HIERARCHIES_MAX && cgroup_next(&c, &line) == 1; i++) {
-		if (span_eq(line.controllers, "freezer") &&
-		    (file_says(env, line.path, "/freezer", "freezer.state", "FROZEN") ||
-		     file_says(env, line.path, "/freezer", "freezer.state", "FREEZING")))
-			return true;
-		if (!line.controllers.len &&
-		    (file_says(env, line.path, "", "cgroup.events", "frozen 1") ||
-		     file_says(env, line.path, "/unified", "cgroup.events", "frozen 1")))
-			return true;
-	}
-	return false;
+	return any_cgroup(env, pid, is_frozen, NULL);
 }
 
 bool task_beside_us(const struct ctr_env *env, pid_t pid)
