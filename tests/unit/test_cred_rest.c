@@ -39,23 +39,30 @@ static void few_files(void)
 	must(setrlimit(RLIMIT_NOFILE, &l) == 0, "setrlimit");
 }
 
+/* Take over what a process of rights @r has, after @less has taken something from ourselves. */
+static void run_weakened(const struct rights *r, void (*less)(void), struct outcome *o)
+{
+	_cleanup_cred_ struct ns_cred c = { 0 };
+	struct target t;
+
+	start(&t, r);
+	assert_int_equal(ns_cred_read(&t.ref, &c, &o->e), 0);
+	weaken = less;
+	run(&t, &c, o);
+	weaken = NULL;
+	stop(&t);
+	assert_int_equal(o->status, 0);
+}
+
 /* The target may open more files than the caller. */
 static void test_raise(void **state)
 {
 	struct rights root = { ROOT_CAPS(DOCKER), .limits = true };
 	bool able = all & UINT64_C(1) << CAP_SYS_RESOURCE;
 	_cleanup_outcome_ struct outcome o = { 0 };
-	_cleanup_cred_ struct ns_cred c = { 0 };
-	struct target t;
 
 	(void)state;
-	start(&t, &root);
-	assert_int_equal(ns_cred_read(&t.ref, &c, &o.e), 0);
-	weaken = few_files;
-	run(&t, &c, &o);
-	weaken = NULL;
-	stop(&t);
-	assert_int_equal(o.status, 0);
+	run_weakened(&root, few_files, &o);
 	assert_int_equal(o.report.limits, able ? 0 : 1u << RLIMIT_NOFILE);
 	assert_int_equal(o.l.v[RLIMIT_NOFILE].rlim_cur, able ? 64 : 32);
 	assert_int_equal(o.l.v[RLIMIT_NOFILE].rlim_max, able ? 128 : 32);
@@ -71,17 +78,9 @@ static void test_narrow(void **state)
 {
 	struct rights user = { .uid = 1000, .caps = { .prm = NET_RAW, .bnd = DOCKER & all } };
 	_cleanup_outcome_ struct outcome o = { 0 };
-	_cleanup_cred_ struct ns_cred c = { 0 };
-	struct target t;
 
 	(void)state;
-	start(&t, &user);
-	assert_int_equal(ns_cred_read(&t.ref, &c, &o.e), 0);
-	weaken = no_net_raw;
-	run(&t, &c, &o);
-	weaken = NULL;
-	stop(&t);
-	assert_int_equal(o.status, 0);
+	run_weakened(&user, no_net_raw, &o);
 	assert_int_equal(o.report.caps, NET_RAW);
 	assert_int_equal(o.s.caps.prm, 0);
 	assert_int_equal(o.s.caps.bnd, DOCKER & all & ~NET_RAW);
