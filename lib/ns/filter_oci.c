@@ -328,7 +328,7 @@ static int finish(const struct build *b, unsigned int flags, struct ns_seccomp *
 	if (r < 0)
 		return r;
 	n = nstub + len / sizeof(struct sock_filter);
-	if (len % sizeof(struct sock_filter) || n > BPF_MAXINSNS)
+	if (!n || len % sizeof(struct sock_filter) || n > BPF_MAXINSNS)
 		return -E2BIG;
 	ret->v = calloc(1, sizeof(*ret->v));
 	if (!ret->v)

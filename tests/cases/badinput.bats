@@ -52,12 +52,12 @@ setup()
 }
 
 @test "a stopped container" {
-	docker_run done distroless
-	"$DOCKER" stop -t 1 done >/dev/null
-	tool_error 125 "$CNTR" attach docker:done -- true
+	docker_run 'done' distroless
+	"$DOCKER" stop -t 1 'done' >/dev/null
+	tool_error 125 "$CNTR" attach docker:'done' -- true
 	matches "$said" 'stopped|not running|exited'
-	tool_error 125 "$CNTR" attach done -- true
-	"$DOCKER" rm done >/dev/null
+	tool_error 125 "$CNTR" attach 'done' -- true
+	"$DOCKER" rm 'done' >/dev/null
 }
 
 @test "an ambiguous name lists its meanings" {

@@ -92,10 +92,10 @@ static char *fixture_expand(const struct fixture *f, const char *text)
 			done = !strncmp(text, word, strlen(word));
 		}
 		if (done) {
-			fputs(value, mem);
+			(void)fputs(value, mem);
 			text += strlen(word);
 		} else {
-			fputc(*text++, mem);
+			(void)fputc(*text++, mem);
 		}
 	}
 	if (fclose(mem))
