@@ -121,7 +121,8 @@ static int cache_open(struct cache *c, const char *dir, struct err *e)
 
 static void name_of(const char *prefix, const char *entry, char ret[NAME_SIZE])
 {
-	(void)snprintf(ret, NAME_SIZE, "%s%s", prefix, entry);
+	(void)snprintf(ret, NAME_SIZE, "%s%.*s", prefix, NAME_SIZE - 1 - (int)strlen(prefix),
+		       entry);
 }
 
 /* The entry's lock, made if need be. It is removed by who holds it, so it may be another file by now. */

@@ -65,8 +65,9 @@ static unsigned char type_of(int dirfd, const struct dirent *d)
 
 	if (d->d_type != DT_UNKNOWN)
 		return d->d_type;
-	return fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? DT_REG
-								       : IFTODT(st.st_mode);
+	if (fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return DT_REG;
+	return (unsigned char)IFTODT(st.st_mode);
 }
 
 static int bind_entry(int dirfd, int tmpfd, const struct dirent *d)
