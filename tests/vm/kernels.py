@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""kernels - stock Debian kernels, unpacked: vmlinux and the few modules that a guest needs.
+
+Theory of operation
+
+get_kernel() asks the mirror that this machine's apt already uses for one more suite, in an apt
+configuration of its own, so that the machine's stays as it is. The packages of the cloud kernel
+of that suite are downloaded by apt, which checks their signatures, and unpacked, never installed. What
+is made of them stays in a cache that may vanish at any time.
+
+A bzImage is unpacked here and not in the guest: with software emulation that would take seconds.
+"""
+import io
+import lzma
+import os
+import pathlib
+import re
+import shutil
+import struct
+import subprocess
+import tarfile
+import tempfile
+import zlib
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+META = "linux-image-cloud-amd64"
+# In the order of loading; what is missing is part of the kernel.
+MODULES = ["virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
+           "crc16", "crc32c_generic", "mbcache", "jbd2", "ext4", "virtio_blk", "virtio_console", "overlay"]
+
+
+class Unavailable(Exception):
+    """This machine can't have it; says why."""
+
+
+def run(command, **kwargs):
+    """Standard output of a command of apt's; what it says when it fails is the reason."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, check=False, **kwargs)
+    if done.returncode:
+        raise Unavailable(f"{command[0]}: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
+    return done.stdout
+
+
+def mirror():
+    """Where this machine's apt has Debian from."""
+    release = pathlib.Path("/etc/os-release").read_text(encoding="utf-8")
+    codename = re.search(r"^VERSION_CODENAME=(\w+)", release, re.M)
+    for line in run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(RELEASE) $(REPO_URI)",
+                     "Identifier: Packages"]).splitlines():
+        origin, suite, uri = line.split(None, 2)
+        if origin == "Debian" and codename and suite == codename[1]:
+            return uri
+    raise Unavailable("apt knows no mirror of Debian (apt-get update?)")
+
+
+class Apt:
+    """apt with one suite, and lists and archives of its own below a directory."""
+
+    def __init__(self, top, suite):
+        for sub in ["etc", "lists/partial", "cache/archives/partial"]:
+            (top / sub).mkdir(parents=True)
+        (top / "etc/suite.sources").write_text(
+            f"Types: deb\nURIs: {mirror()}\nSuites: {suite}\nComponents: main\nArchitectures: amd64\n"
+            f"Signed-By: {KEYRING}\n", encoding="utf-8")
+        self.options = [word for option in [
+            "Dir::Etc::sourcelist=/dev/null", f"Dir::Etc::sourceparts={top}/etc",
+            f"Dir::State::lists={top}/lists", f"Dir::Cache={top}/cache", "Acquire::Languages=none",
+            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false", "APT::Sandbox::User=root",
+        ] for word in ("-o", option)]
+        # A test bed has no network; one process of it stands in the machine's.
+        pid = os.environ.get("BED_NETWORK_PID")
+        self.outside = ["nsenter", f"--net=/proc/{pid}/ns/net"] if pid else []
+
+    def __call__(self, program, *args, **kwargs):
+        outside = self.outside if args[0] in ["update", "download"] else []
+        return run([*outside, program, *self.options, *args], **kwargs)
+
+    def depends(self, package):
+        shown = self("apt-cache", "show", "--no-all-versions", package)
+        return re.search(r"^Depends: (.*)", shown, re.M)[1]
+
+
+def packages_of(apt):
+    """The kernel's packages: one up to Debian 13, several later."""
+    found, todo = [], [META]
+    while todo:
+        names = re.findall(r"\blinux-(?:image|binary|modules)-\d[^ ,]*cloud-amd64", apt.depends(todo.pop()))
+        todo += [n for n in dict.fromkeys(names) if n not in found]
+        found += [n for n in dict.fromkeys(names) if n not in found]
+    return found
+
+
+def unpack_bzimage(image):
+    """The ELF file in a bzImage (Documentation/arch/x86/boot.rst: setup_sects, payload_offset, payload_length)."""
+    start = ((image[0x1f1] or 4) + 1) * 512
+    offset, length = struct.unpack_from("<II", image, 0x248)
+    payload = image[start + offset:start + offset + length]
+    if payload.startswith(b"\xfd7zXZ\0"):
+        return lzma.LZMADecompressor().decompress(payload)
+    if payload.startswith(b"\x1f\x8b"):
+        return zlib.decompressobj(31).decompress(payload)
+    # The size of the ELF file follows the compressed data, which lz4 takes for a broken block at its end.
+    program = ["zstd", "-dcq"] if payload.startswith(b"\x28\xb5\x2f\xfd") else ["lz4", "-dcq"]
+    return subprocess.run(program, input=payload[:-4], stdout=subprocess.PIPE, check=True).stdout
+
+
+def take_members(deb, out):
+    """vmlinux, release and modules out of one package."""
+    raw = subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
+        for member in tar:
+            name = pathlib.PurePosixPath(member.name).name
+            module = re.fullmatch(r"([\w-]+)\.ko(\.xz)?", name)
+            if name.startswith("vmlinuz") and member.isfile():
+                (out / "vmlinux").write_bytes(unpack_bzimage(tar.extractfile(member).read()))
+            elif module and module[1].replace("-", "_") in MODULES:
+                data = tar.extractfile(member).read()
+                data = lzma.decompress(data) if module[2] else data
+                (out / (module[1].replace("-", "_") + ".ko")).write_bytes(data)
+
+
+def get_kernel(suite):
+    """A directory with vmlinux and *.ko of the kernel of this suite of Debian."""
+    cache = pathlib.Path(os.environ.get("DVS_CACHE") or pathlib.Path.home() / ".cache/dvs")
+    kernel = cache / "vm" / suite
+    if (kernel / "vmlinux").exists():
+        return kernel
+    kernel.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=kernel.name + ".", dir=kernel.parent) as top:
+        top = pathlib.Path(top)
+        apt = Apt(top, suite)
+        apt("apt-get", "update", "-qq", "--error-on=any")
+        apt("apt-get", "download", "-qq", *packages_of(apt), cwd=top)
+        (top / "out").mkdir()
+        for deb in sorted(top.glob("*.deb")):
+            take_members(deb, top / "out")
+        if not (top / "out/vmlinux").exists():
+            raise Unavailable(f"no kernel in {', '.join(d.name for d in top.glob('*.deb'))}")
+        # Another bed may have been faster.
+        shutil.rmtree(kernel, ignore_errors=True)
+        (top / "out").rename(kernel)
+    return kernel
