@@ -32,7 +32,7 @@ static int no_api(const char *call, struct err *e)
 {
 	return err_set(
 		e, ENOSYS,
-		"this kernel has no %s(2), or a filter forbids it; attaching takes Linux 5.6 "
+		"this kernel has no %s(2), or a filter forbids it; attaching takes Linux 5.12 "
 		"or later",
 		call);
 }
@@ -63,12 +63,13 @@ int mnt_open_nolink(int rootfd, const char *path, int flags)
 	return open_how(rootfd, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
 }
 
-int mnt_clone(int fd, bool recursive)
+int mnt_clone(int fd, bool recursive, uint64_t propagation)
 {
 	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
-	int mfd = open_tree(fd, "", flags | (recursive ? AT_RECURSIVE : 0));
+	_cleanup_close_ int mfd = open_tree(fd, "", flags | (recursive ? AT_RECURSIVE : 0));
+	int r = mfd < 0 ? -errno : mnt_set(mfd, 0, propagation, recursive);
 
-	return mfd < 0 ? -errno : mfd;
+	return r < 0 ? r : take_fd(&mfd);
 }
 
 int mnt_clone_at(int dirfd, const char *name)

@@ -51,7 +51,7 @@ static int overlay(int stage, const char *path, size_t n)
 	(void)snprintf(work, sizeof(work), "w%zu", n);
 	if ((mkdirat(stage, upper, 0755) < 0 || mkdirat(stage, work, 0755) < 0) && errno != EEXIST)
 		return -errno;
-	return mnt_new("overlay", params, 0);
+	return mnt_new("overlay", params, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
 /*
@@ -100,7 +100,7 @@ static int add_tools_mount(int stage, int viewfd, const char *path, size_t n)
 
 		(void)snprintf(sub, sizeof(sub), "t/%s", path);
 		src = mnt_open_nolink(stage, sub, O_PATH);
-		mfd = src < 0 ? src : mnt_clone(src, false);
+		mfd = src < 0 ? src : mnt_clone(src, false, MS_SLAVE);
 	}
 	return mfd < 0 ? mfd : mnt_attach(mfd, at);
 }
@@ -127,6 +127,12 @@ int union_build(int bare, struct tools *tools, int *ret_root, struct err *e)
 	if (r < 0)
 		return err_set(e, -r, "staging the layers of the union: %s", err_str(r));
 	mfd = overlay_root(stage);
+	if (mfd ==
+	    -EINVAL) /* clone_private_mount(), as for all who copied a mount namespace without root */
+		return err_set(e, EINVAL,
+			       "--view union cannot take the tools apart from the mounts below "
+			       "them, which are locked; use --view bind, or --tools with a "
+			       "directory without mounts");
 	if (mfd < 0)
 		return err_set(e, -mfd,
 			       "this kernel cannot overlay the container's root over the tools "
@@ -170,7 +176,7 @@ static int bind_mount(int viewfd, const char *base, const char *below)
 	src = mnt_open_nolink(viewfd, path, O_PATH);
 	if (src < 0)
 		return src;
-	mfd = mnt_clone(src, true);
+	mfd = mnt_clone(src, true, MS_SLAVE);
 	return mfd < 0 ? mfd : mnt_attach_at(mfd, viewfd, below);
 }
 
