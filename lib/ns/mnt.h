@@ -28,8 +28,13 @@ int mnt_open_in(int rootfd, const char *path, int flags) _must_check_;
 /* The same, but a symbolic link anywhere in @path is -ELOOP. */
 int mnt_open_nolink(int rootfd, const char *path, int flags) _must_check_;
 
-/* A detached copy of what @fd refers to, with everything mounted below it if @recursive. */
-int mnt_clone(int fd, bool recursive) _must_check_;
+/*
+ * mnt_clone() - A detached copy of what @fd refers to, with everything mounted below it if @recursive.
+ *
+ * @propagation: MS_SLAVE or MS_PRIVATE. A copy is by itself the peer of a shared original, so
+ * that whatever is mounted on the copy later, by whom ever, is mounted on the original too.
+ */
+int mnt_clone(int fd, bool recursive, uint64_t propagation) _must_check_;
 
 /* The same of the entry @name, a single component and no symbolic link, of directory @dirfd; recursive. */
 int mnt_clone_at(int dirfd, const char *name) _must_check_;

@@ -41,6 +41,15 @@ static const struct {
 	{ "ptmx", "pts/ptmx" },
 };
 
+/* Read-only: the device can be written, but not the mode and owner of the host's node. */
+static int clone_node(int fd)
+{
+	_cleanup_close_ int mfd = mnt_clone(fd, false, MS_PRIVATE);
+	int r = mfd < 0 ? mfd : mnt_set(mfd, MOUNT_ATTR_RDONLY, 0, false);
+
+	return r < 0 ? r : take_fd(&mfd);
+}
+
 int dev_take_nodes(struct dev_parts *p, struct err *e)
 {
 	for (size_t i = 0; i < DEV_NODES; i++) {
@@ -56,7 +65,7 @@ int dev_take_nodes(struct dev_parts *p, struct err *e)
 			return err_set(e, errno, "opening '%s': %s", path, err_str(errno));
 		if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(nodes[i].major, nodes[i].minor))
 			return err_set(e, ENODEV, "'%s' of this host is not that device", path);
-		p->node[i] = mnt_clone(fd, false);
+		p->node[i] = clone_node(fd);
 		if (p->node[i] < 0)
 			return err_set(e, -p->node[i], "cloning '%s': %s", path,
 				       err_str(p->node[i]));
@@ -71,7 +80,7 @@ static int take_dir(int rootfd, const char *path, long magic)
 
 	if (fd < 0 || fstatfs(fd, &fs) < 0 || (magic && fs.f_type != magic))
 		return -1;
-	return mnt_clone(fd, true);
+	return mnt_clone(fd, true, MS_PRIVATE);
 }
 
 void dev_take_container(struct dev_parts *p, int rootfd)

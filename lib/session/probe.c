@@ -60,7 +60,7 @@ static int clone_root(void)
 
 	if (unshare(CLONE_NEWNS) < 0)
 		return -errno;
-	mfd = mnt_clone(open("/", O_PATH | O_DIRECTORY), true);
+	mfd = mnt_clone(open("/", O_PATH | O_DIRECTORY), true, MS_PRIVATE);
 	return mfd < 0 ? mfd : mnt_set(mfd, MOUNT_ATTR_RDONLY, 0, true);
 }
 
@@ -71,7 +71,7 @@ static enum probe_result probe_clone(struct probe *p)
 
 static int idmap_root(void)
 {
-	int root = open("/", O_PATH | O_DIRECTORY), mfd = mnt_clone(root, false), r;
+	int root = open("/", O_PATH | O_DIRECTORY), mfd = mnt_clone(root, false, MS_PRIVATE), r;
 	int ns = -1, sync[2];
 	char path[64];
 	pid_t pid;

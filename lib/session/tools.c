@@ -113,13 +113,13 @@ static int set_attrs(int mfd, bool writable, bool recursive)
 {
 	uint64_t attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 
-	return mnt_set(mfd, attrs | (writable ? 0 : MOUNT_ATTR_RDONLY), MS_SLAVE, recursive);
+	return mnt_set(mfd, attrs | (writable ? 0 : MOUNT_ATTR_RDONLY), 0, recursive);
 }
 
 /* Clone one mount and append it. -EINVAL if the mounts below it are locked to it. */
 static int add_mount(struct tools *t, int fd, const char *path, bool writable, int userns)
 {
-	_cleanup_close_ int mfd = mnt_clone(fd, false);
+	_cleanup_close_ int mfd = mnt_clone(fd, false, MS_SLAVE);
 	_cleanup_free_ char *copy = strdup(path);
 	int r;
 
@@ -168,7 +168,7 @@ static int add_submounts(struct tools *t, const struct tools_src *src, int rootf
 
 static int clone_whole(struct tools *t, int rootfd, bool writable)
 {
-	_cleanup_close_ int mfd = mnt_clone(rootfd, true);
+	_cleanup_close_ int mfd = mnt_clone(rootfd, true, MS_SLAVE);
 	int r;
 
 	if (mfd < 0)

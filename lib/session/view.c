@@ -109,9 +109,9 @@ static void take_pseudo(int rootfd, struct view_parts *p)
 	_cleanup_close_ int proc = open_proc(rootfd), sys = open_sys(rootfd);
 
 	if (proc >= 0 && !p->own_proc)
-		p->proc = mnt_clone(proc, true);
+		p->proc = mnt_clone(proc, true, MS_PRIVATE);
 	if (sys >= 0 && p->sys < 0)
-		p->sys = mnt_clone(sys, true);
+		p->sys = mnt_clone(sys, true, MS_PRIVATE);
 }
 
 static bool is_dir(int rootfd, const char *path)
@@ -140,7 +140,7 @@ static int take_file(int rootfd, const char *path)
 		log_info("/%s of the container is not a regular file; it counts as missing", path);
 		return -1;
 	}
-	return mnt_clone(fd, false);
+	return mnt_clone(fd, false, MS_PRIVATE);
 }
 
 /* Is @rootfd the root of the mount namespace that we are in? */
@@ -184,19 +184,14 @@ static bool can_pivot(const struct view_opts *opts, const struct tools *tools, i
 static int take_root(const struct view_opts *opts, const struct tools *tools, int rootfd,
 		     struct view_parts *p, struct err *e)
 {
-	int r;
-
 	if (can_pivot(opts, tools, rootfd))
 		return 0;
-	p->root = mnt_clone(rootfd, true);
+	p->root = mnt_clone(rootfd, true, MS_SLAVE); /* its mounts reach us, ours never it */
 	if (p->root < 0)
 		return err_set(e, -p->root, "cloning the container's tree: %s", err_str(p->root));
-	r = mnt_set(p->root, 0, MS_SLAVE, true); /* its mounts reach us, ours never it */
-	if (r < 0)
-		return err_set(e, -r, "setting up the container's tree: %s", err_str(r));
 	if (opts->kind != VIEW_UNION)
 		return 0;
-	p->bare = mnt_clone(rootfd, false);
+	p->bare = mnt_clone(rootfd, false, MS_PRIVATE);
 	if (p->bare < 0)
 		return err_set(e, -p->bare,
 			       "--view union cannot take the container's root apart from the "
@@ -228,7 +223,7 @@ static void mask_proc(int viewfd, int dev)
 
 		(void)snprintf(path, sizeof(path), "proc/%s", proc_readonly[i]);
 		fd = mnt_open_nolink(viewfd, path, O_PATH);
-		mfd = fd < 0 ? -1 : mnt_clone(fd, false);
+		mfd = fd < 0 ? -1 : mnt_clone(fd, false, MS_PRIVATE);
 		if (mfd >= 0 && !mnt_set(mfd, MOUNT_ATTR_RDONLY, 0, false))
 			(void)!mnt_attach(mfd, fd);
 	}
@@ -236,7 +231,7 @@ static void mask_proc(int viewfd, int dev)
 		_cleanup_close_ int null = mnt_open_nolink(dev, "null", O_PATH), mfd = -1;
 
 		(void)snprintf(path, sizeof(path), "proc/%s", proc_masked[i]);
-		mfd = null < 0 ? -1 : mnt_clone(null, false);
+		mfd = null < 0 ? -1 : mnt_clone(null, false, MS_PRIVATE);
 		if (mfd >= 0)
 			(void)!mnt_attach_at(mfd, viewfd, path);
 	}
@@ -282,7 +277,7 @@ static int make_file(const struct view_opts *opts, const struct etc_file *f, int
 	int n = etc_text(opts, f, text, sizeof(text));
 	int r = fd < 0 ? -errno : io_write_all(fd, text, (size_t)n);
 
-	return r < 0 ? r : mnt_clone(fd, false);
+	return r < 0 ? r : mnt_clone(fd, false, MS_PRIVATE);
 }
 
 static bool exists(int rootfd, const char *path)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""mount-in.py PID tmpfs PATH | PID binds DIR COUNT - mount in the mount namespace of a process.
+"""mount-in.py PID tmpfs PATH | PID shared PATH | PID binds DIR COUNT - mount in the mount namespace of a process.
 
 The tree there may have no program at all, so this one is loaded before it enters.
 """
@@ -9,6 +9,8 @@ import os
 import sys
 
 MS_BIND = 4096
+MS_REC = 16384
+MS_SHARED = 1 << 20
 CLONE_NEWNS = 0x20000
 
 
@@ -28,6 +30,9 @@ def main(pid, what, path, count="0"):
     os.chroot(".")
     if what == "tmpfs":
         mount("tmpfs", path, "tmpfs", 0)
+        return
+    if what == "shared":
+        mount("none", path, "none", MS_REC | MS_SHARED)
         return
     for i in range(int(count)):
         mount(path, path, "none", MS_BIND)

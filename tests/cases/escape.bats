@@ -1,0 +1,72 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What the attached command does to its own view stays there, even if it has CAP_SYS_ADMIN in it.
+
+load ../bed/bed
+
+setup()
+{
+	bed_engine_up runc
+	# As systemd has it on a host; the mount namespace is the bed's own.
+	mount --make-rshared /
+}
+
+teardown()
+{
+	runc_down 2>/dev/null || :
+}
+
+# admin_run NAME [JQ...]: a container whose root may mount, in a user namespace of its own.
+admin_run()
+{
+	runc_run "$1" busybox \
+		'.linux.namespaces += [{"type":"user"}]
+		| .linux.uidMappings = [{"containerID":0,"hostID":2000000,"size":65536}]
+		| .linux.gidMappings = .linux.uidMappings
+		| .process.capabilities = (["CAP_SYS_ADMIN","CAP_SYS_PTRACE","CAP_CHOWN","CAP_FOWNER","CAP_DAC_OVERRIDE","CAP_SYS_CHROOT"] | {bounding:., permitted:., effective:.})' \
+		"${@:2}"
+}
+
+# unchanged CMD...: it works, but neither the host's nor the container's mounts are others after it.
+unchanged()
+{
+	local host container s
+	host=$(</proc/self/mountinfo)
+	container=$(<"/proc/$TPID/mountinfo")
+	s=$(status "$@")
+	same "$host" "$(</proc/self/mountinfo)" "the host's mounts"
+	same "$container" "$(<"/proc/$TPID/mountinfo")" "the container's mounts"
+	same 0 "$s"
+}
+
+@test "mounts on device nodes do not reach the host" {
+	admin_run web
+	unchanged attach_sh 'mount --bind /dev/zero /dev/null && mount --bind /dev/zero /dev/tty'
+}
+
+@test "mounts do not reach a container whose own are shared" {
+	admin_run web
+	/usr/bin/python3 "$BED_DIR/mount-in.py" "$TPID" shared /
+	unchanged attach_sh 'for d in /dev/shm /sys /proc /var/lib/cntr/tmp /tmp; do mount -t tmpfs x $d || exit; done'
+	unchanged attach_sh 'mount --bind /etc/profile /etc/passwd && mount --bind /etc/profile /var/lib/cntr/etc/passwd'
+	need overlay_fd
+	runc_run plain busybox '.process.capabilities = (["CAP_SYS_ADMIN"] | {bounding:., permitted:., effective:.})'
+	/usr/bin/python3 "$BED_DIR/mount-in.py" "$TPID" shared /
+	unchanged cntr attach --view union "$TARGET" -- sh -c 'for d in /dev/shm /sys /proc /home /tmp; do mount -t tmpfs x $d || exit; done'
+}
+
+@test "the host's device nodes keep mode and owner" {
+	runc_run web busybox '.process.capabilities = (["CAP_FOWNER","CAP_CHOWN"] | {bounding:., permitted:., effective:.})'
+	local before
+	before=$(stat -c '%a %u %g' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty)
+	attach_sh 'for n in null zero full random urandom tty; do chmod 600 /dev/$n; chown 1:1 /dev/$n; done' 2>/dev/null || :
+	chmod 666 /dev/{null,zero,full,random,urandom,tty} # for the next test, if this one fails
+	same "$before" "$(stat -c '%a %u %g' /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty)"
+	attach_sh 'echo x >/dev/null && head -c 1 /dev/zero >/dev/null'
+}
+
+@test "union: set-user-ID programs of the tools give no rights" {
+	need overlay_fd
+	runc_run web busybox
+	matches "$(cntr attach --view union "$TARGET" -- findmnt -no OPTIONS /)" 'nosuid,nodev'
+}
