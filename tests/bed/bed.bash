@@ -64,7 +64,8 @@ spawn()
 	shift
 	(
 		exec </dev/null >"$log" 2>&1 3>&- 4>&-
-		exec "$@"
+		# A shell ignores INT and QUIT in what it starts in the background.
+		exec env --default-signal=INT,QUIT "$@"
 	) &
 }
 

@@ -70,5 +70,6 @@ chown root:root /run/user && chmod 755 /run/user
 
 export HOME=$BED/home TMPDIR=/tmp PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
 unset XDG_RUNTIME_DIR XDG_CONFIG_HOME XDG_DATA_HOME DOCKER_HOST CONTAINERD_ADDRESS
-"$@" <&0 &
+# A shell ignores INT and QUIT in what it starts in the background, and this is inherited.
+env --default-signal "$@" <&0 &
 wait $!

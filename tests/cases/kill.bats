@@ -127,8 +127,6 @@ killed_after()
 	local sig s
 	for sig in TERM INT HUP QUIT; do
 		attach_start -- sleep 86049
-		# A shell starts background jobs with INT and QUIT ignored, and that is inherited.
-		[ $((0x$(status_of "$CPID" SigIgn | cut -d' ' -f2) & 1 << ($(kill -l "$sig") - 1))) = 0 ] || sig=TERM
 		kill -"$sig" "$CPID"
 		s=0
 		wait "$CPID" || s=$?
