@@ -139,7 +139,7 @@ static int parse_commands(struct bench *b, char **argv)
 			argv++;
 		nvars = (size_t)(argv - vars);
 		c->argv = argv;
-		while (*argv && strcmp(*argv, "++"))
+		while (*argv && strcmp(*argv, "++") != 0)
 			argv++;
 		if (argv == c->argv)
 			return -EINVAL;
