@@ -22,6 +22,7 @@
 #include "io.h"
 #include "log.h"
 #include "mnt.h"
+#include "tools_lock.h"
 
 /* Joined before the user namespace, by a caller who may. */
 #define CLONE_OUTER (CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWTIME | CLONE_NEWCGROUP)
@@ -32,6 +33,7 @@
 struct child {
 	const struct child_ctx *c;
 	int joined; /* CLONE_NEW* flags of namespaces that it has joined */
+	int rootfd; /* the target's root, in a mount namespace that we may clone from */
 	struct tools tools;
 	struct view_parts parts;
 	struct ns_cred_report report;
@@ -53,6 +55,25 @@ static int foreign_user(const struct target *t)
 }
 
 /*
+ * A copy of the mount namespace that belongs to the user namespace that we are in. If the
+ * target is in that mount namespace, too, its root is found again by what unshare(2) does to
+ * the working directory.
+ */
+static int copy_mounts(struct child *ch, struct err *e)
+{
+	const struct target *t = ch->c->s->target;
+	bool shared = t->ns.ours[NS_MNT];
+
+	if ((shared && fchdir(t->rootfd) < 0) || unshare(CLONE_NEWNS) < 0)
+		return err_set(e, errno, "unsharing the mount namespace: %s", err_str(errno));
+	if (!shared)
+		return 0;
+	ch->rootfd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return ch->rootfd < 0 ? err_set(e, errno, "opening the target's root: %s", err_str(errno))
+			      : 0;
+}
+
+/*
  * A user without rights on the host has them over their own container's user
  * namespace: joined early, with a copy of the host's mounts that belongs to it.
  */
@@ -66,9 +87,7 @@ static int enter_user_early(struct child *ch, struct err *e)
 	r = ns_enter(&t->ns, CLONE_NEWUSER, &ch->joined, e);
 	if (r < 0)
 		return r;
-	if (ch->c->s->view && unshare(CLONE_NEWNS) < 0)
-		return err_set(e, errno, "unsharing the mount namespace: %s", err_str(errno));
-	return 0;
+	return ch->c->s->view ? copy_mounts(ch, e) : 0;
 }
 
 /* Detached mounts of what is the host's: made before its mount namespace is left. */
@@ -85,6 +104,23 @@ static int take_host(struct child *ch, struct err *e)
 		return r;
 	r = enter_user_early(ch, e);
 	return r < 0 ? r : take_host(ch, e);
+}
+
+/* A union needs none: overlayfs never writes to a lower layer, and takes no locked mount for one. */
+static int lock_tools(struct child *ch, struct err *e)
+{
+	const struct session *s = ch->c->s;
+	int r;
+
+	if (!foreign_user(s->target) || s->view->writable || s->view->kind != VIEW_BIND)
+		return 0;
+	r = tools_lock(&ch->tools, e);
+	if (!r || !(ch->joined & CLONE_NEWUSER))
+		return r;
+	/* The container and the tools are the same user's: it may go on as it is. */
+	log_info("%s", e->msg);
+	tools_fini(&ch->tools);
+	return tools_clone(s->tools, s->view->writable, -1, &ch->tools, e);
 }
 
 /*
@@ -111,13 +147,15 @@ static int enter_all(struct child *ch, struct err *e)
 	int r = ns_enter(&t->ns, CLONE_OUTER, &ch->joined, e);
 
 	if (s->view && (!r || r == -EPERM))
-		view_prepare(s->view, t->rootfd, &ch->parts);
+		view_prepare(s->view, ch->rootfd, &ch->parts);
 	if (!r || r == -EPERM)
 		r = ns_enter(&t->ns, CLONE_OUTER | CLONE_NEWUSER | CLONE_NEWNS, &ch->joined, e);
 	if (r < 0)
 		return r;
 	if (foreign_user(t))
 		r = become_inner_root(ch, e);
+	if (!r && s->view && foreign_user(t) && t->ns.ours[NS_MNT] && ch->rootfd == t->rootfd)
+		r = copy_mounts(ch, e);
 	return r;
 }
 
@@ -125,7 +163,7 @@ static int enter_all(struct child *ch, struct err *e)
 static int build_view(struct child *ch, struct err *e)
 {
 	const struct session *s = ch->c->s;
-	int r = view_collect(s->view, &ch->tools, s->target->rootfd, &ch->parts, e);
+	int r = view_collect(s->view, &ch->tools, ch->rootfd, &ch->parts, e);
 
 	if (r < 0)
 		return r;
@@ -326,6 +364,8 @@ static int child_steps(struct child *ch, bool in_v2, struct err *e)
 
 	ns_cred_prepare(&s->target->cred, ch->c->proc, &ch->report);
 	r = s->view ? take_host(ch, e) : 0;
+	if (!r && s->view)
+		r = lock_tools(ch, e);
 	if (!r)
 		r = enter_all(ch, e);
 	if (!r)
@@ -337,17 +377,17 @@ static int child_steps(struct child *ch, bool in_v2, struct err *e)
 	return r < 0 ? r : become_command(ch, e);
 }
 
-static _Noreturn void child_run(const struct child_ctx *c, int joined, bool in_v2)
+static _Noreturn void child_run(const struct child_ctx *c, int joined, int rootfd, bool in_v2)
 {
 	struct child ch = { .c = c,
 			    .joined = joined,
+			    .rootfd = rootfd,
 			    .parts = VIEW_PARTS_INIT,
 			    .pts = -1,
 			    .exit_code = PTY_EXIT_FAILED };
 	struct err e = { 0 };
 
 	die_with_parent(c);
-	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)!child_steps(&ch, in_v2, &e);
 	fail(c, ch.exit_code, &e);
 }
@@ -378,13 +418,14 @@ static int enter_pid(struct child *ch, struct err *e)
 
 _Noreturn void child_helper(const struct child_ctx *c)
 {
-	struct child ch = { .c = c, .parts = VIEW_PARTS_INIT };
+	struct child ch = { .c = c, .rootfd = c->s->target->rootfd, .parts = VIEW_PARTS_INIT };
 	struct child_msg msg = { .kind = CHILD_BORN };
 	struct guard_mark mark = { .mntns = -1 };
 	struct err e = { 0 };
 	bool in_v2 = c->s->target->join.v2 >= 0;
 	int pidfd = -1;
 
+	(void)prctl(PR_SET_DUMPABLE, 0); /* the child's, too, from its first instruction */
 	if (enter_pid(&ch, &e) < 0)
 		fail(c, PTY_EXIT_FAILED, &e);
 	msg.pid = clone_sibling(c->s->target->join.v2, &pidfd);
@@ -393,7 +434,7 @@ _Noreturn void child_helper(const struct child_ctx *c)
 		msg.pid = clone_sibling(-1, &pidfd);
 	}
 	if (!msg.pid)
-		child_run(c, ch.joined, in_v2);
+		child_run(c, ch.joined, ch.rootfd, in_v2);
 	if (msg.pid < 0) {
 		(void)err_set(&e, errno, "starting a process in the container: %s", err_str(errno));
 		fail(c, PTY_EXIT_FAILED, &e);

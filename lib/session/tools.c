@@ -2,9 +2,11 @@
 #define LOG_MODULE "tools"
 #include "tools.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -25,7 +27,9 @@ static const char *const skipped_types[] = {
 };
 
 /* Replaced by the container's, or by our own. */
-static const char *const skipped_dirs[] = { "proc", "sys", "dev" };
+static const char *const skipped_dirs[] = { "proc", "sys", "dev", "run" };
+
+#define RUN_LINKS_MAX 64
 
 static bool is_skipped(const struct mount_entry *m, const char *below)
 {
@@ -166,6 +170,46 @@ static int add_submounts(struct tools *t, const struct tools_src *src, int rootf
 	return 0;
 }
 
+static void copy_links(DIR *dir, int to)
+{
+	int left = RUN_LINKS_MAX;
+	struct dirent *d;
+
+	while ((d = readdir(dir)) && left) {
+		_cleanup_free_ char *link = NULL;
+
+		if (io_readlink_at(dirfd(dir), d->d_name, &link) < 0)
+			continue;
+		(void)!symlinkat(link, to, d->d_name);
+		left--;
+	}
+}
+
+/* Some systems have the way to their programs in /run: /run/current-system of NixOS. */
+static int add_run(struct tools *t, int rootfd)
+{
+	static const struct mnt_param params[] = { { "mode", "0755" }, { "size", "1m" }, { 0 } };
+	_cleanup_close_ int fd = mnt_open_nolink(rootfd, "run", O_RDONLY | O_DIRECTORY), mfd = -1;
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_free_ char *path = strdup("run");
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	if (!dir)
+		return fd < 0 ? 0 : -errno;
+	(void)take_fd(&fd);
+	mfd = mnt_new("tmpfs", params, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	if (mfd < 0)
+		return mfd;
+	copy_links(dir, mfd);
+	r = mnt_set(mfd, MOUNT_ATTR_RDONLY, 0, false);
+	if (r < 0)
+		return r;
+	t->mount[t->n++] = (struct tools_mount){ .fd = take_fd(&mfd), .path = take_ptr(path) };
+	return 0;
+}
+
 static int clone_whole(struct tools *t, int rootfd, bool writable)
 {
 	_cleanup_close_ int mfd = mnt_clone(rootfd, true, MS_SLAVE);
@@ -184,28 +228,60 @@ static int clone_whole(struct tools *t, int rootfd, bool writable)
 	return 0;
 }
 
+static int clone_all(struct tools *t, const struct tools_src *src, int rootfd, bool writable,
+		     int userns)
+{
+	int r = add_mount(t, rootfd, "", writable, userns);
+	bool whole = r == -EINVAL;
+
+	if (whole)
+		r = clone_whole(t, rootfd, writable);
+	if (!r)
+		r = add_run(t, rootfd);
+	if (!r && !whole)
+		r = add_submounts(t, src, rootfd, writable, userns);
+	return r;
+}
+
 int tools_clone(const struct tools_src *src, bool writable, int userns, struct tools *ret,
 		struct err *e)
 {
 	_cleanup_(tools_fini) struct tools t = { 0 };
-	_cleanup_close_ int here = -1;
+	_cleanup_close_ int opened = -1, here = -1;
 	int r, rootfd = src->rootfd;
 
-	if (src->mntns >= 0 && setns(src->mntns, CLONE_NEWNS) < 0)
-		return err_set(e, errno, "entering the container with the tools: %s",
-			       err_str(errno));
-	if (src->mntns < 0) /* the mount namespace may be a copy of the one that it was opened in */
-		rootfd = here = open(src->prefix, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (src->mntns >= 0) {
+		here = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
+		if (here < 0 || setns(src->mntns, CLONE_NEWNS) < 0)
+			return err_set(e, errno, "entering the container with the tools: %s",
+				       err_str(errno));
+	} else { /* the mount namespace may be a copy of the one that it was opened in */
+		rootfd = opened = open(src->prefix, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
 	if (rootfd < 0)
 		return err_set(e, errno, "tools directory '%s': %s", src->prefix, err_str(errno));
-	r = add_mount(&t, rootfd, "", writable, userns);
-	if (r == -EINVAL)
-		r = clone_whole(&t, rootfd, writable);
-	else if (!r)
-		r = add_submounts(&t, src, rootfd, writable, userns);
+	r = clone_all(&t, src, rootfd, writable, userns);
 	if (r < 0)
 		return err_set(e, -r, "cloning the tools tree: %s", err_str(r));
+	if (here >= 0 && setns(here, CLONE_NEWNS) < 0)
+		return err_set(e, errno, "leaving the container with the tools: %s",
+			       err_str(errno));
 	*ret = t;
 	t = (struct tools){ 0 };
 	return 0;
+}
+
+int tools_attach(const struct tools *t, int target)
+{
+	int r = mnt_attach(t->mount[0].fd, target);
+
+	for (size_t i = 1; !r && i < t->n; i++) {
+		const struct tools_mount *m = &t->mount[i];
+		int missing = m->fd < 0 ? 0 : mnt_attach_at(m->fd, t->mount[0].fd, m->path);
+
+		if (missing < 0) /* below a directory that the container's user may not search */
+			log_info("'/%s' of the tools tree is left out: %s", m->path,
+				 err_str(missing));
+	}
+	return r;
 }

@@ -11,6 +11,9 @@
  * otherwise, and a slave of its original: an unmount on the host reaches us.
  * Without the right to clone single mounts (a normal user in a user namespace:
  * they are locked together) the tree is cloned as one.
+ *
+ * Of /run only the symbolic links are taken. A read-only mount keeps nobody from
+ * talking to a socket, and behind those of /run are the host's daemons.
  */
 #ifndef SESSION_TOOLS_H
 #define SESSION_TOOLS_H
@@ -41,7 +44,7 @@ int tools_src_process(int procfd, struct tools_src *ret, struct err *e) _must_ch
 void tools_src_fini(struct tools_src *s);
 
 struct tools_mount {
-	int fd;     /* detached */
+	int fd;     /* detached; -1: it is part of the first one */
 	char *path; /* relative to the tree's root, "" for itself */
 };
 
@@ -53,11 +56,18 @@ struct tools {
 
 /*
  * tools_clone() - Take the tree; the caller must have CAP_SYS_ADMIN over its mount namespace,
- * and be single-threaded: it is left in that namespace.
+ * and be single-threaded.
  * @userns: map owners into this user namespace, or -1.
  */
 int tools_clone(const struct tools_src *src, bool writable, int userns, struct tools *ret,
 		struct err *e) _must_check_;
 void tools_fini(struct tools *t);
+
+/*
+ * tools_attach() - Attach the tree on what @target (a path descriptor) refers to.
+ *
+ * A mount that has no place in it is left out.
+ */
+int tools_attach(const struct tools *t, int target) _must_check_;
 
 #endif

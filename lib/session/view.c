@@ -336,16 +336,10 @@ static int add_points(const struct view_opts *opts, struct scaffold *s, bool tmp
 static int attach_tools(struct tools *tools, int *ret_root, struct err *e)
 {
 	_cleanup_close_ int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r = mnt_attach(tools->mount[0].fd, old);
+	int r = tools_attach(tools, old);
 
 	if (r < 0)
 		return err_set(e, -r, "mounting the tools tree: %s", err_str(r));
-	for (size_t i = 1; i < tools->n; i++) {
-		r = mnt_attach_at(tools->mount[i].fd, tools->mount[0].fd, tools->mount[i].path);
-		if (r < 0) /* below a directory that the container's user may not search */
-			log_info("'/%s' of the tools tree is left out: %s", tools->mount[i].path,
-				 err_str(r));
-	}
 	*ret_root = mnt_open_in(tools->mount[0].fd, "/", O_PATH | O_DIRECTORY);
 	if (*ret_root < 0)
 		return err_set(e, -*ret_root, "opening the tools tree: %s", err_str(*ret_root));

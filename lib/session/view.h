@@ -14,6 +14,7 @@
  *	/var/lib/cntr		the container's tree (view_opts.base)
  *	/proc /sys		the container's; fresh ones if it has none
  *	/dev			dev.h
+ *	/run			the links of the tools' (tools.h)
  *	/tmp			a private tmpfs, if the tools are read-only
  *	/etc/passwd ...		the container's files
  *

@@ -34,8 +34,11 @@ static int make_stage(int *ret)
 	return 0;
 }
 
-/* Overlay c/@path over t/@path; the working directory is the stage. @n numbers the scratch layers. */
-static int overlay(int stage, const char *path, size_t n)
+/*
+ * Overlay c/@path, if the container has it, over t/@path; the working directory is the stage.
+ * @n numbers the scratch layers.
+ */
+static int overlay(int stage, const char *path, bool in_ctr, size_t n)
 {
 	char lower[LOWER_MAX], upper[32], work[32];
 	const struct mnt_param params[] = { { "lowerdir", lower },
@@ -46,7 +49,10 @@ static int overlay(int stage, const char *path, size_t n)
 
 	if (strpbrk(path, ":,\\") || strlen(path) > LOWER_MAX / 2 - 8)
 		return -ENAMETOOLONG;
-	(void)snprintf(lower, sizeof(lower), "c/%s:t/%s", path, path);
+	if (in_ctr)
+		(void)snprintf(lower, sizeof(lower), "c/%s:t/%s", path, path);
+	else
+		(void)snprintf(lower, sizeof(lower), "t/%s", path);
 	(void)snprintf(upper, sizeof(upper), "u%zu", n);
 	(void)snprintf(work, sizeof(work), "w%zu", n);
 	if ((mkdirat(stage, upper, 0755) < 0 || mkdirat(stage, work, 0755) < 0) && errno != EEXIST)
@@ -74,15 +80,18 @@ static int wrap_container(int stage)
 
 static int overlay_root(int stage)
 {
-	int r, mfd = overlay(stage, "", 0);
+	int r, mfd = overlay(stage, "", true, 0);
 
 	if (mfd != -ELOOP)
 		return mfd;
 	r = wrap_container(stage);
-	return r < 0 ? r : overlay(stage, "", 0);
+	return r < 0 ? r : overlay(stage, "", true, 0);
 }
 
-/* A mount of the tools' own, such as /usr: the container's directory is overlaid over it, too. */
+/*
+ * A mount of the tools' own, such as /usr, is overlaid as well: a bare clone of it could be made
+ * writable by root of a user namespace (tools_lock.h). A file that is mounted is left out.
+ */
 static int add_tools_mount(int stage, int viewfd, const char *path, size_t n)
 {
 	_cleanup_close_ int mfd = -1, at = -1, in_ctr = -1;
@@ -90,31 +99,19 @@ static int add_tools_mount(int stage, int viewfd, const char *path, size_t n)
 
 	(void)snprintf(sub, sizeof(sub), "c/%s", path);
 	in_ctr = mnt_open_nolink(stage, sub, O_PATH | O_DIRECTORY);
-	at = mnt_open_nolink(viewfd, path, O_PATH);
+	at = mnt_open_nolink(viewfd, path, O_PATH | O_DIRECTORY);
 	if (at < 0)
 		return at;
-	if (in_ctr >= 0) {
-		mfd = overlay(stage, path, n);
-	} else {
-		_cleanup_close_ int src = -1;
-
-		(void)snprintf(sub, sizeof(sub), "t/%s", path);
-		src = mnt_open_nolink(stage, sub, O_PATH);
-		mfd = src < 0 ? src : mnt_clone(src, false, MS_SLAVE);
-	}
+	mfd = overlay(stage, path, in_ctr >= 0, n);
 	return mfd < 0 ? mfd : mnt_attach(mfd, at);
 }
 
 static int attach_layers(int stage, int bare, struct tools *tools)
 {
-	int r = mnt_attach_at(bare, stage, "c");
+	_cleanup_close_ int t = mnt_open_nolink(stage, "t", O_PATH | O_DIRECTORY);
+	int r = t < 0 ? t : mnt_attach_at(bare, stage, "c");
 
-	if (!r)
-		r = mnt_attach_at(tools->mount[0].fd, stage, "t");
-	for (size_t i = 1; !r && i < tools->n; i++)
-		if (mnt_attach_at(tools->mount[i].fd, tools->mount[0].fd, tools->mount[i].path) < 0)
-			log_info("'/%s' of the tools tree is left out", tools->mount[i].path);
-	return r;
+	return r < 0 ? r : tools_attach(tools, t);
 }
 
 int union_build(int bare, struct tools *tools, int *ret_root, struct err *e)

@@ -70,3 +70,47 @@ unchanged()
 	runc_run web busybox
 	matches "$(cntr attach --view union "$TARGET" -- findmnt -no OPTIONS /)" 'nosuid,nodev'
 }
+
+@test "root of a user namespace cannot make the tools writable, nor uncover what is hidden of them" {
+	admin_run web
+	local how f
+	for how in 'mount -o remount,rw,bind /' 'mount --bind / /tmp && mount -o remount,rw,bind /tmp' \
+		'umount /run' 'mount -o remount,suid,dev,bind /' \
+		'unshare -Urm sh -c "mount -o remount,rw,bind /"'; do
+		[ "$(status attach_sh "$how")" != 0 ] || fail "it could: $how"
+	done
+	attach_sh 'mount -o remount,rw,bind /; touch /etc/dvs-owned' 2>/dev/null || :
+	f=0
+	[ ! -e /etc/dvs-owned ] || f=1
+	rm -f /etc/dvs-owned
+	same 0 "$f" "a file of the host's was written"
+}
+
+@test "union: root of a user namespace writes to no mount of the tools" {
+	need overlay_fd
+	bed_engine_up podman_uidmap
+	podman_uidmap_run web distroless
+	mkdir -p "$BED/own"
+	mount -t tmpfs own "$BED/own"
+	attach_sh true
+	cntr attach --view union "$TARGET" -- sh -c "touch '$BED/own/new' && test -e '$BED/own/new'"
+	local s=0
+	[ ! -e "$BED/own/new" ] || s=1
+	umount "$BED/own"
+	podman_uidmap_down
+	same 0 "$s" "a file of the host's was written"
+}
+
+@test "sockets of the host's daemons are not reached; links in /run are there" {
+	runc_run web busybox
+	ln -s /usr/bin /run/current-system
+	spawn /dev/null /usr/bin/python3 -c 'import socket, time
+s = socket.socket(socket.AF_UNIX); s.bind("/run/host.sock"); s.listen(); time.sleep(1000)'
+	local pid=$!
+	wait_for 5 test -S /run/host.sock
+	same 1 "$(status attach test -e /run/host.sock)"
+	same 1 "$(status cntr attach --rw "$TARGET" -- test -e /run/host.sock)"
+	same /usr/bin "$(attach readlink /run/current-system)"
+	kill -KILL "$pid"
+	rm /run/current-system /run/host.sock
+}
