@@ -124,12 +124,11 @@ int union_build(int bare, struct tools *tools, int *ret_root, struct err *e)
 	if (r < 0)
 		return err_set(e, -r, "staging the layers of the union: %s", err_str(r));
 	mfd = overlay_root(stage);
-	if (mfd ==
-	    -EINVAL) /* clone_private_mount(), as for all who copied a mount namespace without root */
+	if (mfd == -EINVAL) /* clone_private_mount(); also ovl_mount_dir(), before Linux 5.19 */
 		return err_set(e, EINVAL,
-			       "--view union cannot take the tools apart from the mounts below "
-			       "them, which are locked; use --view bind, or --tools with a "
-			       "directory without mounts");
+			       "--view union takes no tools with locked mounts below them, nor, "
+			       "before Linux 5.19, ones with mapped owners; use --view bind, or "
+			       "--tools with a directory without mounts");
 	if (mfd < 0)
 		return err_set(e, -mfd,
 			       "this kernel cannot overlay the container's root over the tools "
