@@ -11,6 +11,10 @@
 
 #include "cleanup.h"
 
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10U /* linux/memfd.h; the sysctl vm.memfd_noexec wants it */
+#endif
+
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 static int copy_into(int from, int to)
@@ -37,7 +41,9 @@ int sealed_self(char **argv, struct err *e)
 		(void)prctl(PR_SET_NAME, "cntr"); /* it was named after the descriptor */
 		return 0;
 	}
-	copy = memfd_create("cntr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	copy = memfd_create("cntr", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC); /* Linux 6.3 */
+	if (copy < 0 && errno == EINVAL)
+		copy = memfd_create("cntr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	r = copy < 0 ? -errno : copy_into(exe, copy);
 	if (r < 0)
 		return err_set(e, -r, "copying ourselves to memory: %s", err_str(r));

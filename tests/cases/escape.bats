@@ -114,3 +114,32 @@ s = socket.socket(socket.AF_UNIX); s.bind("/run/host.sock"); s.listen(); time.sl
 	kill -KILL "$pid"
 	rm /run/current-system /run/host.sock
 }
+
+# program_kept ATTACH...: a script of the container's whose interpreter is /proc/self/exe runs no program of the host's.
+program_kept()
+{
+	printf '#!/proc/self/exe\n' >"$BED/runc/web/rootfs/evil"
+	chmod 755 "$BED/runc/web/rootfs/evil"
+	spawn "$BED/evil.log" strace -f -qq -e trace=execve,execveat -o "$BED/evil.trace" "$CNTR" "$@"
+	wait $! || :
+	matches "$(<"$BED/evil.trace")" 'execveat\([0-9]+, "", .*AT_EMPTY_PATH'
+	matches "$(<"$BED/evil.trace")" 'execve\("[^"]*evil"'
+}
+
+@test "programs of the container are executed from a sealed copy of cntr only" {
+	runc_run web busybox
+	program_kept attach "$TARGET" -- /var/lib/cntr/evil
+	program_kept attach -w /var/lib/cntr "$TARGET" -- ./evil
+	program_kept attach -e PATH=/var/lib/cntr "$TARGET" -- evil
+	program_kept exec "$TARGET" -- /evil
+	need overlay_fd
+	program_kept attach --view union -e PATH=/ "$TARGET" -- evil
+}
+
+@test "a sealed copy runs where memory is not executable unless one asks" {
+	[ -e /proc/sys/vm/memfd_noexec ] || skip "memfd_noexec: this kernel has no such setting"
+	runc_run web busybox
+	# Of the bed's pid namespace, and stays within it.
+	echo 1 >/proc/sys/vm/memfd_noexec
+	same 0 "$(status cntr exec "$TARGET" -- /bin/true)"
+}

@@ -219,6 +219,16 @@ static int make_env(const struct attach *a, const char *shell, struct env *env, 
 	return r < 0 ? err_set(e, -r, "making the environment: %s", err_str(r)) : 0;
 }
 
+/* Can the command be a program of the container's, or of other tools than the host's? */
+static bool runs_foreign(const struct attach *a)
+{
+	for (size_t i = 0; i < a->run.nenv; i++)
+		if (!strncmp(a->run.env[i], "PATH=", strlen("PATH=")))
+			return true;
+	return !a->host || a->view.kind == VIEW_UNION ||
+	       (a->run.command && strchr(a->run.command[0], '/'));
+}
+
 static int attach(struct attach *a, int *ret_exit, struct err *e)
 {
 	_cleanup_env_ struct env env = { 0 };
@@ -227,7 +237,7 @@ static int attach(struct attach *a, int *ret_exit, struct err *e)
 	int r = base_dir(&a->view.base, e);
 
 	a->host = !a->tools || !strcmp(a->tools, "host");
-	if (!r && !a->host) /* other tools are other people's programs */
+	if (!r && runs_foreign(a))
 		r = sealed_self(cmd_argv, e);
 	if (!r)
 		r = run_open(&a->run, true, e);

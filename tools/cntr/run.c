@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "cmd.h"
 #include "log.h"
 #include "mnt.h"
+#include "sealed.h"
 
 static int add(const char **list, size_t *n, size_t max, const char *arg, const char *what,
 	       struct err *e)
@@ -117,6 +119,12 @@ static void say_filter(const struct run *r)
 			 "not know the command: they will fail");
 }
 
+/* May the container's root trace our child, which shows it /proc/PID/exe, before that is the command? */
+static bool is_traceable(const struct ns_cred *c)
+{
+	return !c->foreign && c->caps.bnd & UINT64_C(1) << CAP_SYS_PTRACE;
+}
+
 int run_open(struct run *r, bool ptrace, struct err *e)
 {
 	int ret = mnt_api_check(e);
@@ -134,6 +142,8 @@ int run_open(struct run *r, bool ptrace, struct err *e)
 			       r->ctr.name);
 	ret = target_open(r->ctr.pid, r->ctr.oci_config, r->privileged ? 0 : TARGET_RIGHTS, &r->t,
 			  e);
+	if (!ret && is_traceable(&r->t.cred))
+		ret = sealed_self(cmd_argv, e);
 	if (ret < 0)
 		return ret;
 	r->t.cred.privileged = r->privileged;
