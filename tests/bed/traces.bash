@@ -22,12 +22,13 @@ traces()
 	tree_state "/proc/$TPID/root/"
 }
 
-# Everything that runs the program under test: by what is executed, whatever it calls itself.
+# Everything that runs the program under test: by what is executed, itself or a sealed copy, whatever it calls itself.
 cntr_processes()
 {
-	local p
+	local p exe
 	for p in /proc/[0-9]*; do
-		if [ "$(readlink "$p/exe" 2>/dev/null)" = "$CNTR" ] && alive "${p#/proc/}"; then
+		exe=$(readlink "$p/exe" 2>/dev/null) || continue
+		if [[ $exe == "$CNTR" || $exe == /memfd:cntr* ]] && alive "${p#/proc/}"; then
 			tr '\0' ' ' <"$p/cmdline"
 			echo
 		fi
