@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,10 +21,10 @@
 #include "cleanup.h"
 #include "status.h"
 
-#define STOP_TIMEOUT_NS UINT64_C(300000000) /* a target that runs stops within microseconds */
-#define STOP_SPIN_NS    UINT64_C(100000)    /* a sleep, however short, takes more than these */
-#define NS_PER_SEC      UINT64_C(1000000000)
-#define TRACER_STACK    65536
+#define STOP_TIMEOUT_S 2 /* a target that runs stops within microseconds, if the machine has time */
+#define STOP_SPIN_NS   UINT64_C(20000) /* most have by then, and going to sleep takes as long */
+#define NS_PER_SEC     UINT64_C(1000000000)
+#define TRACER_STACK   65536
 
 /* What the child hands over: written by it, read after its end. */
 struct result {
@@ -46,45 +47,39 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec;
 }
 
-/* The next look: at once as long as there is hope, then after ever longer sleeps. */
-static void pause_between(uint64_t waited_ns, long *pause_ns)
+/* A stuck tracer ends by this: the signal's own effect, whatever the caller made of it. */
+static int end_after(time_t seconds)
 {
-	struct timespec t = { .tv_nsec = *pause_ns };
+	struct itimerval t = { .it_value = { .tv_sec = seconds } };
+	sigset_t set;
 
-	if (waited_ns < STOP_SPIN_NS) {
-		(void)sched_yield();
-		return;
-	}
-	(void)nanosleep(&t, NULL);
-	if (*pause_ns < 1000000)
-		*pause_ns *= 2;
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGALRM);
+	if (signal(SIGALRM, SIG_DFL) == SIG_ERR || sigprocmask(SIG_UNBLOCK, &set, NULL) < 0 ||
+	    setitimer(ITIMER_REAL, &t, NULL) < 0)
+		return -errno;
+	return 0;
 }
 
 /*
- * Wait until the tracee has stopped. Polled, for nothing else ends a wait after
- * a time. A signal may have been faster than our interrupt: it is then the
- * tracee's still, and *@ret_sig must be given back to it when it goes on.
+ * Wait until the tracee has stopped. A signal may have been faster than our interrupt: it is then
+ * the tracee's still, and *@ret_sig must be given back to it when it goes on.
  */
 static int wait_stop(pid_t pid, int *ret_sig)
 {
-	uint64_t start = now_ns();
-	long pause_ns = 1000;
+	uint64_t end = now_ns() + STOP_SPIN_NS;
+	int status;
+	pid_t r;
 
-	do {
-		int status;
-		pid_t r = waitpid(pid, &status, __WALL | WNOHANG);
-
-		if (r < 0)
-			return errno == ECHILD ? -ESRCH : -errno;
-		if (r == pid && !WIFSTOPPED(status))
-			return -ESRCH;
-		if (r == pid) {
-			*ret_sig = status >> 16 ? 0 : WSTOPSIG(status);
-			return 0;
-		}
-		pause_between(now_ns() - start, &pause_ns);
-	} while (now_ns() - start < STOP_TIMEOUT_NS);
-	return -EBUSY;
+	do
+		r = waitpid(pid, &status, __WALL | (now_ns() < end ? WNOHANG : 0));
+	while (!r || (r < 0 && errno == EINTR));
+	if (r < 0)
+		return errno == ECHILD ? -ESRCH : -errno;
+	if (!WIFSTOPPED(status))
+		return -ESRCH;
+	*ret_sig = status >> 16 ? 0 : WSTOPSIG(status);
+	return 0;
 }
 
 /* The kernel counts from the oldest filter (get_nth_filter()), whatever ptrace(2) says. */
@@ -123,6 +118,9 @@ static int trace(const struct pid_ref *p, struct result *res)
 	uint64_t start;
 	int r, sig = 0;
 
+	r = end_after(STOP_TIMEOUT_S);
+	if (r < 0)
+		return r;
 	res->step = "attach to it";
 	if (ptrace(PTRACE_SEIZE, p->pid, 0, 0) < 0)
 		return -errno;
@@ -176,6 +174,8 @@ static int run_tracer(struct tracer *t)
 	while (waitpid(child, &status, __WALL) < 0)
 		if (errno != EINTR)
 			return -errno;
+	if (WIFSIGNALED(status))
+		return WTERMSIG(status) == SIGALRM ? -EBUSY : -EIO;
 	return t->res.r;
 }
 
