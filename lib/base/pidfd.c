@@ -2,6 +2,7 @@
 #include "pidfd.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,11 +21,19 @@ int pidfd_signal(int pidfd, int sig)
 	return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 0;
 }
 
-bool pid_alive(const struct pid_ref *p)
+/* As a zombie at least, so that nobody else has its number. */
+static bool is_there(const struct pid_ref *p)
 {
 	int r = pidfd_signal(p->pidfd, 0);
 
 	return !r || r == -EPERM;
+}
+
+bool pid_alive(const struct pid_ref *p)
+{
+	struct pollfd pfd = { .fd = p->pidfd, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) == 0;
 }
 
 void pid_close(struct pid_ref *p)
@@ -48,7 +57,7 @@ int pid_open(pid_t pid, struct pid_ref *ret, struct err *e)
 			       err_str(p.pidfd));
 	(void)snprintf(path, sizeof(path), "/proc/%d", pid);
 	p.procfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (p.procfd < 0 || !pid_alive(&p))
+	if (p.procfd < 0 || !is_there(&p))
 		return err_set(e, ESRCH, "process %d has just ended", pid);
 	*ret = p;
 	p = (struct pid_ref)PID_REF_INIT;

@@ -30,6 +30,7 @@ int pid_open(pid_t pid, struct pid_ref *ret, struct err *e) _must_check_;
 void pid_close(struct pid_ref *p);
 #define _cleanup_pid_ _cleanup_(pid_close)
 
+/* Has it not ended? A zombie has. */
 bool pid_alive(const struct pid_ref *p);
 
 /* Thin wrappers, for C libraries without them. -errno on failure. */

@@ -134,6 +134,10 @@ static int become_inner_root(const struct child *ch, struct err *e)
 	uid_t uid = proc_idmap_out(&cred->uid_map, 0, &out) < 0 ? cred->uid : 0;
 	gid_t gid = proc_idmap_out(&cred->gid_map, 0, &out) < 0 ? cred->gid : 0;
 
+	if (ch->c->s->view && (uid == (uid_t)-1 || gid == (gid_t)-1))
+		return err_set(e, ERANGE,
+			       "the container's user namespace has no ids, so that no file can be "
+			       "made in it; 'cntr exec' may do");
 	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return err_set(e, errno, "becoming root of the container's user namespace: %s",
 			       err_str(errno));

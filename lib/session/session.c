@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +15,8 @@
 #include "cleanup.h"
 #include "io.h"
 #include "log.h"
+
+#define END_WAIT_MS 50
 
 /* What the caller knows of the running command. */
 struct running {
@@ -169,6 +172,19 @@ static void sweep(const struct session *s, const struct running *run)
 		guard_sweep(mark, run->proc);
 }
 
+/*
+ * The end of a pid namespace kills our child, or lets no new one in. Its init, for which that
+ * is the last thing to do, waits until we have reaped ours.
+ */
+static void explain_end(const struct target *t, int r, struct err *e)
+{
+	struct pollfd pfd = { .fd = t->ref.pidfd, .events = POLLIN };
+
+	if (r == -ECHILD || r == -ENOMEM)
+		(void)poll(&pfd, 1, END_WAIT_MS);
+	(void)!target_check(t, e);
+}
+
 int session_run(const struct session *s, int *ret_exit, struct err *e)
 {
 	_cleanup_(running_close) struct running run = RUNNING_INIT;
@@ -184,6 +200,8 @@ int session_run(const struct session *s, int *ret_exit, struct err *e)
 		(void)pidfd_signal(run.pidfd, SIGKILL);
 		(void)waitpid(run.pid, NULL, 0);
 	}
+	if (r < 0 && *ret_exit == PTY_EXIT_FAILED)
+		explain_end(s->target, r, e);
 	sweep(s, &run);
 	if (run.helper > 0) {
 		(void)kill(run.helper, SIGKILL);

@@ -98,7 +98,7 @@ static int open_cgroups(struct target *t, int flags, struct err *e)
 	int r = cgroup_dirs_read(t->ref.procfd, &t->cgroups, e);
 
 	if (r < 0)
-		return r;
+		return r == -ESRCH ? denied(t, r, "the cgroups", e) : r;
 	if (!(flags & TARGET_PAUSED) && cgroup_dirs_frozen(&t->cgroups))
 		return err_set(e, EBUSY,
 			       "the container is paused; whatever joined it would stop as well: "
@@ -148,7 +148,7 @@ int target_open(pid_t pid, const char *oci_config, int flags, struct target *ret
 		return r;
 	r = ns_set_open(&t.ref, &t.ns, e);
 	if (r < 0)
-		return r == -EACCES || r == -EPERM ? denied(&t, r, "the namespaces", e) : r;
+		return denied(&t, r, "the namespaces", e);
 	r = open_cgroups(&t, flags, e);
 	if (!r)
 		r = ns_cred_read(&t.ref, &t.cred, e);

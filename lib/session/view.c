@@ -184,9 +184,16 @@ static bool can_pivot(const struct view_opts *opts, const struct tools *tools, i
 static int take_root(const struct view_opts *opts, const struct tools *tools, int rootfd,
 		     struct view_parts *p, struct err *e)
 {
+	struct stat st;
+
 	if (can_pivot(opts, tools, rootfd))
 		return 0;
+	if (fstat(rootfd, &st) == 0 && !st.st_nlink)
+		return err_set(e, ENOENT, "the container's root directory has been deleted");
 	p->root = mnt_clone(rootfd, true, MS_SLAVE); /* its mounts reach us, ours never it */
+	if (p->root == -EINVAL)
+		return err_set(e, EINVAL,
+			       "the container's root is not mounted any more; 'cntr exec' may do");
 	if (p->root < 0)
 		return err_set(e, -p->root, "cloning the container's tree: %s", err_str(p->root));
 	if (opts->kind != VIEW_UNION)

@@ -15,6 +15,7 @@
 #include "io.h"
 #include "log.h"
 #include "mnt.h"
+#include "mountinfo.h"
 #include "run.h"
 #include "sealed.h"
 
@@ -76,6 +77,7 @@ static int parse(struct attach *a, struct opt_parser *p, struct err *e)
 
 static int base_dir(const char **ret, struct err *e)
 {
+	static const char *const own[] = { "/dev", "/proc", "/sys", "/tmp" };
 	const char *base = getenv("CNTR_BASE_DIR");
 
 	if (!base || !*base)
@@ -86,6 +88,12 @@ static int base_dir(const char **ret, struct err *e)
 			       "CNTR_BASE_DIR must be an absolute path below /, without '.', '..' "
 			       "and '//', not '%.100s'",
 			       base);
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (path_below(base, own[i]))
+			return err_set(e, EINVAL,
+				       "CNTR_BASE_DIR cannot be in %s, which is the session's own: "
+				       "'%.100s'",
+				       own[i], base);
 	*ret = base;
 	return 0;
 }

@@ -148,6 +148,10 @@ int run_open(struct run *r, bool ptrace, struct err *e)
 		return ret;
 	r->t.cred.privileged = r->privileged;
 	ret = settle_user(r, e);
+	if (!ret && r->t.cred.unmapped)
+		ret = err_set(e, ERANGE,
+			      "the container's user has no id in its own user namespace; name "
+			      "another one with --user");
 	if (!ret)
 		ret = settle_caps(r, ptrace, e);
 	if (!ret && !r->privileged)
