@@ -230,6 +230,11 @@ int ns_cred_set_user(struct ns_cred *c, const struct ns_user *u, struct err *e)
 	return 0;
 }
 
+bool ns_cred_may_trace(const struct ns_cred *c)
+{
+	return !c->foreign && c->caps.bnd & UINT64_C(1) << CAP_SYS_PTRACE;
+}
+
 uint64_t ns_caps_all(void)
 {
 	int n = cap_max_bits();

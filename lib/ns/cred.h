@@ -134,6 +134,9 @@ int ns_cred_set_user(struct ns_cred *c, const struct ns_user *u, struct err *e) 
 int ns_cred_add_caps(struct ns_cred *c, const char *names, struct err *e) _must_check_;
 int ns_cred_drop_caps(struct ns_cred *c, const char *names, struct err *e) _must_check_;
 
+/* May root of the container trace a process of ours that still has the caller's rights? */
+bool ns_cred_may_trace(const struct ns_cred *c);
+
 /* All capabilities that this kernel knows, as a set. */
 uint64_t ns_caps_all(void);
 #define NS_CAP_NAME_MAX 64

@@ -503,6 +503,18 @@ static void test_cap_name(void **state)
 	assert_true(ns_caps_all() & 1 << 19);
 }
 
+static void test_may_trace(void **state)
+{
+	struct ns_cred c = { .caps.bnd = 1 << 19 };
+
+	(void)state;
+	assert_true(ns_cred_may_trace(&c));
+	c.foreign = true; /* it counts in the other user namespace only */
+	assert_false(ns_cred_may_trace(&c));
+	c = (struct ns_cred){ .caps.bnd = ~UINT64_C(0) ^ 1 << 19 };
+	assert_false(ns_cred_may_trace(&c));
+}
+
 static void test_set_user(void **state)
 {
 	static struct ns_user u = { .uid = 5, .gid = 6, .groups = { 1, 99, 2 }, .ngroups = 3 };
@@ -565,7 +577,8 @@ int main(void)
 		cmocka_unit_test(test_idmap_bad),   cmocka_unit_test(test_passwd),
 		cmocka_unit_test(test_passwd_long), cmocka_unit_test(test_user),
 		cmocka_unit_test(test_caps),        cmocka_unit_test(test_cap_name),
-		cmocka_unit_test(test_set_user),    cmocka_unit_test(test_report),
+		cmocka_unit_test(test_may_trace),   cmocka_unit_test(test_set_user),
+		cmocka_unit_test(test_report),
 	};
 
 	return cmocka_run_group_tests_name("rights", tests, NULL, NULL);

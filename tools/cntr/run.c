@@ -2,7 +2,6 @@
 #include "run.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -119,12 +118,6 @@ static void say_filter(const struct run *r)
 			 "not know the command: they will fail");
 }
 
-/* May the container's root trace our child, which shows it /proc/PID/exe, before that is the command? */
-static bool is_traceable(const struct ns_cred *c)
-{
-	return !c->foreign && c->caps.bnd & UINT64_C(1) << CAP_SYS_PTRACE;
-}
-
 int run_open(struct run *r, bool ptrace, struct err *e)
 {
 	int ret = mnt_api_check(e);
@@ -142,7 +135,8 @@ int run_open(struct run *r, bool ptrace, struct err *e)
 			       r->ctr.name);
 	ret = target_open(r->ctr.pid, r->ctr.oci_config, r->privileged ? 0 : TARGET_RIGHTS, &r->t,
 			  e);
-	if (!ret && is_traceable(&r->t.cred))
+	/* /proc/PID/exe shows our child to whoever may trace it, before it is the command */
+	if (!ret && ns_cred_may_trace(&r->t.cred))
 		ret = sealed_self(cmd_argv, e);
 	if (ret < 0)
 		return ret;
