@@ -27,8 +27,6 @@
 /* Joined before the user namespace, by a caller who may. */
 #define CLONE_OUTER (CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWTIME | CLONE_NEWCGROUP)
 
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 /* What the child gathers on its way. Plain process memory: execve() or _exit() frees it. */
 struct child {
 	const struct child_ctx *c;
@@ -269,7 +267,7 @@ static int find_command(struct child *ch, char program[PATH_MAX], struct err *e)
 {
 	const struct session *s = ch->c->s;
 	const char *path = env_get(s->env, "PATH");
-	int r = session_find_program(s->argv[0], path ? path : DEFAULT_PATH, program);
+	int r = session_find_program(s->argv[0], path ? path : ENV_DEFAULT_PATH, program);
 
 	if (!r)
 		return 0;

@@ -11,6 +11,9 @@
 
 #define ENV_SIZE_MAX (2U << 20) /* bytes taken from a container's environment */
 
+/* Where programs are looked for if nothing else is said. */
+#define ENV_DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 struct env {
 	char **v; /* ends with NULL; each string ours */
 	size_t n, room;

@@ -19,8 +19,7 @@
 #include "run.h"
 #include "sealed.h"
 
-#define BASE_DIR     "/var/lib/cntr"
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define BASE_DIR "/var/lib/cntr"
 
 enum {
 	OPT_TOOLS = RUN_OWN,
@@ -205,7 +204,7 @@ static int make_env(const struct attach *a, const char *shell, struct env *env, 
 	int r = env_add_block(env, a->run.t.environ, a->run.t.environ_len);
 
 	ctr_path = env_get(env, "PATH");
-	path = path && *path ? path : DEFAULT_PATH;
+	path = path && *path ? path : ENV_DEFAULT_PATH;
 	if (!r && a->view.kind == VIEW_UNION && ctr_path && *ctr_path) {
 		if (asprintf(&joined, "%s:%s", ctr_path, path) < 0) {
 			joined = NULL;

@@ -7,8 +7,6 @@
 #include "run.h"
 #include "sealed.h"
 
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 const struct opt cmd_exec_opts[] = { RUN_OPTS, { 0 } };
 
 static int parse(struct run *r, struct opt_parser *p, struct err *e)
@@ -28,7 +26,7 @@ static int make_env(const struct run *r, struct env *env, struct err *e)
 	int ret = env_add_block(env, r->t.environ, r->t.environ_len);
 
 	if (!ret && !env_get(env, "PATH"))
-		ret = env_set(env, "PATH", DEFAULT_PATH);
+		ret = env_set(env, "PATH", ENV_DEFAULT_PATH);
 	if (!ret && term)
 		ret = env_set(env, "TERM", term);
 	if (!ret && (r->user || !env_get(env, "HOME")))
