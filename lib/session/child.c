@@ -184,7 +184,8 @@ static int enter_root(struct child *ch, struct err *e)
 	int rootfd = ch->c->s->target->rootfd;
 
 	if (fchdir(rootfd) < 0 || chroot(".") < 0)
-		return err_set(e, errno, "entering the container's root: %s", err_str(errno));
+		return err_set(e, errno, "entering the container's root: %s%s", err_str(errno),
+			       errno == EPERM ? "; it takes root" : "");
 	ch->pts = mnt_open_nolink(rootfd, "dev/pts", O_PATH | O_DIRECTORY);
 	return 0;
 }

@@ -98,7 +98,7 @@ static int open_cgroups(struct target *t, int flags, struct err *e)
 	int r = cgroup_dirs_read(t->ref.procfd, &t->cgroups, e);
 
 	if (r < 0)
-		return r == -ESRCH ? denied(t, r, "the cgroups", e) : r;
+		return r;
 	if (!(flags & TARGET_PAUSED) && cgroup_dirs_frozen(&t->cgroups))
 		return err_set(e, EBUSY,
 			       "the container is paused; whatever joined it would stop as well: "
@@ -156,6 +156,8 @@ int target_open(pid_t pid, const char *oci_config, int flags, struct target *ret
 		r = read_filter(&t, oci_config, e);
 	if (!r)
 		r = target_check(&t, e);
+	if (r == -ESRCH)
+		return denied(&t, r, NULL, e);
 	if (r < 0)
 		return r;
 	*ret = t;
