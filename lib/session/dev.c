@@ -90,16 +90,6 @@ void dev_take_container(struct dev_parts *p, int rootfd)
 	p->mqueue = take_dir(rootfd, "dev/mqueue", MQUEUE_MAGIC);
 }
 
-void dev_parts_close(struct dev_parts *p)
-{
-	for (size_t i = 0; i < DEV_NODES; i++)
-		closep(&p->node[i]);
-	closep(&p->shm);
-	closep(&p->mqueue);
-	closep(&p->container);
-	*p = (struct dev_parts)DEV_PARTS_INIT;
-}
-
 static int add_nodes(const struct dev_parts *p, int dev)
 {
 	for (size_t i = 0; i < DEV_NODES; i++) {

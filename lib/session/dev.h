@@ -33,7 +33,6 @@ struct dev_parts {
 int dev_take_nodes(struct dev_parts *p, struct err *e) _must_check_;
 /* Take what is the container's, below its root @rootfd, in its mount namespace. */
 void dev_take_container(struct dev_parts *p, int rootfd);
-void dev_parts_close(struct dev_parts *p);
 
 /*
  * dev_build() - Mount it on "dev" below @viewfd.

@@ -173,15 +173,14 @@ static void sweep(const struct session *s, const struct running *run)
 }
 
 /*
- * The end of a pid namespace kills our child, or lets no new one in. Its init, for which that
- * is the last thing to do, waits until we have reaped ours.
+ * A container that ends kills our child, lets no new one in, or has no mounts any more. Its
+ * init, for which that is the last thing to do, waits until we have reaped ours.
  */
-static void explain_end(const struct target *t, int r, struct err *e)
+static void explain_end(const struct target *t, struct err *e)
 {
 	struct pollfd pfd = { .fd = t->ref.pidfd, .events = POLLIN };
 
-	if (r == -ECHILD || r == -ENOMEM)
-		(void)poll(&pfd, 1, END_WAIT_MS);
+	(void)poll(&pfd, 1, END_WAIT_MS);
 	(void)!target_check(t, e);
 }
 
@@ -201,7 +200,7 @@ int session_run(const struct session *s, int *ret_exit, struct err *e)
 		(void)waitpid(run.pid, NULL, 0);
 	}
 	if (r < 0 && *ret_exit == PTY_EXIT_FAILED)
-		explain_end(s->target, r, e);
+		explain_end(s->target, e);
 	sweep(s, &run);
 	if (run.helper > 0) {
 		(void)kill(run.helper, SIGKILL);

@@ -72,7 +72,7 @@ static int check_kind(const struct target *t, struct err *e)
 	return 0;
 }
 
-static int open_files(struct target *t, struct err *e)
+static int open_files(struct target *t, int flags, struct err *e)
 {
 	int r;
 
@@ -86,11 +86,13 @@ static int open_files(struct target *t, struct err *e)
 	r = io_read_at(t->ref.procfd, "environ", ENV_SIZE_MAX, &t->environ, &t->environ_len);
 	if (r < 0)
 		return denied(t, r, "the environment", e);
+	if (!(flags & TARGET_MOUNTS))
+		return 0;
 	r = io_read_at(t->ref.procfd, "mountinfo", MOUNTINFO_SIZE_MAX, &t->mountinfo,
 		       &t->mountinfo_len);
-	if (r < 0)
-		return denied(t, r, "the mounts", e);
-	return 0;
+	if (r == -EINVAL) /* it has left its mount namespace: it is exiting */
+		r = -ESRCH;
+	return r < 0 ? denied(t, r, "the mounts", e) : 0;
 }
 
 static int open_cgroups(struct target *t, int flags, struct err *e)
@@ -143,7 +145,7 @@ int target_open(pid_t pid, const char *oci_config, int flags, struct target *ret
 	if (!r)
 		r = check_kind(&t, e);
 	if (!r)
-		r = open_files(&t, e);
+		r = open_files(&t, flags, e);
 	if (r < 0)
 		return r;
 	r = ns_set_open(&t.ref, &t.ns, e);

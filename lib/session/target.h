@@ -44,7 +44,7 @@ struct target {
 	char filter_why[ERR_MSG_MAX]; /* why it is unknown */
 	char *environ;
 	size_t environ_len;
-	char *mountinfo;
+	char *mountinfo; /* with TARGET_MOUNTS */
 	size_t mountinfo_len;
 };
 
@@ -56,6 +56,8 @@ struct target {
 enum {
 	TARGET_RIGHTS = 1 << 0, /* read the filter too: it stands still for some microseconds */
 	TARGET_PAUSED = 1 << 1, /* a paused one will do: nothing is going to join it */
+	TARGET_MOUNTS =
+		1 << 2, /* its mount table too: a second, if a container has 10,000 mounts */
 };
 
 /*

@@ -42,19 +42,6 @@ static const struct etc_file {
 static const char *const proc_readonly[] = { "bus", "fs", "irq", "sys", "sysrq-trigger" };
 static const char *const proc_masked[] = { "kcore", "keys", "timer_list", "sched_debug", "kmsg" };
 
-void view_parts_close(struct view_parts *p)
-{
-	closep(&p->root);
-	closep(&p->bare);
-	closep(&p->proc);
-	closep(&p->sys);
-	for (size_t i = 0; i < VIEW_ETC_FILES; i++)
-		closep(&p->etc[i]);
-	free(p->mountinfo);
-	dev_parts_close(&p->dev);
-	*p = (struct view_parts)VIEW_PARTS_INIT;
-}
-
 /* Is @fd the root of a procfs of the pid namespace that we are in? */
 static bool is_our_proc(int fd)
 {

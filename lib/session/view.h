@@ -55,13 +55,14 @@ struct view_opts {
 
 #define VIEW_ETC_FILES 6
 
+/* Of a process that ends in execve() or _exit(), which closes them. */
 struct view_parts {
 	int root;      /* the container's tree, recursive; -1: pivot_root(2) puts it there */
 	int bare;      /* its root mount alone, for the union, or -1 */
 	int proc, sys; /* or -1 */
 	bool own_proc; /* proc is a fresh mount, without the masks of an engine */
 	int etc[VIEW_ETC_FILES]; /* or -1 */
-	char *mountinfo;         /* of the container, as its first process sees it */
+	char *mountinfo;         /* of the container, as its first process sees it; borrowed */
 	size_t mountinfo_len;
 	struct dev_parts dev;
 };
@@ -87,7 +88,6 @@ void view_prepare(const struct view_opts *opts, int rootfd, struct view_parts *p
  */
 int view_collect(const struct view_opts *opts, const struct tools *tools, int rootfd,
 		 struct view_parts *p, struct err *e) _must_check_;
-void view_parts_close(struct view_parts *p);
 
 /*
  * view_build() - Put the view together and enter it.

@@ -244,6 +244,7 @@ static int attach(struct attach *a, int *ret_exit, struct err *e)
 	int r = base_dir(&a->view.base, e);
 
 	a->host = !a->tools || !strcmp(a->tools, "host");
+	a->run.mounts = a->view.kind == VIEW_UNION;
 	if (!r && runs_foreign(a))
 		r = sealed_self(cmd_argv, e);
 	if (!r)

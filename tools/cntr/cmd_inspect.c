@@ -336,7 +336,8 @@ static int inspect(const char *name, bool json, struct err *e)
 	ctr_env_init(&env);
 	r = ctr_resolve(&env, name, &c, e);
 	if (!r)
-		r = target_open(c.pid, c.oci_config, TARGET_RIGHTS | TARGET_PAUSED, &t, e);
+		r = target_open(c.pid, c.oci_config, TARGET_RIGHTS | TARGET_PAUSED | TARGET_MOUNTS,
+				&t, e);
 	if (r < 0)
 		return r;
 	o = container_json(&c, &t);

@@ -120,7 +120,7 @@ static void say_filter(const struct run *r)
 
 int run_open(struct run *r, bool ptrace, struct err *e)
 {
-	int ret = mnt_api_check(e);
+	int flags, ret = mnt_api_check(e);
 
 	if (ret < 0)
 		return ret;
@@ -133,8 +133,8 @@ int run_open(struct run *r, bool ptrace, struct err *e)
 			       "container '%s' is paused; whatever joined it would stop as well: "
 			       "unpause it first",
 			       r->ctr.name);
-	ret = target_open(r->ctr.pid, r->ctr.oci_config, r->privileged ? 0 : TARGET_RIGHTS, &r->t,
-			  e);
+	flags = (r->privileged ? 0 : TARGET_RIGHTS) | (r->mounts ? TARGET_MOUNTS : 0);
+	ret = target_open(r->ctr.pid, r->ctr.oci_config, flags, &r->t, e);
 	/* /proc/PID/exe shows our child to whoever may trace it, before it is the command */
 	if (!ret && ns_cred_may_trace(&r->t.cred))
 		ret = sealed_self(cmd_argv, e);

@@ -47,6 +47,7 @@ struct run {
 	size_t ncap_add, ncap_drop, nenv;
 	enum pty_mode tty;
 	bool privileged;
+	bool mounts; /* the container's mount table is needed */
 
 	/* made by run_open() */
 	struct ctr_env ctr_env;
