@@ -51,7 +51,8 @@ static void test_hooks(void **state)
 	static const char block[] =
 		"LD_PRELOAD=/x\0LD_LIBRARY_PATH=/y\0BASH_ENV=/e\0PYTHONSTARTUP=/p\0PERL5OPT=-Mx\0"
 		"PROMPT_COMMAND=id\0BASH_FUNC_ls%%=() { id; }\0LDAP=kept\0MYLD_PRELOAD=kept\0"
-		"PYTHO=kept\0APP=kept";
+		"XDG_CONFIG_HOME=/c\0AWKLIBPATH=/a\0MAKEFILES=/m\0FZF_DEFAULT_COMMAND=id\0LESSKEYIN=/l\0"
+		"PYTHO=kept\0APP=kept\0VIMS=kept";
 	struct env env = { 0 };
 
 	(void)state;
@@ -59,7 +60,7 @@ static void test_hooks(void **state)
 	env_drop_hooks(&env);
 	for (size_t i = 0; i < env.n; i++)
 		assert_non_null(strstr(env.v[i], "=kept"));
-	assert_int_equal(env.n, 4);
+	assert_int_equal(env.n, 5);
 	env_fini(&env);
 }
 
