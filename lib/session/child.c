@@ -209,7 +209,8 @@ static int report_ready(struct child *ch, int mntns, int master, struct err *e)
 	struct child_msg msg = { .kind = CHILD_READY,
 				 .report = ch->report,
 				 .owners_unmapped = ch->tools.owners_unmapped };
-	int fds[3] = { mntns, proc >= 0 ? proc : ch->c->proc, master };
+	bool empty = ch->c->s->view && ch->parts.proc < 0; /* none could be had */
+	int fds[3] = { mntns, proc < 0 || empty ? ch->c->proc : proc, master };
 	int r = io_send_fds(ch->c->sock, &msg, sizeof(msg), fds, master < 0 ? 2 : 3);
 
 	return r < 0 ? err_set(e, -r, "reporting to the parent: %s", err_str(r)) : 0;

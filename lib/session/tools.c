@@ -26,8 +26,17 @@ static const char *const skipped_types[] = {
 	"rpc_pipefs", "securityfs",  "selinuxfs", "sysfs",    "tracefs",
 };
 
-/* Replaced by the container's, or by our own. */
-static const char *const skipped_dirs[] = { "proc", "sys", "dev", "run" };
+/* Replaced by the container's, or by our own; and what engines mount for each of their containers. */
+static const char *const skipped_dirs[] = {
+	"proc",
+	"sys",
+	"dev",
+	"run",
+	"var/lib/docker",
+	"var/lib/containers",
+	"var/lib/containerd",
+	"var/lib/kubelet",
+};
 
 #define RUN_LINKS_MAX 64
 

@@ -143,3 +143,12 @@ program_kept()
 	echo 1 >/proc/sys/vm/memfd_noexec
 	same 0 "$(status cntr exec "$TARGET" -- /bin/true)"
 }
+
+@test "what engines keep mounted for other containers is not among the tools" {
+	runc_run web busybox
+	mkdir -p /var/lib/docker/secrets
+	mount -t tmpfs x /var/lib/docker/secrets
+	echo secret >/var/lib/docker/secrets/key
+	same 1 "$(status attach test -e /var/lib/docker/secrets/key)"
+	umount /var/lib/docker/secrets
+}
