@@ -209,9 +209,12 @@ static int report_ready(struct child *ch, int mntns, int master, struct err *e)
 	struct child_msg msg = { .kind = CHILD_READY,
 				 .report = ch->report,
 				 .owners_unmapped = ch->tools.owners_unmapped };
-	bool empty = ch->c->s->view && ch->parts.proc < 0; /* none could be had */
-	int fds[3] = { mntns, proc < 0 || empty ? ch->c->proc : proc, master };
-	int r = io_send_fds(ch->c->sock, &msg, sizeof(msg), fds, master < 0 ? 2 : 3);
+	bool none = proc < 0 || (ch->c->s->view && ch->parts.proc < 0); /* could be had */
+	int fds[3] = { mntns, none ? ch->c->proc : proc, master };
+	int r;
+
+	msg.pid = none ? 0 : getpid();
+	r = io_send_fds(ch->c->sock, &msg, sizeof(msg), fds, master < 0 ? 2 : 3);
 
 	return r < 0 ? err_set(e, -r, "reporting to the parent: %s", err_str(r)) : 0;
 }
@@ -424,7 +427,7 @@ _Noreturn void child_helper(const struct child_ctx *c)
 {
 	struct child ch = { .c = c, .rootfd = c->s->target->rootfd, .parts = VIEW_PARTS_INIT };
 	struct child_msg msg = { .kind = CHILD_BORN };
-	struct guard_mark mark = { .mntns = -1 };
+	struct guard_mark mark = { .mntns = -1, .either = true };
 	struct err e = { 0 };
 	bool in_v2 = c->s->target->join.v2 >= 0;
 	int pidfd = -1;
@@ -445,6 +448,7 @@ _Noreturn void child_helper(const struct child_ctx *c)
 	}
 	(void)!io_send_fds(c->sock, &msg, sizeof(msg), &pidfd, 1);
 	if (!c->s->view)
-		mark = (struct guard_mark){ c->s->target->ns.fd[NS_MNT], msg.pid };
+		mark = (struct guard_mark){ .mntns = c->s->target->ns.fd[NS_MNT] };
+	mark.session = msg.pid;
 	guard_run(c->guarded, c->parent, mark, c->s->main_argv);
 }

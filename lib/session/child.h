@@ -12,7 +12,7 @@ struct child_msg {
 		CHILD_READY, /* of the child: the mount namespace and, if there is one, the master */
 		CHILD_FAILED, /* of either: why */
 	} kind;
-	pid_t pid;
+	pid_t pid; /* CHILD_BORN: as the host sees it; CHILD_READY: as its /proc shows it, or 0 */
 	int exit_code;
 	struct err err;
 	struct ns_cred_report report;

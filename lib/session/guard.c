@@ -31,33 +31,35 @@ static pid_t session_of(int procfd)
 	_cleanup_free_ char *text = NULL;
 	const char *p;
 	int session;
+	char state;
 
 	if (io_read_at(procfd, "stat", 4096, &text, NULL) < 0)
 		return -1;
 	p = strrchr(text, ')');
-	if (!p || sscanf(p, ") %*c %*d %*d %d", &session) != 1)
-		return -1;
+	if (!p || sscanf(p, ") %c %*d %*d %d", &state, &session) != 2 || state == 'Z')
+		return -1; /* what has ended waits for its parent, and cannot be ended again */
 	return session;
 }
 
-static bool is_marked(int procfd, ino_t mntns, pid_t session)
+static bool is_marked(int procfd, const struct guard_mark *mark, ino_t mntns)
 {
 	struct stat st;
+	bool in_ns = fstatat(procfd, "ns/mnt", &st, 0) == 0 && st.st_ino == mntns;
 
-	if (fstatat(procfd, "ns/mnt", &st, 0) < 0 || st.st_ino != mntns)
-		return false;
-	return !session || session_of(procfd) == session;
+	if (in_ns == mark->either)
+		return in_ns;
+	return session_of(procfd) == mark->session;
 }
 
 /* A /proc/PID directory stands for its process: it is looked at and killed through one descriptor. */
-static bool end_if_marked(int proc, const char *pid, ino_t mntns, pid_t session)
+static bool end_if_marked(int proc, const char *pid, const struct guard_mark *mark, ino_t mntns)
 {
 	_cleanup_close_ int procfd = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return procfd >= 0 && is_marked(procfd, mntns, session) && !pidfd_signal(procfd, SIGKILL);
+	return procfd >= 0 && is_marked(procfd, mark, mntns) && !pidfd_signal(procfd, SIGKILL);
 }
 
-static size_t sweep_once(DIR *dir, ino_t mntns, pid_t session)
+static size_t sweep_once(DIR *dir, const struct guard_mark *mark, ino_t mntns)
 {
 	size_t found = 0;
 	struct dirent *d;
@@ -65,7 +67,7 @@ static size_t sweep_once(DIR *dir, ino_t mntns, pid_t session)
 	rewinddir(dir);
 	while ((d = readdir(dir)))
 		if (d->d_name[0] >= '1' && d->d_name[0] <= '9')
-			found += end_if_marked(dirfd(dir), d->d_name, mntns, session);
+			found += end_if_marked(dirfd(dir), d->d_name, mark, mntns);
 	return found;
 }
 
@@ -80,7 +82,7 @@ void guard_sweep(struct guard_mark mark, int proc)
 		return;
 	(void)take_fd(&fd);
 	for (int i = 0; i < SWEEPS_MAX; i++) {
-		if (!sweep_once(dir, st.st_ino, mark.session))
+		if (!sweep_once(dir, &mark, st.st_ino))
 			return;
 		(void)nanosleep(&gap, NULL);
 	}

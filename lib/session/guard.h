@@ -9,20 +9,23 @@
  * command stays as its guard: it outlives a SIGKILL to the caller, watches the
  * caller's pidfd and then ends the processes of the session. Which they are? With a view of our own:
  * all of its mount namespace, of which the child sends a descriptor before it becomes the
- * command; the guard holds it, so that its number cannot come to mean another. Without one (cntr exec)
- * those of the command's terminal session within the container's mount namespace.
+ * command; the guard holds it, so that its number cannot come to mean another. And all of the
+ * command's terminal session, for a process may have made a mount namespace of its own. Without a view
+ * (cntr exec) those of the terminal session within the container's mount namespace.
  * The command itself has the caller as its parent, and a death signal.
  */
 #ifndef SESSION_GUARD_H
 #define SESSION_GUARD_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "err.h"
 
 struct guard_mark {
 	int mntns;     /* a descriptor of the mount namespace */
-	pid_t session; /* as the host sees it; 0: all processes of the namespace */
+	pid_t session; /* as the procfs shows it in which they are looked for */
+	bool either;   /* of the namespace or of the session; else of both */
 };
 
 /*

@@ -22,6 +22,7 @@
 struct running {
 	pid_t helper;
 	pid_t pid;
+	pid_t session; /* its terminal session, as @proc shows it */
 	int pidfd;
 	int mntns;
 	int proc;   /* the /proc of its view */
@@ -68,6 +69,7 @@ static int take_message(const struct session *s, const struct child_msg *msg, in
 		return 0;
 	}
 	if (msg->kind == CHILD_READY && nfds >= 2) {
+		run->session = msg->pid;
 		run->mntns = fds[0];
 		run->proc = fds[1];
 		run->master = nfds == 3 ? fds[2] : -1;
@@ -166,7 +168,9 @@ static int start(const struct session *s, struct running *run, int *ret_exit, st
 
 static void sweep(const struct session *s, const struct running *run)
 {
-	struct guard_mark mark = { .mntns = run->mntns };
+	struct guard_mark mark = { .mntns = run->mntns,
+				   .session = run->session ? run->session : run->pid,
+				   .either = true };
 
 	if (s->view && run->mntns >= 0)
 		guard_sweep(mark, run->proc);

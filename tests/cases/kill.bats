@@ -87,6 +87,18 @@ killed_after()
 	no_traces "$before" 3
 }
 
+@test "killed when a child has made a mount namespace of its own" {
+	attach_start --privileged -- sh -c 'unshare -m sleep 86052 & wait'
+	wait_for 5 find_process 'sleep 86052' >/dev/null
+	kill -KILL "$CPID"
+	no_traces "$before" 3
+}
+
+@test "traces: a command that ends takes along a child with a mount namespace of its own" {
+	cntr attach --privileged "$TARGET" -- sh -c 'unshare -m sleep 86053 & sleep 0.2'
+	no_traces "$before" 3
+}
+
 @test "killed with a shell on a terminal" {
 	need pty
 	/usr/bin/python3 "$BED_DIR/terminal.py" "$CNTR" attach "$TARGET" -- bash --norc -i >"$BED/attach.log" 2>&1 <<-'END' || :
