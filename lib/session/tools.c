@@ -45,12 +45,9 @@ static bool is_skipped(const struct mount_entry *m, const char *below)
 	for (size_t i = 0; i < ARRAY_SIZE(skipped_types); i++)
 		if (span_eq(m->fstype, skipped_types[i]))
 			return true;
-	for (size_t i = 0; i < ARRAY_SIZE(skipped_dirs); i++) {
-		size_t len = strlen(skipped_dirs[i]);
-
-		if (!strncmp(below, skipped_dirs[i], len) && (!below[len] || below[len] == '/'))
+	for (size_t i = 0; i < ARRAY_SIZE(skipped_dirs); i++)
+		if (path_below(below, skipped_dirs[i]))
 			return true;
-	}
 	return false;
 }
 

@@ -152,12 +152,9 @@ static bool is_special(const char *below)
 {
 	static const char *const dirs[] = { "proc", "sys", "dev" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-		size_t len = strlen(dirs[i]);
-
-		if (!strncmp(below, dirs[i], len) && (!below[len] || below[len] == '/'))
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		if (path_below(below, dirs[i]))
 			return true;
-	}
 	return false;
 }
 
