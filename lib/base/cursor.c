@@ -38,8 +38,6 @@ CUR_READ(u8, uint8_t, )
 CUR_READ(le16, uint16_t, le16toh)
 CUR_READ(le32, uint32_t, le32toh)
 CUR_READ(le64, uint64_t, le64toh)
-CUR_READ(be32, uint32_t, be32toh)
-CUR_READ(be64, uint64_t, be64toh)
 
 int cur_until(struct cursor *c, char delim, struct span *ret)
 {

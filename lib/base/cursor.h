@@ -54,8 +54,6 @@ uint8_t cur_u8(struct cursor *c);
 uint16_t cur_le16(struct cursor *c);
 uint32_t cur_le32(struct cursor *c);
 uint64_t cur_le64(struct cursor *c);
-uint32_t cur_be32(struct cursor *c);
-uint64_t cur_be64(struct cursor *c);
 
 /*
  * cur_until() - The bytes up to the next @delim, which is consumed, or up to the end.
