@@ -5,6 +5,7 @@
 
 #include "idmap.h"
 #include "rlimits.h"
+#include "stat.h"
 #include "status.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct proc_status s = { 0 };
 	struct proc_limits l;
 	struct proc_idmap m;
-	uint64_t start;
+	struct proc_stat st;
 
 	if (proc_status_parse(text, size, &s) == 0) {
 		if (s.ngroups > PROC_GROUPS_MAX || s.nnspid > PROC_NSPID_MAX || s.umask > 0777)
@@ -37,8 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i < RLIM_NLIMITS; i++)
 			if (l.v[i].rlim_cur > l.v[i].rlim_max)
 				abort();
-	if (proc_stat_parse_start(text, size, &start) < 0 && !size)
-		return 0;
+	if (proc_stat_parse(text, size, &st) == 0 && !st.state)
+		abort();
 	if (proc_idmap_parse(text, size, &m) == 0)
 		check_idmap(&m);
 	return 0;

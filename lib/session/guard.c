@@ -7,8 +7,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -21,24 +19,17 @@
 #include "io.h"
 #include "log.h"
 #include "pidfd.h"
+#include "stat.h"
 
 #define SWEEPS_MAX   2000
 #define SWEEP_GAP_NS 1000000 /* 1 ms: killed processes take a moment to go */
 
-/* Field 6 of /proc/PID/stat; the name in field 2 may hold anything, the last ")" ends it. */
-static pid_t session_of(int procfd)
+/* What has ended waits for its parent, and cannot be ended again. */
+static bool in_session(int procfd, pid_t session)
 {
-	_cleanup_free_ char *text = NULL;
-	const char *p;
-	int session;
-	char state;
+	struct proc_stat st;
 
-	if (io_read_at(procfd, "stat", 4096, &text, NULL) < 0)
-		return -1;
-	p = strrchr(text, ')');
-	if (!p || sscanf(p, ") %c %*d %*d %d", &state, &session) != 2 || state == 'Z')
-		return -1; /* what has ended waits for its parent, and cannot be ended again */
-	return session;
+	return !proc_stat_read(procfd, &st) && st.state != 'Z' && st.session == session;
 }
 
 static bool is_marked(int procfd, const struct guard_mark *mark, ino_t mntns)
@@ -48,7 +39,7 @@ static bool is_marked(int procfd, const struct guard_mark *mark, ino_t mntns)
 
 	if (in_ns == mark->either)
 		return in_ns;
-	return session_of(procfd) == mark->session;
+	return in_session(procfd, mark->session);
 }
 
 /* A /proc/PID directory stands for its process: it is looked at and killed through one descriptor. */

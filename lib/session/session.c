@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,8 +14,6 @@
 #include "cleanup.h"
 #include "io.h"
 #include "log.h"
-
-#define END_WAIT_MS 50
 
 /* What the caller knows of the running command. */
 struct running {
@@ -176,18 +173,6 @@ static void sweep(const struct session *s, const struct running *run)
 		guard_sweep(mark, run->proc);
 }
 
-/*
- * A container that ends kills our child, lets no new one in, or has no mounts any more. Its
- * init, for which that is the last thing to do, waits until we have reaped ours.
- */
-static void explain_end(const struct target *t, struct err *e)
-{
-	struct pollfd pfd = { .fd = t->ref.pidfd, .events = POLLIN };
-
-	(void)poll(&pfd, 1, END_WAIT_MS);
-	(void)!target_check(t, e);
-}
-
 int session_run(const struct session *s, int *ret_exit, struct err *e)
 {
 	_cleanup_(running_close) struct running run = RUNNING_INIT;
@@ -204,7 +189,7 @@ int session_run(const struct session *s, int *ret_exit, struct err *e)
 		(void)waitpid(run.pid, NULL, 0);
 	}
 	if (r < 0 && *ret_exit == PTY_EXIT_FAILED)
-		explain_end(s->target, e);
+		(void)!target_check(s->target, e);
 	sweep(s, &run);
 	if (run.helper > 0) {
 		(void)kill(run.helper, SIGKILL);

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "mnt.h"
 #include "mountinfo.h"
+#include "stat.h"
 #include "status.h"
 
 void target_close(struct target *t)
@@ -35,7 +36,9 @@ void target_close(struct target *t)
 
 int target_check(const struct target *t, struct err *e)
 {
-	if (pid_alive(&t->ref))
+	struct proc_stat st;
+
+	if (!proc_stat_read(t->ref.procfd, &st) && !proc_stat_exiting(&st))
 		return 0;
 	return err_set(e, ESRCH, "the container's process %d has ended meanwhile", t->ref.pid);
 }

@@ -72,7 +72,10 @@ int target_open(pid_t pid, const char *oci_config, int flags, struct target *ret
 void target_close(struct target *t);
 #define _cleanup_target_ _cleanup_(target_close)
 
-/* -ESRCH and a sentence if it has ended meanwhile. */
+/*
+ * -ESRCH and a sentence if it has ended meanwhile, or is ending: an init's own end is the last thing that
+ * happens to a container. Before, the kernel kills our child, lets no new one in, and drops the mounts.
+ */
 int target_check(const struct target *t, struct err *e) _must_check_;
 
 /* Its /etc/passwd or /etc/group, for passwd.h; empty if there is none that is a regular file. */

@@ -18,6 +18,7 @@
 #include "idmap.h"
 #include "passwd.h"
 #include "rlimits.h"
+#include "stat.h"
 #include "status.h"
 
 #define SPAN(text) ((struct span){ (text), strlen(text) })
@@ -164,7 +165,7 @@ static void test_gone(void **state)
 	struct proc_status s = { 0 };
 	struct proc_limits l;
 	struct err e = { 0 };
-	uint64_t start;
+	struct proc_stat st;
 	pid_t pid = fork();
 
 	(void)state;
@@ -173,17 +174,23 @@ static void test_gone(void **state)
 		_exit(0);
 	}
 	assert_int_equal(pid_open(pid, &p, &e), 0);
-	assert_int_equal(proc_start_time(&p, &start), 0);
+	assert_int_equal(proc_stat_read(p.procfd, &st), 0);
+	assert_int_equal(st.ppid, getpid());
+	assert_int_equal(st.session, getsid(0));
+	assert_false(proc_stat_exiting(&st));
 	(void)pidfd_signal(p.pidfd, SIGKILL);
+	(void)waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT);
+	assert_int_equal(proc_stat_read(p.procfd, &st), 0);
+	assert_true(proc_stat_exiting(&st));
 	(void)waitpid(pid, NULL, 0);
 	assert_int_equal(proc_status_read(&p, &s, &e), -ESRCH);
 	assert_int_equal(proc_limits_read(&p, &l, &e), -ESRCH);
-	assert_int_equal(proc_start_time(&p, &start), -ESRCH);
+	assert_int_equal(proc_stat_read(p.procfd, &st), -ESRCH);
 	assert_int_equal(ns_cred_read(&p, &c, &e), -ESRCH);
 	assert_non_null(strstr(e.msg, "is gone"));
 }
 
-#define STAT_FIELDS "S 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 "
+#define STAT_FIELDS "S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 "
 
 static void test_stat(void **state)
 {
@@ -192,17 +199,25 @@ static void test_stat(void **state)
 		"",
 		"12",
 		"12 (a",
+		"12 )a( " STAT_FIELDS "1 23",
 		"12 (a) S 1 2 3",
+		"12 (a) SS 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 1 23",
 		"12 (a) " STAT_FIELDS "x 23",
 		"12 (a) " STAT_FIELDS "18446744073709551616 23",
 	};
-	uint64_t v = 0;
+	struct proc_stat st = { 0 };
 
 	(void)state;
-	assert_int_equal(proc_stat_parse_start(good, strlen(good), &v), 0);
-	assert_int_equal(v, 777);
+	assert_int_equal(proc_stat_parse(good, strlen(good), &st), 0);
+	assert_string_equal(st.comm, "a) S ) (b");
+	assert_int_equal(st.state, 'S');
+	assert_int_equal(st.ppid, 4);
+	assert_int_equal(st.session, 6);
+	assert_int_equal(st.flags, 9);
+	assert_false(proc_stat_exiting(&st));
+	assert_int_equal(st.start, 777);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		assert_int_equal(proc_stat_parse_start(bad[i], strlen(bad[i]), &v), -EPROTO);
+		assert_int_equal(proc_stat_parse(bad[i], strlen(bad[i]), &st), -EPROTO);
 }
 
 static void test_limits(void **state)
