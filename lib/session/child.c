@@ -47,7 +47,7 @@ static _Noreturn void fail(const struct child_ctx *c, int exit_code, const struc
 	_exit(exit_code);
 }
 
-static int foreign_user(const struct target *t)
+static bool foreign_user(const struct target *t)
 {
 	return t->ns.fd[NS_USER] >= 0 && !t->ns.ours[NS_USER];
 }
@@ -232,11 +232,9 @@ static int take_stdio(struct child *ch, struct err *e)
 		r = open_pty(ch, &master, &slave, e);
 	if (r < 0)
 		return r;
-	if (s->view) {
-		r = guard_tell(ch->c->guard, mntns);
-		if (r < 0)
-			return err_set(e, -r, "telling the guard: %s", err_str(r));
-	}
+	r = guard_tell(ch->c->guard, s->view ? mntns : -1);
+	if (r < 0)
+		return err_set(e, -r, "telling the guard: %s", err_str(r));
 	r = report_ready(ch, mntns, master, e);
 	if (!r)
 		r = relay_child_take(s->relay, slave, s->target->cred.uid, e);
@@ -395,60 +393,97 @@ static _Noreturn void child_run(const struct child_ctx *c, int joined, int rootf
 	struct err e = { 0 };
 
 	die_with_parent(c);
+	(void)umask(0);          /* modes are said in full */
+	(void)close(c->guarded); /* so that a guard that is gone is noticed */
 	(void)!child_steps(&ch, in_v2, &e);
 	fail(c, ch.exit_code, &e);
 }
 
-/* Like fork(), but the child's parent is our own, and it may start in cgroup @v2. */
-static pid_t clone_sibling(int v2, int *ret_pidfd)
+/* Like fork(); the child may start in cgroup @v2, and have our parent for its own (CLONE_PARENT). */
+static pid_t clone_child(uint64_t flags, int v2, int *ret_pidfd)
 {
 	struct clone_args args = {
-		.flags = CLONE_PARENT | CLONE_PIDFD | (v2 >= 0 ? CLONE_INTO_CGROUP : 0),
+		.flags = flags | CLONE_PIDFD | (v2 >= 0 ? CLONE_INTO_CGROUP : 0),
 		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
 		.cgroup = v2 >= 0 ? (uint64_t)v2 : 0,
 	};
 
 	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
-/* setns() for the pid namespace: at once if we may, else as root of the user namespace. */
-static int enter_pid(struct child *ch, struct err *e)
+/* @ch: what has been joined already; the pid namespace for one. */
+static pid_t spawn(const struct child *ch, uint64_t flags, int *ret_pidfd, struct err *e)
 {
-	const struct target *t = ch->c->s->target;
-	int r = ns_enter(&t->ns, CLONE_NEWPID, &ch->joined, e);
+	int v2 = ch->c->s->target->join.v2;
+	pid_t pid = clone_child(flags, v2, ret_pidfd);
 
-	if (r != -EPERM)
+	if (pid < 0 && v2 >= 0) { /* Linux < 5.7, or a threaded cgroup */
+		v2 = -1;
+		pid = clone_child(flags, v2, ret_pidfd);
+	}
+	if (!pid)
+		child_run(ch->c, ch->joined, ch->rootfd, v2 >= 0);
+	return pid < 0 ? err_set(e, errno, "starting a process in the container: %s",
+				 err_str(errno))
+		       : pid;
+}
+
+static _Noreturn void guard(const struct child_ctx *c, pid_t child)
+{
+	struct guard_mark mark = { .mntns = -1, .session = child, .either = true };
+
+	if (!c->s->view)
+		mark = (struct guard_mark){ .mntns = c->s->target->ns.fd[NS_MNT],
+					    .session = child };
+	guard_run(c->guarded, c->parent, mark, c->s->main_argv);
+}
+
+int child_start(const struct child_ctx *c, struct child_born *ret, struct err *e)
+{
+	_cleanup_close_ int own = openat(c->proc, "self/ns/pid", O_RDONLY | O_CLOEXEC);
+	struct child ch = { .c = c, .rootfd = c->s->target->rootfd };
+	int dumpable = prctl(PR_GET_DUMPABLE), r;
+
+	if (own < 0)
+		return err_set(e, errno, "opening our pid namespace: %s", err_str(errno));
+	r = ns_enter(&c->s->target->ns, CLONE_NEWPID, &ch.joined, e);
+	if (r < 0)
 		return r;
-	r = enter_user_early(ch, e);
-	return r < 0 ? r : ns_enter(&t->ns, CLONE_NEWPID, &ch->joined, e);
+	(void)prctl(PR_SET_DUMPABLE, 0); /* the child's, from its first instruction */
+	ret->pid = spawn(&ch, 0, &ret->pidfd, e);
+	(void)prctl(PR_SET_DUMPABLE, dumpable);
+	if (ch.joined && setns(own, CLONE_NEWPID) < 0)
+		return err_set(e, errno, "returning to our pid namespace: %s", err_str(errno));
+	if (ret->pid < 0)
+		return ret->pid;
+	ret->guard = fork();
+	if (!ret->guard)
+		guard(c, ret->pid);
+	return ret->guard < 0 ? err_set(e, errno, "forking: %s", err_str(errno)) : 0;
+}
+
+/* Without rights on the host: root of the container's user namespace may enter what belongs to it. */
+static int enter_pid_early(struct child *ch, struct err *e)
+{
+	int r = enter_user_early(ch, e);
+
+	return r < 0 ? r : ns_enter(&ch->c->s->target->ns, CLONE_NEWPID, &ch->joined, e);
 }
 
 _Noreturn void child_helper(const struct child_ctx *c)
 {
 	struct child ch = { .c = c, .rootfd = c->s->target->rootfd, .parts = VIEW_PARTS_INIT };
 	struct child_msg msg = { .kind = CHILD_BORN };
-	struct guard_mark mark = { .mntns = -1, .either = true };
 	struct err e = { 0 };
-	bool in_v2 = c->s->target->join.v2 >= 0;
 	int pidfd = -1;
 
-	(void)prctl(PR_SET_DUMPABLE, 0); /* the child's, too, from its first instruction */
-	if (enter_pid(&ch, &e) < 0)
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	if (enter_pid_early(&ch, &e) < 0)
 		fail(c, PTY_EXIT_FAILED, &e);
-	msg.pid = clone_sibling(c->s->target->join.v2, &pidfd);
-	if (msg.pid < 0 && in_v2) { /* Linux < 5.7, or a threaded cgroup */
-		in_v2 = false;
-		msg.pid = clone_sibling(-1, &pidfd);
-	}
-	if (!msg.pid)
-		child_run(c, ch.joined, ch.rootfd, in_v2);
-	if (msg.pid < 0) {
-		(void)err_set(&e, errno, "starting a process in the container: %s", err_str(errno));
+	msg.pid = spawn(&ch, CLONE_PARENT, &pidfd, &e);
+	if (msg.pid < 0)
 		fail(c, PTY_EXIT_FAILED, &e);
-	}
 	(void)!io_send_fds(c->sock, &msg, sizeof(msg), &pidfd, 1);
-	if (!c->s->view)
-		mark = (struct guard_mark){ .mntns = c->s->target->ns.fd[NS_MNT] };
-	mark.session = msg.pid;
-	guard_run(c->guarded, c->parent, mark, c->s->main_argv);
+	guard(c, msg.pid);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* child.h - the two processes between the caller and the command. Private to lib/session. */
+/* child.h - the process that becomes the command, and its guard. Private to lib/session. */
 #ifndef SESSION_CHILD_H
 #define SESSION_CHILD_H
 
@@ -22,13 +22,33 @@ struct child_msg {
 struct child_ctx {
 	const struct session *s;
 	int sock;    /* to the caller */
-	int guard;   /* to the helper, once that is the guard */
+	int guard;   /* to the guard */
 	int guarded; /* its other end */
 	int parent;  /* a pidfd of the caller */
 	int proc;    /* the host's /proc */
 };
 
-/* The helper: clones the child and becomes its guard. */
+/* Processes that the caller has to end: 0 or less, and -1, if there is none. */
+struct child_born {
+	pid_t pid;
+	int pidfd;
+	pid_t guard;
+};
+
+/*
+ * child_start() - Clone the child into the target's pid namespace, fork the guard.
+ *
+ * On failure *@ret tells what has been started all the same, for the caller to end.
+ * Return: 0; -EPERM, and nothing started: only child_helper() may get there; another -errno.
+ */
+int child_start(const struct child_ctx *c, struct child_born *ret, struct err *e) _must_check_;
+
+/*
+ * child_helper() - Do it in a process between, for a caller without rights on the host.
+ *
+ * That joins the container's user namespace, which the caller could never leave again, clones the
+ * child as a sibling of itself, tells the caller (CHILD_BORN), and becomes the guard.
+ */
 _Noreturn void child_helper(const struct child_ctx *c);
 
 #endif

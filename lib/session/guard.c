@@ -110,7 +110,8 @@ _Noreturn void guard_run(int sock, int parent, struct guard_mark mark, char **ar
 
 	for (int sig = 1; sig < SIGSYS; sig++) /* the user's terminal or shell must not end us */
 		(void)signal(sig, SIG_IGN);
-	(void)setsid();
+	(void)!send(sock, "", 1, MSG_NOSIGNAL);
+	(void)setpgid(0, 0);
 	rename_self(argv);
 	keep_only(sock, parent, mark.mntns);
 	proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -131,5 +132,11 @@ _Noreturn void guard_run(int sock, int parent, struct guard_mark mark, char **ar
 
 int guard_tell(int sock, int mntns)
 {
+	char byte;
+
+	if (recv(sock, &byte, 1, 0) < 1)
+		return -ECHILD;
+	if (mntns < 0)
+		return 0;
 	return io_send_fds(sock, "", 1, &mntns, 1);
 }

@@ -37,7 +37,7 @@ struct guard_mark {
  */
 _Noreturn void guard_run(int sock, int parent, struct guard_mark mark, char **argv);
 
-/* Send the guard the descriptor it waits for. */
+/* Wait until there is a guard at the other end of @sock, and send it the descriptor that it waits for, if any. */
 int guard_tell(int sock, int mntns) _must_check_;
 
 /*

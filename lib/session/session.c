@@ -17,23 +17,21 @@
 
 /* What the caller knows of the running command. */
 struct running {
-	pid_t helper;
-	pid_t pid;
+	struct child_born born;
 	pid_t session; /* its terminal session, as @proc shows it */
-	int pidfd;
 	int mntns;
 	int proc;   /* the /proc of its view */
 	int master; /* of its terminal, or -1 */
 };
 
-#define RUNNING_INIT                                               \
-	{                                                          \
-		.pidfd = -1, .mntns = -1, .proc = -1, .master = -1 \
+#define RUNNING_INIT                                                           \
+	{                                                                      \
+		.born = { .pidfd = -1 }, .mntns = -1, .proc = -1, .master = -1 \
 	}
 
 static void running_close(struct running *r)
 {
-	closep(&r->pidfd);
+	closep(&r->born.pidfd);
 	closep(&r->mntns);
 	closep(&r->proc);
 	closep(&r->master);
@@ -61,8 +59,8 @@ static int take_message(const struct session *s, const struct child_msg *msg, in
 			size_t nfds, struct running *run)
 {
 	if (msg->kind == CHILD_BORN && nfds == 1) {
-		run->pid = msg->pid;
-		run->pidfd = fds[0];
+		run->born.pid = msg->pid;
+		run->born.pidfd = fds[0];
 		return 0;
 	}
 	if (msg->kind == CHILD_READY && nfds >= 2) {
@@ -125,8 +123,17 @@ static void pair_close(const struct pair *p)
 	closep(&p->fd[1]);
 }
 
+static int fork_helper(const struct child_ctx *ctx, pid_t *ret, struct err *e)
+{
+	*ret = fork();
+	if (!*ret)
+		child_helper(ctx);
+	return *ret < 0 ? err_set(e, errno, "forking: %s", err_str(errno)) : 0;
+}
+
 /* Sockets come in pairs: [0] is the caller's or the guard's end, [1] the child's. */
-static pid_t start_helper(const struct session *s, int sock[2], int guard[2], struct err *e)
+static int start_child(const struct session *s, int sock[2], int guard[2], struct running *run,
+		       struct err *e)
 {
 	_cleanup_close_ int parent = pidfd_open_nr(getpid());
 	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -136,37 +143,35 @@ static pid_t start_helper(const struct session *s, int sock[2], int guard[2], st
 				 .guarded = guard[0],
 				 .parent = parent,
 				 .proc = proc };
-	pid_t pid;
+	int r;
 
 	if (parent < 0 || proc < 0)
 		return err_set(e, errno, "opening /proc and a pidfd: %s", err_str(errno));
-	pid = fork();
-	if (!pid) {
-		(void)close(sock[0]);
-		child_helper(&ctx);
-	}
-	return pid < 0 ? err_set(e, errno, "forking: %s", err_str(errno)) : pid;
+	r = child_start(&ctx, &run->born, e);
+	return r == -EPERM ? fork_helper(&ctx, &run->born.guard, e) : r;
 }
 
 static int start(const struct session *s, struct running *run, int *ret_exit, struct err *e)
 {
 	_cleanup_(pair_close) struct pair sock = PAIR_INIT, guard = PAIR_INIT;
+	int r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock.fd) < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, guard.fd) < 0)
 		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
-	run->helper = start_helper(s, sock.fd, guard.fd, e);
-	if (run->helper < 0)
-		return run->helper;
+	r = start_child(s, sock.fd, guard.fd, run, e);
+	if (r < 0)
+		return r;
 	closep(&sock.fd[1]);
-	sock.fd[1] = -1;
+	closep(&guard.fd[0]);
+	sock.fd[1] = guard.fd[0] = -1;
 	return hear_children(s, sock.fd[0], run, ret_exit, e);
 }
 
 static void sweep(const struct session *s, const struct running *run)
 {
 	struct guard_mark mark = { .mntns = run->mntns,
-				   .session = run->session ? run->session : run->pid,
+				   .session = run->session ? run->session : run->born.pid,
 				   .either = true };
 
 	if (s->view && run->mntns >= 0)
@@ -181,19 +186,19 @@ int session_run(const struct session *s, int *ret_exit, struct err *e)
 	*ret_exit = PTY_EXIT_FAILED;
 	r = start(s, &run, ret_exit, e);
 	if (!r) {
-		r = relay_run(s->relay, run.pidfd, take_fd(&run.master), e);
+		r = relay_run(s->relay, run.born.pidfd, take_fd(&run.master), e);
 		*ret_exit = r < 0 ? PTY_EXIT_FAILED : r;
 	}
-	if (r < 0 && run.pidfd >= 0) {
-		(void)pidfd_signal(run.pidfd, SIGKILL);
-		(void)waitpid(run.pid, NULL, 0);
+	if (r < 0 && run.born.pidfd >= 0) {
+		(void)pidfd_signal(run.born.pidfd, SIGKILL);
+		(void)waitpid(run.born.pid, NULL, 0);
 	}
 	if (r < 0 && *ret_exit == PTY_EXIT_FAILED)
 		(void)!target_check(s->target, e);
 	sweep(s, &run);
-	if (run.helper > 0) {
-		(void)kill(run.helper, SIGKILL);
-		(void)waitpid(run.helper, NULL, 0);
+	if (run.born.guard > 0) {
+		(void)kill(run.born.guard, SIGKILL);
+		(void)waitpid(run.born.guard, NULL, 0);
 	}
 	return r < 0 ? r : 0;
 }
