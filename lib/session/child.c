@@ -94,7 +94,7 @@ static int take_host(struct child *ch, struct err *e)
 	const struct session *s = ch->c->s;
 	bool early = ch->joined & CLONE_NEWUSER;
 	int userns = foreign_user(s->target) && !early ? s->target->ns.fd[NS_USER] : -1;
-	int r = dev_take_nodes(&ch->parts.dev, e);
+	int r = dev_take_nodes(&ch->parts.dev, !foreign_user(s->target), e);
 
 	if (!r)
 		r = tools_clone(s->tools, s->view->writable, userns, &ch->tools, e);

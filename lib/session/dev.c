@@ -50,8 +50,30 @@ static int clone_node(int fd)
 	return r < 0 ? r : take_fd(&mfd);
 }
 
-int dev_take_nodes(struct dev_parts *p, struct err *e)
+static int new_dev(void)
 {
+	static const struct mnt_param params[] = { { "mode", "0755" }, { "size", "1m" }, { 0 } };
+
+	return mnt_new("tmpfs", params, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+}
+
+/* Half the mounts of a session would be those of its nodes: where nodes can be made, they are. */
+static int make_nodes(void)
+{
+	_cleanup_close_ int dev = new_dev();
+
+	for (size_t i = 0; dev >= 0 && i < DEV_NODES; i++)
+		if (mknodat(dev, nodes[i].name, S_IFCHR | 0666,
+			    makedev(nodes[i].major, nodes[i].minor)) < 0)
+			return -1;
+	return take_fd(&dev);
+}
+
+int dev_take_nodes(struct dev_parts *p, bool may_make, struct err *e)
+{
+	p->made = may_make ? make_nodes() : -1;
+	if (p->made >= 0)
+		return 0;
 	for (size_t i = 0; i < DEV_NODES; i++) {
 		_cleanup_close_ int fd = -1;
 		struct stat st;
@@ -92,7 +114,7 @@ void dev_take_container(struct dev_parts *p, int rootfd)
 
 static int add_nodes(const struct dev_parts *p, int dev)
 {
-	for (size_t i = 0; i < DEV_NODES; i++) {
+	for (size_t i = 0; p->made < 0 && i < DEV_NODES; i++) {
 		int r;
 
 		if (mknodat(dev, nodes[i].name, S_IFREG | 0644, 0) < 0)
@@ -101,6 +123,11 @@ static int add_nodes(const struct dev_parts *p, int dev)
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+static int add_links(int dev)
+{
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
 		if (symlinkat(links[i].to, dev, links[i].name) < 0)
 			return -errno;
@@ -177,13 +204,14 @@ static void add_container_links(int dev, int container, const char *base)
 int dev_build(const struct dev_parts *p, int viewfd, const char *base, int *ret_dev, int *ret_pts,
 	      struct err *e)
 {
-	static const struct mnt_param params[] = { { "mode", "0755" }, { "size", "1m" }, { 0 } };
-	_cleanup_close_ int dev = mnt_new("tmpfs", params, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	_cleanup_close_ int dev = p->made < 0 ? new_dev() : fcntl(p->made, F_DUPFD_CLOEXEC, 0);
 	_cleanup_close_ int pts = -1;
 	int r = dev < 0 ? dev : mnt_attach_at(dev, viewfd, "dev");
 
 	if (!r)
 		r = add_nodes(p, dev);
+	if (!r)
+		r = add_links(dev);
 	if (!r)
 		r = add_pts(dev, &pts);
 	if (!r)
