@@ -3,10 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -17,15 +18,27 @@
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
+/* Up to here the file is loaded; what follows (symbols, debug information) can be two thirds of it. */
+static off_t loaded_end(void)
+{
+	const ElfW(Phdr) *ph = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+	off_t end = 0;
+
+	for (unsigned long i = 0; i < getauxval(AT_PHNUM); i++) {
+		off_t part = (off_t)(ph[i].p_offset + ph[i].p_filesz);
+
+		if (ph[i].p_type == PT_LOAD && part > end)
+			end = part;
+	}
+	return end;
+}
+
 static int copy_into(int from, int to)
 {
-	struct stat st;
-	off_t off = 0;
+	off_t off = 0, end = loaded_end();
 
-	if (fstat(from, &st) < 0)
-		return -errno;
-	while (off < st.st_size)
-		if (sendfile(to, from, &off, (size_t)(st.st_size - off)) <= 0)
+	while (off < end)
+		if (sendfile(to, from, &off, (size_t)(end - off)) <= 0)
 			return errno ? -errno : -EIO;
 	return fcntl(to, F_ADD_SEALS, SEALS) < 0 ? -errno : 0;
 }
