@@ -222,3 +222,12 @@ except OSError: pass
 print(n)'
 	[ "${lines[-1]}" -lt 12 ]
 }
+
+@test "the caller's umask closes nothing to the container's user" {
+	runc_run web distroless '.process.user = {"uid": 1000, "gid": 1000}'
+	umask 077
+	CNTR_BASE_DIR=/nowhere/at/all
+	export CNTR_BASE_DIR
+	run attach sh -c 'test -w /dev/null && test -w /tmp && test -w /dev/shm && cat /etc/passwd /nowhere/at/all/etc/passwd'
+	same 0 "$status" "$output"
+}
