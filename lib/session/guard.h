@@ -5,9 +5,10 @@
  * Theory of operation
  *
  * The view and everything in it lives in a mount namespace that only processes
- * of the session are in: when they are gone, so is all else. The helper that cloned the
- * command stays as its guard: it outlives a SIGKILL to the caller, watches the
- * caller's pidfd and then ends the processes of the session. Which they are? With a view of our own:
+ * of the session are in: when they are gone, so is all else. A process beside
+ * it is its guard: it outlives a SIGKILL to the caller, watches the
+ * caller's pidfd and then ends the processes of the session. The child does not become the command before
+ * the guard has told it that it watches. Which they are? With a view of our own:
  * all of its mount namespace, of which the child sends a descriptor before it becomes the
  * command; the guard holds it, so that its number cannot come to mean another. And all of the
  * command's terminal session, for a process may have made a mount namespace of its own. Without a view

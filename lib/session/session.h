@@ -4,11 +4,13 @@
  *
  * Theory of operation
  *
- *	caller		opens the target, decides about terminals, forks
- *	  helper	which joins the target's pid namespace, as that holds for children
- *			only, clones the child and stays as the session's guard (guard.h)
- *	    child	as a child of the caller (CLONE_PARENT), in the version 2 cgroup
- *			from its first instruction (CLONE_INTO_CGROUP).
+ *	caller		opens the target, decides about terminals, joins the target's pid
+ *			namespace, as that holds for children only, clones, and returns
+ *	  child		in the version 2 cgroup from its first instruction (CLONE_INTO_CGROUP)
+ *	  guard		forked while the child works: what stays if the caller dies (guard.h)
+ *
+ * A caller without rights on the host has to join the container's user namespace first, and could
+ * not return from it. There the guard comes first, joins, and clones the child as a sibling of itself.
  *
  * The child, a single thread, takes what is the host's (tools, device nodes),
  * joins the cgroups and the other namespaces, builds its view (view.h) in a
