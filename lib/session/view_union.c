@@ -16,6 +16,7 @@
 #include "log.h"
 #include "mnt.h"
 #include "mountinfo.h"
+#include "union_places.h"
 
 #define LOWER_MAX 250 /* fsconfig(2) takes strings of up to 255 bytes before Linux 6.5 */
 
@@ -34,25 +35,43 @@ static int make_stage(int *ret)
 	return 0;
 }
 
-/*
- * Overlay c/@path, if the container has it, over t/@path; the working directory is the stage.
- * @n numbers the scratch layers.
- */
-static int overlay(int stage, const char *path, bool in_ctr, size_t n)
+/* Layers of an overlay, as names below the stage. */
+struct layers {
+	char lower[LOWER_MAX];
+	size_t len;
+};
+
+/* The directory @fd, as it is now and whatever becomes of its name: lay a clone of it under the others. */
+static int add_layer(int stage, int fd, struct layers *l, size_t *number)
 {
-	char lower[LOWER_MAX], upper[32], work[32];
+	_cleanup_close_ int mfd = mnt_clone(fd, false, MS_PRIVATE);
+	char name[24];
+	int r, n = snprintf(name, sizeof(name), "l%zu", (*number)++);
+
+	if (mfd < 0)
+		return mfd;
+	if (l->len + (size_t)n + 2 > sizeof(l->lower))
+		return -E2BIG;
+	if (mkdirat(stage, name, 0755) < 0)
+		return -errno;
+	r = mnt_attach_at(mfd, stage, name);
+	if (r < 0)
+		return r;
+	l->len += (size_t)snprintf(l->lower + l->len, sizeof(l->lower) - l->len, "%s%s",
+				   l->len ? ":" : "", name);
+	return 0;
+}
+
+/* Overlay @lower; the working directory is the stage. @n numbers the scratch layers. */
+static int overlay(int stage, const char *lower, size_t n)
+{
+	char upper[24], work[24];
 	const struct mnt_param params[] = { { "lowerdir", lower },
 					    { "upperdir", upper },
 					    { "workdir", work },
 					    { "userxattr", NULL }, /* Linux 5.11 */
 					    { 0 } };
 
-	if (strpbrk(path, ":,\\") || strlen(path) > LOWER_MAX / 2 - 8)
-		return -ENAMETOOLONG;
-	if (in_ctr)
-		(void)snprintf(lower, sizeof(lower), "c/%s:t/%s", path, path);
-	else
-		(void)snprintf(lower, sizeof(lower), "t/%s", path);
 	(void)snprintf(upper, sizeof(upper), "u%zu", n);
 	(void)snprintf(work, sizeof(work), "w%zu", n);
 	if ((mkdirat(stage, upper, 0755) < 0 || mkdirat(stage, work, 0755) < 0) && errno != EEXIST)
@@ -80,30 +99,60 @@ static int wrap_container(int stage)
 
 static int overlay_root(int stage)
 {
-	int r, mfd = overlay(stage, "", true, 0);
+	int r, mfd = overlay(stage, "c:t", 0);
 
 	if (mfd != -ELOOP)
 		return mfd;
 	r = wrap_container(stage);
-	return r < 0 ? r : overlay(stage, "", true, 0);
+	return r < 0 ? r : overlay(stage, "c:t", 0);
+}
+
+/* Lay what the two trees and the place's extra directories have there over each other, in @view. */
+static int add_place(int stage, int view, const int tree[2], const struct union_place *p,
+		     size_t *number)
+{
+	_cleanup_close_ int at = mnt_open_nolink(view, p->path, O_PATH | O_DIRECTORY), mfd = -1;
+	struct layers l = { .len = 0 };
+	int r = at < 0 ? at : 0;
+
+	for (size_t i = 0; !r && i < 2; i++) {
+		_cleanup_close_ int dir = mnt_open_nolink(tree[i], p->path, O_PATH | O_DIRECTORY);
+
+		if (dir >= 0)
+			r = add_layer(stage, dir, &l, number);
+	}
+	for (size_t i = 0; !r && i < p->nextra; i++)
+		r = add_layer(stage, p->extra[i], &l, number);
+	if (r < 0)
+		return r;
+	mfd = overlay(stage, l.lower, *number);
+	return mfd < 0 ? mfd : mnt_attach(mfd, at);
 }
 
 /*
- * A mount of the tools' own, such as /usr, is overlaid as well: a bare clone of it could be made
+ * Mounts of the tools' own are overlaid too, not cloned: a bare clone could be made
  * writable by root of a user namespace (tools_lock.h). A file that is mounted is left out.
  */
-static int add_tools_mount(int stage, int viewfd, const char *path, size_t n)
+static int add_places(int stage, int view, const struct tools *tools)
 {
-	_cleanup_close_ int mfd = -1, at = -1, in_ctr = -1;
-	char sub[PATH_MAX];
+	_cleanup_free_ struct union_places *p = malloc(sizeof(*p));
+	_cleanup_close_ int ctr = mnt_open_nolink(stage, "c", O_PATH | O_DIRECTORY);
+	_cleanup_close_ int tree = mnt_open_nolink(stage, "t", O_PATH | O_DIRECTORY);
+	size_t number = 1;
+	int r;
 
-	(void)snprintf(sub, sizeof(sub), "c/%s", path);
-	in_ctr = mnt_open_nolink(stage, sub, O_PATH | O_DIRECTORY);
-	at = mnt_open_nolink(viewfd, path, O_PATH | O_DIRECTORY);
-	if (at < 0)
-		return at;
-	mfd = overlay(stage, path, in_ctr >= 0, n);
-	return mfd < 0 ? mfd : mnt_attach(mfd, at);
+	if (!p || ctr < 0 || tree < 0)
+		return !p ? -ENOMEM : ctr < 0 ? ctr : tree;
+	r = union_places_find(ctr, tree, tools, p);
+	for (size_t i = 0; !r && i < p->n; i++) {
+		int missing = add_place(stage, view, (const int[]){ ctr, tree }, &p->v[i], &number);
+
+		if (missing < 0)
+			log_info("'/%s' of the tools tree is left out of the union: %s",
+				 p->v[i].path, err_str(missing));
+	}
+	union_places_fini(p);
+	return r;
 }
 
 static int attach_layers(int stage, int bare, struct tools *tools)
@@ -138,12 +187,9 @@ int union_build(int bare, struct tools *tools, int *ret_root, struct err *e)
 	view = r < 0 ? r : mnt_open_in(mfd, "/", O_PATH | O_DIRECTORY);
 	if (view < 0)
 		return err_set(e, -view, "mounting the union: %s", err_str(view));
-	for (size_t i = 1; i < tools->n; i++) {
-		r = add_tools_mount(stage, view, tools->mount[i].path, i);
-		if (r < 0)
-			log_info("'/%s' of the tools tree is left out of the union: %s",
-				 tools->mount[i].path, err_str(r));
-	}
+	r = add_places(stage, view, tools);
+	if (r < 0)
+		return err_set(e, -r, "overlaying the directories of the union: %s", err_str(r));
 	*ret_root = take_fd(&view);
 	return 0;
 }

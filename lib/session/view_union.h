@@ -9,7 +9,8 @@
  * (Linux 6.13) and no detached ones (6.15): every kernel with the mount API
  * will do, and 5.11 or later in a user namespace. overlayfs keeps its own
  * private clones; the stage is dropped with the old root. Where the tools tree
- * has a mount of its own (/usr, /home) the layers below it are overlaid once more. Writes
+ * has a mount of its own (/usr, /home), or one tree a link and the other a directory
+ * (/lib), the directories there are overlaid once more (union_places.h). Writes
  * go to the stage's tmpfs: nothing reaches container or tools.
  */
 #ifndef SESSION_VIEW_UNION_H

@@ -5,6 +5,8 @@
 #	distroless	/app linked to the C library, the library, /etc/passwd with a user: no shell
 #	busybox		a small system with a shell
 #	debian		Debian 12, minbase
+#	musl		as Alpine is made: /lib is a directory, in it musl's loader; /bin/hello needs that
+#	merged		as Debian is made: /lib, /lib64 and /bin are links to below /usr; no shell
 
 # Every container has this in its environment, and a PATH that leads nowhere (but unshare's, which keeps ours).
 IMAGE_ENV=BED_MARK=of-the-container
@@ -61,6 +63,26 @@ image_make_busybox()
 	image_users "$1"
 	chown 65532:65532 "$1/home/nonroot"
 	chmod 1777 "$1/tmp"
+}
+
+image_make_musl()
+{
+	mkdir -p "$1"/{lib,usr/lib}
+	image_make_busybox "$1"
+	install "$(readlink -f /lib/ld-musl-x86_64.so.1)" "$1/lib/ld-musl-x86_64.so.1"
+	printf '%s\n' '#include <stdio.h>' 'int main(void) { return puts("hello from musl") < 0; }' |
+		musl-gcc -O2 -x c -o "$1/bin/hello" -
+}
+
+image_make_merged()
+{
+	local dir
+	image_make_distroless "$1"
+	mkdir -p "$1"/{bin,usr}
+	for dir in bin lib lib64; do
+		mv "$1/$dir" "$1/usr/$dir"
+		ln -s "usr/$dir" "$1/$dir"
+	done
 }
 
 # image_make_debian: bootstrapped once, then kept packed in a cache that may vanish at any time.

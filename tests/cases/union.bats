@@ -77,6 +77,47 @@ u()
 	runc_down
 }
 
+@test "union: a directory of the container where the tools have a link" {
+	docker_run alpine musl
+	[ -L /lib ] && [ -d "/proc/$TPID/root/lib" ] && [ ! -L "/proc/$TPID/root/lib" ]
+	matches "$(u gdb --version)" 'GNU gdb'
+	same "hello from musl" "$(u hello)"
+	# The container's own files still win, and nothing is written to it.
+	u cmp /lib/ld-musl-x86_64.so.1 - <"/proc/$TPID/root/lib/ld-musl-x86_64.so.1"
+	same 0 "$(status u sh -c 'echo x >/lib/new && rm /lib/ld-musl-x86_64.so.1')"
+	[ ! -e "/proc/$TPID/root/lib/new" ] && [ -e "/proc/$TPID/root/lib/ld-musl-x86_64.so.1" ]
+	# In a container whose root is a plain directory, and that mounts something below it.
+	runc_run plain musl '.mounts += [{"destination": "/lib/modules", "type": "tmpfs", "source": "tmpfs"}]'
+	matches "$(u gdb --version)" 'GNU gdb'
+	same "hello from musl" "$(u hello)"
+	same tmpfs "$(u stat -f -c %T /lib/modules)"
+	runc_down
+}
+
+@test "union: a link of the container where the tools have a directory" {
+	docker_run debian merged
+	image_copy musl "$BED/musl"
+	same "hello from musl" "$(cntr attach --view union --tools "$BED/musl" "$TARGET" -- hello)"
+	# /bin, /lib and /lib64 are the container's own, and what they lead to is there.
+	same usr/lib "$(cntr attach --view union --tools "$BED/musl" "$TARGET" -- readlink /lib)"
+	same 0 "$(status cntr attach --view union --tools "$BED/musl" "$TARGET" -- /lib64/ld-linux-x86-64.so.2 --list /app)"
+}
+
+@test "union: links that lead the view astray" {
+	local link
+	image_copy musl "$BED/musl"
+	for link in / . .. ../.. /proc/self/fd /dev/../.. usr/lib/ loop "$(printf 'a:b,c\\d\n')"; do
+		runc_run evil busybox
+		rm -rf "/proc/$TPID/root/lib"
+		ln -s "$link" "/proc/$TPID/root/lib"
+		ln -s loop "/proc/$TPID/root/loop"
+		mkdir -p "/proc/$TPID/root/$(printf 'a:b,c\\d\n')" "/proc/$TPID/root/usr/lib"
+		same mark "$(cntr attach --view union --tools "$BED/musl" "$TARGET" -- /bin/busybox echo mark)"
+		matches "$(u /bin/busybox ls /)" app
+		runc_rm evil
+	done
+}
+
 @test "union: with tools from elsewhere" {
 	image_copy busybox "$BED/tree"
 	echo mark-of-the-dir >"$BED/tree/mark"
