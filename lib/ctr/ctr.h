@@ -31,6 +31,7 @@
 #include <sys/types.h>
 
 #include "err.h"
+#include "pidfd.h"
 
 enum ctr_state {
 	CTR_RUNNING,
@@ -89,6 +90,15 @@ int ctr_list_all(const struct ctr_env *env, struct ctr_list *l, struct err *e) _
  */
 int ctr_resolve(const struct ctr_env *env, const char *target, struct ctr *ret, struct err *e)
 	_must_check_;
+
+/*
+ * ctr_open() - ctr_resolve(), and hold the process that it means.
+ *
+ * Return: 0, *@ret and *@ret_ref, the caller's; as ctr_resolve(); -ESRCH if it has ended meanwhile,
+ *	   whether its pid has a new owner or not.
+ */
+int ctr_open(const struct ctr_env *env, const char *target, struct ctr *ret,
+	     struct pid_ref *ret_ref, struct err *e) _must_check_;
 
 void ctr_fini(struct ctr *c);
 #define _cleanup_ctr_ _cleanup_(ctr_fini)

@@ -139,14 +139,15 @@ static int read_filter(struct target *t, const char *oci_config, struct err *e)
 	return 0;
 }
 
-int target_open(pid_t pid, const char *oci_config, int flags, struct target *ret, struct err *e)
+int target_open(struct pid_ref *ref, const char *oci_config, int flags, struct target *ret,
+		struct err *e)
 {
 	_cleanup_target_ struct target t = TARGET_INIT;
 	int r;
 
-	r = pid_open(pid, &t.ref, e);
-	if (!r)
-		r = check_kind(&t, e);
+	t.ref = *ref;
+	*ref = (struct pid_ref)PID_REF_INIT;
+	r = check_kind(&t, e);
 	if (!r)
 		r = open_files(&t, flags, e);
 	if (r < 0)

@@ -4,9 +4,10 @@
  *
  * Theory of operation
  *
- * target_open() runs on the host with the caller's rights. Everything is
- * reached through the descriptors of struct pid_ref, so it is of one process
- * even if that ends and its pid is reused; target_check() asks at the end whether it still lives.
+ * target_open() runs on the host with the caller's rights, and takes over the process
+ * that the caller holds (ctr_open()). Everything is reached through the descriptors of
+ * struct pid_ref, so it is of one process even if that ends and its pid is reused;
+ * target_check() asks at the end whether it still lives.
  */
 #ifndef SESSION_TARGET_H
 #define SESSION_TARGET_H
@@ -61,14 +62,15 @@ enum {
 };
 
 /*
- * target_open() - Take all from process @pid. @flags: TARGET_*.
+ * target_open() - Take all from the process @ref, which becomes the target's, and itself empty,
+ * whatever happens. @flags: TARGET_*.
  *
  * @oci_config: where the engine keeps the container's configuration, or NULL.
  *
  * Return: 0 and *@ret, the caller's; -ESRCH, -EACCES (another user's), -EBUSY (paused), ...
  */
-int target_open(pid_t pid, const char *oci_config, int flags, struct target *ret, struct err *e)
-	_must_check_;
+int target_open(struct pid_ref *ref, const char *oci_config, int flags, struct target *ret,
+		struct err *e) _must_check_;
 void target_close(struct target *t);
 #define _cleanup_target_ _cleanup_(target_close)
 

@@ -101,10 +101,8 @@ static int tools_from_container(struct attach *a, struct err *e)
 {
 	_cleanup_ctr_ struct ctr c = { 0 };
 	_cleanup_pid_ struct pid_ref ref = PID_REF_INIT;
-	int r = ctr_resolve(&a->run.ctr_env, a->tools, &c, e);
+	int r = ctr_open(&a->run.ctr_env, a->tools, &c, &ref, e);
 
-	if (!r)
-		r = pid_open(c.pid, &ref, e);
 	return r < 0 ? r : tools_src_process(ref.procfd, &a->src, e);
 }
 

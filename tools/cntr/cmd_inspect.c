@@ -330,13 +330,14 @@ static int inspect(const char *name, bool json, struct err *e)
 	_cleanup_target_ struct target t = TARGET_INIT;
 	_cleanup_json_ struct json_object *o = NULL;
 	_cleanup_ctr_ struct ctr c = { 0 };
+	_cleanup_pid_ struct pid_ref ref = PID_REF_INIT;
 	struct ctr_env env;
 	int r;
 
 	ctr_env_init(&env);
-	r = ctr_resolve(&env, name, &c, e);
+	r = ctr_open(&env, name, &c, &ref, e);
 	if (!r)
-		r = target_open(c.pid, c.oci_config, TARGET_RIGHTS | TARGET_PAUSED | TARGET_MOUNTS,
+		r = target_open(&ref, c.oci_config, TARGET_RIGHTS | TARGET_PAUSED | TARGET_MOUNTS,
 				&t, e);
 	if (r < 0)
 		return r;

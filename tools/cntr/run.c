@@ -120,12 +120,13 @@ static void say_filter(const struct run *r)
 
 int run_open(struct run *r, bool ptrace, struct err *e)
 {
+	_cleanup_pid_ struct pid_ref ref = PID_REF_INIT;
 	int flags, ret = mnt_api_check(e);
 
 	if (ret < 0)
 		return ret;
 	ctr_env_init(&r->ctr_env);
-	ret = ctr_resolve(&r->ctr_env, r->target, &r->ctr, e);
+	ret = ctr_open(&r->ctr_env, r->target, &r->ctr, &ref, e);
 	if (ret < 0)
 		return ret;
 	if (r->ctr.state == CTR_PAUSED)
@@ -134,7 +135,7 @@ int run_open(struct run *r, bool ptrace, struct err *e)
 			       "unpause it first",
 			       r->ctr.name);
 	flags = (r->privileged ? 0 : TARGET_RIGHTS) | (r->mounts ? TARGET_MOUNTS : 0);
-	ret = target_open(r->ctr.pid, r->ctr.oci_config, flags, &r->t, e);
+	ret = target_open(&ref, r->ctr.oci_config, flags, &r->t, e);
 	/* /proc/PID/exe shows our child to whoever may trace it, before it is the command */
 	if (!ret && ns_cred_may_trace(&r->t.cred))
 		ret = sealed_self(cmd_argv, e);
