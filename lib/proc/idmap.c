@@ -75,7 +75,7 @@ int proc_idmap_read(const struct pid_ref *p, const char *file, struct proc_idmap
 	size_t len;
 	int r = io_read_at(p->procfd, file, IDMAP_TEXT_MAX, &text, &len);
 
-	if (r == -ESRCH || r == -ENOENT)
+	if (r == -ESRCH || r == -ENOENT || r == -EINVAL) /* the last: proc_id_map_open() */
 		return err_set(e, ESRCH, "process %d is gone", p->pid);
 	if (r < 0)
 		return err_set(e, -r, "cannot read the %s of process %d: %s", file, p->pid,
