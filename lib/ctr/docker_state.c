@@ -95,8 +95,9 @@ static int read_one(const struct ctr_env *env, const char *dir, const char *ref,
 	return r < 0 ? r : ctr_list_add_match(l, &c, ref);
 }
 
-static int read_root(const struct ctr_env *env, const char *data_root, const char *ref,
-		     struct ctr_list *l)
+/* The containers of one data root. */
+static int read_containers(const struct ctr_env *env, const char *data_root, const char *ref,
+			   struct ctr_list *l)
 {
 	_cleanup_host_dir_ struct host_dir d = HOST_DIR_INIT;
 	char dir[PATH_MAX], one[PATH_MAX];
@@ -110,6 +111,31 @@ static int read_root(const struct ctr_env *env, const char *data_root, const cha
 		if (snprintf(one, sizeof(one), "%s/%s", dir, name) < (int)sizeof(one))
 			r = read_one(env, one, ref, l);
 	return r == -ENOENT ? 0 : r;
+}
+
+/* "100000.100000": a daemon with --userns-remap has a data root for each user and group below its own. */
+static bool is_remapped(const char *name)
+{
+	size_t n = strspn(name, "0123456789"), m = name[n] == '.' ? n + 1 : n;
+
+	return n && m > n && name[m] && !name[m + strspn(name + m, "0123456789")];
+}
+
+static int read_root(const struct ctr_env *env, const char *data_root, const char *ref,
+		     struct ctr_list *l)
+{
+	_cleanup_host_dir_ struct host_dir d = HOST_DIR_INIT;
+	int r = read_containers(env, data_root, ref, l);
+	char sub[PATH_MAX];
+	const char *name;
+
+	if (r < 0 || host_dir_open(data_root, &d) < 0)
+		return r;
+	while (!r && (name = host_dir_next(&d)))
+		if (is_remapped(name) &&
+		    snprintf(sub, sizeof(sub), "%s/%s", data_root, name) < (int)sizeof(sub))
+			r = read_containers(env, sub, ref, l);
+	return r;
 }
 
 static int add_place(const struct ctr_env *env, struct host_places *p, const char *data_root)

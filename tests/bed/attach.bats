@@ -170,6 +170,15 @@ teardown_file()
 	same "$(cat "/proc/$TPID/cgroup")" "$(cat "/proc/$APID/cgroup")" cgroups
 }
 
+@test "namespaces: ids are mapped as the target's" {
+	case $ENGINE in
+	*map | rootless) [ "$(tr -s ' ' <"/proc/$TPID/uid_map")" != " 0 0 4294967295" ] ;;
+	esac
+	attached
+	same "$(cat "/proc/$TPID/uid_map")" "$(cat "/proc/$APID/uid_map")"
+	same "$(cat "/proc/$TPID/gid_map")" "$(cat "/proc/$APID/gid_map")"
+}
+
 # --- rights ---
 
 @test "rights: capabilities are the target's and CAP_SYS_PTRACE" {

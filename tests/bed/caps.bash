@@ -36,6 +36,7 @@ cap_podman() { has podman runc conmon && cap_overlay; }
 cap_rootless() { has podman runc conmon newuidmap setpriv && cap_userns && cap_fuse; }
 cap_containerd() { has containerd ctr runc && cap_overlay; }
 cap_runc() { has runc; }
+cap_crun() { has crun; }
 cap_lxc() { has lxc-start lxc-stop lxc-info; }
 cap_nspawn() { has systemd-nspawn; }
 cap_bwrap() { has bwrap; }

@@ -79,6 +79,13 @@ nspawn_run()
 nspawn_rm() { bare_rm "$1" && rm -rf --one-file-system "${BED:?}/nspawn/$1"; }
 nspawn_down() { bare_down; }
 
+cap_nspawn_idmap() { cap_nspawn && cap_userns; }
+nspawn_idmap_up() { :; }
+# It wants a multiple of 65536.
+nspawn_idmap_run() { nspawn_run "$@" --private-users=2031616:65536 --private-users-ownership=chown; }
+nspawn_idmap_rm() { nspawn_rm "$@"; }
+nspawn_idmap_down() { nspawn_down; }
+
 # --- bubblewrap ---
 
 bwrap_up() { :; }

@@ -42,3 +42,14 @@ containerd_down()
 	done
 	stop_daemon containerd
 }
+
+# --- container's root is host's 2000000 ---
+
+cap_containerd_idmap() { cap_containerd && cap_userns; }
+containerd_idmap_up() { containerd_up; }
+containerd_idmap_run()
+{
+	containerd_run "$@" --uidmap 0:2000000:65536 --gidmap 0:2000000:65536
+}
+containerd_idmap_rm() { containerd_rm "$@"; }
+containerd_idmap_down() { containerd_down; }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # engine-docker.bash - a private dockerd with no network, images imported from trees.
 
+# docker_up [OPTION...]: of dockerd
 docker_up()
 {
 	# docker.io's own client, should another one come first in PATH.
@@ -9,7 +10,7 @@ docker_up()
 	export DOCKER
 	start_daemon docker dockerd --data-root "$BED/docker/root" --exec-root "$BED/docker/exec" \
 		-H unix:///run/docker.sock -p /run/docker.pid --bridge=none --iptables=false \
-		--ip6tables=false --cgroup-parent="/$BED_CGROUP" --exec-opt native.cgroupdriver=cgroupfs
+		--ip6tables=false --cgroup-parent="/$BED_CGROUP" --exec-opt native.cgroupdriver=cgroupfs "$@"
 	wait_for 60 docker_ready || {
 		tail -20 "$BED/docker.log"
 		return 1
@@ -51,3 +52,11 @@ docker_down()
 	done
 	stop_daemon docker
 }
+
+# --- with its ids remapped: containers' root is host's 2100000 ---
+
+cap_docker_idmap() { cap_docker && cap_userns; }
+docker_idmap_up() { docker_up --userns-remap=bed; }
+docker_idmap_run() { docker_run "$@"; }
+docker_idmap_rm() { docker_rm "$@"; }
+docker_idmap_down() { docker_down; }

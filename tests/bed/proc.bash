@@ -19,7 +19,7 @@ executed()
 {
 	local line
 	line=$(tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline") || return 0
-	[ -n "$line" ] && [[ $line != "runc init "* && $line != lxc-start* && $line != "[lxc monitor]"* ]]
+	[ -n "$line" ] && [[ $line != "runc init "* && $line != "crun "* && $line != lxc-start* && $line != "[lxc monitor]"* ]]
 }
 
 # status_of PID FIELD...: lines of /proc/PID/status, blanks squeezed.

@@ -9,6 +9,7 @@ teardown()
 	unset CNTR_AS
 	[ ! -e "$BED/used-podman" ] || podman_down 2>/dev/null
 	[ ! -e "$BED/used-rootless" ] || rootless_down 2>/dev/null
+	[ ! -e "$BED/docker.pid" ] || docker_down
 	bare_down
 }
 
@@ -63,6 +64,18 @@ rootless()
 	same 65532 "$(attach id -u)"
 	attach_sh 'touch /var/lib/cntr/tmp/new'
 	same 2065532 "$(stat -c %u "/proc/$TPID/root/tmp/new")"
+}
+
+@test "mapped: docker with remapped ids, found over its socket and from its state" {
+	bed_engine_up docker_idmap
+	docker_idmap_run web distroless
+	attach_sh 'touch /var/lib/cntr/tmp/new && chown 65532 /var/lib/cntr/tmp/new'
+	same 2165532:2100000 "$(stat -c %u:%g "/proc/$TPID/root/tmp/new")"
+	same 0:0 "$(attach stat -c %u:%g /usr/bin/env)"
+	mv /run/docker.sock /run/away.sock
+	run attach cat /var/lib/cntr/etc/os-release
+	mv /run/away.sock /run/docker.sock
+	same ID=bed-image "$output"
 }
 
 @test "rootless: the user attaches, without root" {

@@ -438,6 +438,18 @@ static void test_denied(void **state)
 }
 
 /* The socket of the default place; the files when it does not answer; a path longer than an address. */
+/* A running container of that name and id. */
+static void put_container(struct fixture *f, const char *data_root, const char *name)
+{
+	char path[256], text[256];
+
+	(void)snprintf(path, sizeof(path), "%s/containers/%s/config.v2.json", data_root, name);
+	(void)snprintf(text, sizeof(text),
+		       "{\"ID\":\"%s\",\"Name\":\"/%s\",\"State\":{\"Running\":true,\"Pid\":%d}}",
+		       name, name, f->live[4]);
+	fixture_put(f, path, text);
+}
+
 static void test_places(void **state)
 {
 	char deep[200] = "/", path[300];
@@ -451,6 +463,14 @@ static void test_places(void **state)
 	assert_int_equal(resolve(&f, "docker:web", &c, &e), 0); /* no daemon: from its files */
 	assert_int_equal(c.pid, f.live[0]);
 	ctr_fini(&c);
+	put_container(&f, "/srv/docker/165536.165537", "mapped");
+	put_container(&f, "/srv/docker/165536.", "half");
+	put_container(&f, "/srv/docker/1.2.3", "three");
+	assert_int_equal(resolve(&f, "docker:mapped", &c, &e), 0); /* of --userns-remap */
+	assert_int_equal(c.pid, f.live[4]);
+	ctr_fini(&c);
+	assert_int_equal(resolve(&f, "docker:half", &c, &e), -ENOENT);
+	assert_int_equal(resolve(&f, "docker:three", &c, &e), -ENOENT);
 	fixture_put(&f, "/var/run/x", "");
 	server = serve(&f, "/var/run/docker.sock", WITH_LENGTH);
 	assert_int_equal(resolve(&f, "docker:job", &c, &e), 0); /* only the daemon knows that one */
