@@ -60,13 +60,12 @@ runc_down()
 
 # --- container's root is host's 2000000 ---
 
+BUNDLE_IDMAP='.linux.namespaces += [{"type": "user"}] |
+	.linux.uidMappings = [{"containerID": 0, "hostID": 2000000, "size": 65536}] | .linux.gidMappings = .linux.uidMappings'
+
 cap_runc_idmap() { cap_runc && cap_userns; }
 runc_idmap_up() { :; }
-runc_idmap_run()
-{
-	local map='[{"containerID": 0, "hostID": 2000000, "size": 65536}]'
-	runc_run "$@" ".linux.namespaces += [{\"type\": \"user\"}] | .linux.uidMappings = $map | .linux.gidMappings = $map"
-}
+runc_idmap_run() { runc_run "$@" "$BUNDLE_IDMAP"; }
 runc_idmap_rm() { runc_rm "$@"; }
 runc_idmap_down() { runc_down; }
 
@@ -100,3 +99,9 @@ crun_down()
 		crun_rm "$c"
 	done
 }
+
+cap_crun_idmap() { cap_crun && cap_userns; }
+crun_idmap_up() { :; }
+crun_idmap_run() { crun_run "$@" "$BUNDLE_IDMAP"; }
+crun_idmap_rm() { crun_rm "$@"; }
+crun_idmap_down() { crun_down; }

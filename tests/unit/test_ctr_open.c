@@ -25,7 +25,7 @@
 #define NEVER -1
 
 struct bed {
-	char dir[32], host[64];
+	char dir[32], host[128];
 	int sock;
 	pid_t daemon;
 	struct ctr_env env;
