@@ -4,11 +4,11 @@
  *
  * Theory of operation
  *
- * An engine says a number, and until a pidfd of it is open the container may have
- * ended and the number have a new owner. But whoever began before the
- * engine was asked, and has the pid now that it is held, had it all the time
- * between: the engine meant this process. A younger one may be the container's, just started, or
- * a stranger. So the engine is asked again, after a tick of the clock that start times are counted in.
+ * An engine says a number, and until a pidfd of it is open the container may have ended and
+ * the number have a new owner. But whoever began before the engine was asked, and has the
+ * pid once it is held, had it all the time between: the engine meant this process. A
+ * younger one is the container's, just started, or a stranger. So the engine is asked
+ * again, after a tick of the clock that start times are counted in.
  */
 #include <errno.h>
 #include <stdint.h>

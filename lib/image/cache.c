@@ -8,21 +8,21 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "cache_priv.h"
 #include "cleanup.h"
 #include "io.h"
 #include "tree.h"
 
-#define TMP_PREFIX  ".tmp-"
-#define LOCK_PREFIX ".lock-"
-#define FILE_PREFIX ".file-"
-#define FORMAT      1 /* counts up when unpacking changes: older trees are not taken then */
+#define FORMAT 1 /* counts up when unpacking changes: older trees are not taken then */
 
 /* Dirty data is written after 30 s (vm.dirty_expire_centisecs); ten times that is long enough. */
 #define SETTLED_S 300
 /* A file whose inode changed this recently could change once more within the clock's resolution. */
 #define FRESH_S 2
 
-#define NAME_SIZE 96 /* of an entry with any prefix */
+/* The time of use is written once a day, not each time. */
+#define USED_S    (24 * 3600)
+#define TRIES_MAX 3 /* an entry may be trimmed just before it is used */
 
 struct cache {
 	int fd;
@@ -119,75 +119,10 @@ static int cache_open(struct cache *c, const char *dir, struct err *e)
 	return check_dir(c, e);
 }
 
-static void name_of(const char *prefix, const char *entry, char ret[NAME_SIZE])
-{
-	(void)snprintf(ret, NAME_SIZE, "%s%.*s", prefix, NAME_SIZE - 1 - (int)strlen(prefix),
-		       entry);
-}
-
-/* The entry's lock, made if need be. It is removed by who holds it, so it may be another file by now. */
-static int lock_take(const struct cache *c, const char *entry, int how)
-{
-	char name[NAME_SIZE];
-
-	name_of(LOCK_PREFIX, entry, name);
-	for (;;) {
-		_cleanup_close_ int fd =
-			openat(c->fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-		struct stat mine, named;
-		int r;
-
-		if (fd < 0)
-			return -errno;
-		do
-			r = flock(fd, how);
-		while (r < 0 && errno == EINTR);
-		if (r < 0 || fstat(fd, &mine) < 0)
-			return -errno;
-		if (!fstatat(c->fd, name, &named, AT_SYMLINK_NOFOLLOW) &&
-		    mine.st_ino == named.st_ino && mine.st_dev == named.st_dev)
-			return take_fd(&fd);
-	}
-}
-
-static void lock_drop(const struct cache *c, const char *entry, int *lock)
-{
-	char name[NAME_SIZE];
-
-	name_of(LOCK_PREFIX, entry, name);
-	(void)unlinkat(c->fd, name, 0);
-	closep(lock);
-	*lock = -1;
-}
-
-/* Remove what was left by processes that were killed: temporary directories that nobody has locked. */
-static void remove_leftovers(const struct cache *c)
-{
-	int fd = openat(c->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *de;
-
-	if (!d && fd >= 0)
-		(void)close(fd);
-	while (d && (de = readdir(d))) {
-		const char *entry = de->d_name + strlen(TMP_PREFIX);
-		int lock;
-
-		if (strncmp(de->d_name, TMP_PREFIX, strlen(TMP_PREFIX)) != 0 ||
-		    strlen(de->d_name) >= NAME_SIZE)
-			continue;
-		lock = lock_take(c, entry, LOCK_EX | LOCK_NB);
-		if (lock < 0)
-			continue;
-		(void)!tree_remove(c->fd, de->d_name, NULL, NULL);
-		lock_drop(c, entry, &lock);
-	}
-}
-
 /* Whether @entry is there and its files are as they were written; see cache.h on crashes. */
 static bool is_usable(const struct cache *c, const char *entry)
 {
-	char path[NAME_SIZE + 8];
+	char path[CACHE_NAME_SIZE + 8];
 	_cleanup_free_ char *boot = NULL;
 	struct timespec now;
 	struct stat st;
@@ -209,7 +144,7 @@ static bool is_usable(const struct cache *c, const char *entry)
 }
 
 /* The link's name for this archive file as it is now; -EAGAIN if it was changed just now, -EISDIR for a directory. */
-static int file_link_name(int fd, const struct image_opts *opts, char ret[NAME_SIZE])
+static int file_link_name(int fd, const struct image_opts *opts, char ret[CACHE_NAME_SIZE])
 {
 	struct timespec now;
 	struct digest d;
@@ -231,20 +166,20 @@ static int file_link_name(int fd, const struct image_opts *opts, char ret[NAME_S
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return -ENAMETOOLONG;
 	digest_of(text, (size_t)n, &d);
-	name_of(FILE_PREFIX, d.hex, ret);
+	cache_name(CACHE_FILE_PREFIX, d.hex, ret);
 	return 0;
 }
 
 /* The entry that this archive was found to be before. */
 static bool find_by_file(const struct cache *c, int fd, const struct image_opts *opts,
-			 char ret_entry[NAME_SIZE])
+			 char ret_entry[CACHE_NAME_SIZE])
 {
 	_cleanup_free_ char *target = NULL;
-	char name[NAME_SIZE];
+	char name[CACHE_NAME_SIZE];
 
 	if (file_link_name(fd, opts, name) < 0 || io_readlink_at(c->fd, name, &target) < 0)
 		return false;
-	if (strlen(target) + sizeof(LOCK_PREFIX) > NAME_SIZE || strchr(target, '/') ||
+	if (strlen(target) + sizeof(CACHE_LOCK_PREFIX) > CACHE_NAME_SIZE || strchr(target, '/') ||
 	    !is_usable(c, target)) {
 		(void)unlinkat(c->fd, name, 0);
 		return false;
@@ -303,10 +238,10 @@ static int fill(const struct cache *c, struct image *img, const char *tmp,
 static int add_entry(const struct cache *c, struct image *img, const char *entry,
 		     const struct image_opts *opts, struct err *e)
 {
-	char tmp[NAME_SIZE];
+	char tmp[CACHE_NAME_SIZE];
 	int r;
 
-	name_of(TMP_PREFIX, entry, tmp);
+	cache_name(CACHE_TMP_PREFIX, entry, tmp);
 	r = tree_remove(c->fd, tmp, NULL, NULL);
 	/* One from before a crash goes by way of the temporary name too: it must not be half removed in its place. */
 	if (!r && !renameat(c->fd, entry, c->fd, tmp))
@@ -328,26 +263,28 @@ static int get_entry(const struct cache *c, struct image *img, const char *entry
 
 	if (is_usable(c, entry))
 		return 0;
-	lock = lock_take(c, entry, LOCK_EX | LOCK_NB);
+	lock = cache_lock_take(c->fd, entry, LOCK_EX | LOCK_NB);
 	if (lock == -EWOULDBLOCK) {
 		if (opts->progress)
 			opts->progress(opts->arg, &(struct image_progress){ .waiting = true });
-		lock = lock_take(c, entry, LOCK_EX);
+		lock = cache_lock_take(c->fd, entry, LOCK_EX);
 	}
 	if (lock < 0)
 		return err_set(e, -lock, "locking the cache '%s': %s", c->path, err_str(lock));
-	if (!is_usable(c, entry))
+	if (!is_usable(c, entry)) {
+		cache_trim(c->fd);
 		r = add_entry(c, img, entry, opts, e);
-	lock_drop(c, entry, &lock);
+	}
+	cache_lock_drop(c->fd, entry, &lock);
 	return r;
 }
 
 static int look_up(const struct cache *c, int fd, const struct image_opts *opts,
-		   char ret_entry[NAME_SIZE], struct err *e)
+		   char ret_entry[CACHE_NAME_SIZE], struct err *e)
 {
 	_cleanup_close_ int archive = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	_cleanup_image_ struct image *img = NULL;
-	char link_name[NAME_SIZE] = "";
+	char link_name[CACHE_NAME_SIZE] = "";
 	int r;
 
 	if (archive < 0)
@@ -358,20 +295,46 @@ static int look_up(const struct cache *c, int fd, const struct image_opts *opts,
 	r = image_open(take_fd(&archive), c->fd, opts, &img, e);
 	if (r < 0)
 		return r;
-	(void)snprintf(ret_entry, NAME_SIZE, "v%d-%s", FORMAT, image_id(img)->hex);
+	(void)snprintf(ret_entry, CACHE_NAME_SIZE, CACHE_ENTRY_PREFIX "%d-%s", FORMAT,
+		       image_id(img)->hex);
 	r = get_entry(c, img, ret_entry, opts, e);
 	if (!r)
 		remember_file(c, link_name, ret_entry);
 	return r;
 }
 
+/* Lock it against removal, and say that it is used. -EAGAIN if it has just been removed. */
+static int use_entry(const struct cache *c, const char *entry)
+{
+	_cleanup_close_ int fd =
+		openat(c->fd, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat mine, named;
+	struct timespec now;
+	int r;
+
+	if (fd < 0)
+		return errno == ENOENT ? -EAGAIN : -errno;
+	do
+		r = flock(fd, LOCK_SH); /* where there are no locks, nothing is trimmed either */
+	while (r < 0 && errno == EINTR);
+	if (fstat(fd, &mine) < 0)
+		return -errno;
+	if (fstatat(c->fd, entry, &named, AT_SYMLINK_NOFOLLOW) < 0 || mine.st_ino != named.st_ino ||
+	    mine.st_dev != named.st_dev)
+		return -EAGAIN;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_sec - mine.st_mtime > USED_S)
+		(void)futimens(fd, NULL);
+	return take_fd(&fd);
+}
+
 int image_cache_get(const char *archive, const struct image_opts *opts, char **ret_path,
-		    struct err *e)
+		    int *ret_lock, struct err *e)
 {
 	static const struct image_opts defaults = { 0 };
 	_cleanup_cache_ struct cache c = { .fd = -1 };
-	_cleanup_close_ int fd = -1;
-	char entry[NAME_SIZE];
+	_cleanup_close_ int fd = -1, lock = -EAGAIN;
+	char entry[CACHE_NAME_SIZE];
 	int r;
 
 	if (!opts)
@@ -383,11 +346,19 @@ int image_cache_get(const char *archive, const struct image_opts *opts, char **r
 	r = cache_open(&c, opts->cache_dir, e);
 	if (r < 0)
 		return r;
-	remove_leftovers(&c);
-	r = find_by_file(&c, fd, opts, entry) ? 0 : look_up(&c, fd, opts, entry, e);
+	cache_remove_leftovers(c.fd);
+	for (int tries = 0; !r && lock == -EAGAIN && tries < TRIES_MAX; tries++) {
+		r = find_by_file(&c, fd, opts, entry) ? 0 : look_up(&c, fd, opts, entry, e);
+		if (!r)
+			lock = use_entry(&c, entry);
+	}
 	if (r < 0)
 		return err_wrap(e, r, "image '%s'", archive);
+	if (lock < 0)
+		return err_set(e, -lock, "opening '%s' in the cache '%s': %s", entry, c.path,
+			       err_str(lock));
 	if (asprintf(ret_path, "%s/%s/rootfs", c.path, entry) < 0)
 		return err_set(e, ENOMEM, "no memory");
+	*ret_lock = take_fd(&lock);
 	return 0;
 }

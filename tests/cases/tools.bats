@@ -63,6 +63,24 @@ with()
 	same "$before" "$(find /var/cache/cntr -printf '%p %C@\n' | sort)"
 }
 
+@test "--tools IMAGE.tar: unused for long, it goes when another is unpacked, but not while it is used" {
+	local first second entry
+	rm -rf /var/cache/cntr
+	first=$(image_archive busybox)
+	attach_start --tools "$first" -- /bin/sleep 86090
+	entry=$(echo /var/cache/cntr/v1-*)
+	[ -d "$entry" ]
+	touch -d '31 days ago' "$entry"
+	second=$(image_archive musl)
+	with "$second" /bin/true
+	[ -d "$entry" ]
+	same 0 "$(status nsenter -t "$APID" -m -r /bin/test -x /bin/busybox)"
+	attach_stop
+	rm -r "$(find /var/cache/cntr -maxdepth 1 -name 'v1-*' ! -path "$entry")"
+	with "$second" /bin/true
+	[ ! -e "$entry" ]
+}
+
 @test "--tools IMAGE.tar: of docker save, with layers and whiteouts" {
 	need docker
 	docker_up

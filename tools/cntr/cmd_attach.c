@@ -42,12 +42,14 @@ struct attach {
 	const char *tools;
 	struct view_opts view;
 	struct tools_src src;
-	bool host; /* the tools are the host's own root */
+	int image_lock; /* keeps the image that the tools come from in the cache; or -1 */
+	bool host;      /* the tools are the host's own root */
 };
 
 static void attach_close(struct attach *a)
 {
 	tools_src_fini(&a->src);
+	closep(&a->image_lock);
 	run_close(&a->run);
 }
 
@@ -125,7 +127,7 @@ static int tools_from_image(struct attach *a, struct err *e)
 	struct unpack_stats stats = { 0 };
 	struct image_opts opts = { .progress = watched ? show_progress : NULL, .stats = &stats };
 	_cleanup_free_ char *dir = NULL;
-	int r = image_cache_get(a->tools, &opts, &dir, e);
+	int r = image_cache_get(a->tools, &opts, &dir, &a->image_lock, e);
 
 	if (watched && (r < 0 || stats.entries))
 		(void)fprintf(stderr, "\r\033[K");
@@ -267,7 +269,9 @@ static int attach(struct attach *a, int *ret_exit, struct err *e)
 
 int cmd_attach(struct opt_parser *p)
 {
-	_cleanup_(attach_close) struct attach a = { .run = RUN_INIT, .src = TOOLS_SRC_INIT };
+	_cleanup_(attach_close) struct attach a = { .run = RUN_INIT,
+						    .src = TOOLS_SRC_INIT,
+						    .image_lock = -1 };
 	int exit_code = PTY_EXIT_FAILED;
 	struct err e = { 0 };
 
