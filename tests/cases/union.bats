@@ -118,6 +118,31 @@ u()
 	done
 }
 
+@test "union: with mapped ids" {
+	need idmap
+	runc_idmap_run mapped musl
+	matches "$(u gdb --version)" 'GNU gdb'
+	same "hello from musl" "$(u hello)"
+	same 0:0 "$(u stat -c %u:%g /usr/bin/env)" "owner of a tool"
+	same 0:0 "$(u stat -c %u:%g /bin/hello)" "owner of a file of the container"
+	same 0 "$(status u touch /lib/new)"
+	runc_idmap_down
+}
+
+@test "union: without root" {
+	local tools=$BED/user/tools
+	bed_engine_up rootless
+	export CNTR_AS=$AS_USER
+	rootless_run alpine musl
+	image_copy merged "$tools"
+	cp "$tools/app" "$tools/usr/bin/dynamic"
+	chown -R bed: "$tools"
+	same "hello from musl" "$(cntr attach --view union --tools "$tools" "$TARGET" -- hello)"
+	# A program that needs what is behind the tools' /lib64 and /lib.
+	matches "$(cntr attach --view union --tools "$tools" "$TARGET" -- /lib64/ld-linux-x86-64.so.2 --list /bin/dynamic)" 'libc\.so\.6 => /lib'
+	rootless_down
+}
+
 @test "union: with tools from elsewhere" {
 	image_copy busybox "$BED/tree"
 	echo mark-of-the-dir >"$BED/tree/mark"
