@@ -22,7 +22,7 @@
 #include "cleanup.h"
 #include "ctr.h"
 
-#define NEVER -1
+#define NEVER (-1)
 
 struct bed {
 	char dir[32], host[128];
