@@ -61,7 +61,7 @@ static int inspect(const struct ctr_env *env, int fd, const char *ref, bool *ret
 {
 	_cleanup_json_ struct json_object *o = NULL;
 	_cleanup_ctr_ struct ctr c = { 0 };
-	struct task t;
+	struct proc_stat t;
 	char target[320];
 	int r;
 

@@ -40,7 +40,7 @@ static int set_if_readable(struct ctr *c, const char *path)
 static int set_from_shim(const struct ctr_env *env, struct ctr *c)
 {
 	char path[PATH_MAX], cwd[PATH_MAX];
-	struct task t;
+	struct proc_stat t;
 	ssize_t n;
 
 	if (!c->pid || task_stat(env, c->pid, &t) < 0 ||

@@ -102,7 +102,7 @@ static int add_process(const struct ctr_env *env, const struct scan_proc *p, siz
 	_cleanup_free_ char *cmdline = NULL;
 	pid_t pid;
 	struct nspawn_args args;
-	struct task parent;
+	struct proc_stat parent;
 	size_t len;
 
 	if (task_stat(env, p->task.ppid, &parent) < 0 || strcmp(parent.comm, NSPAWN) != 0)

@@ -18,7 +18,7 @@
 
 #define COMM_MAX 15
 
-static int add_process(const struct ctr_env *env, pid_t pid, const struct task *t,
+static int add_process(const struct ctr_env *env, pid_t pid, const struct proc_stat *t,
 		       struct ctr_list *l)
 {
 	_cleanup_ctr_ struct ctr c = { .engine = engine_process.name, .pid = pid };
@@ -31,7 +31,8 @@ static int add_process(const struct ctr_env *env, pid_t pid, const struct task *
 	return ctr_list_add(l, &c);
 }
 
-static bool has_name(const struct ctr_env *env, pid_t pid, const struct task *t, const char *name)
+static bool has_name(const struct ctr_env *env, pid_t pid, const struct proc_stat *t,
+		     const char *name)
 {
 	_cleanup_free_ char *cmd = NULL;
 	const char *slash;
@@ -53,7 +54,7 @@ static int find_named(const struct ctr_env *env, const char *name, struct ctr_li
 	pid_t pid;
 
 	while (!r && tasks_next(&d, &pid) == 1) {
-		struct task t, parent;
+		struct proc_stat t, parent;
 
 		if (pid == getpid() || task_stat(env, pid, &t) < 0 || !has_name(env, pid, &t, name))
 			continue;
@@ -72,7 +73,7 @@ static int find_named(const struct ctr_env *env, const char *name, struct ctr_li
 static int process_find(const struct ctr_env *env, const char *ref, struct ctr_list *l,
 			struct err *e)
 {
-	struct task t;
+	struct proc_stat t;
 	pid_t pid;
 	int r;
 

@@ -44,7 +44,7 @@ static int add_sandbox(const struct ctr_env *env, const char *engine, const stru
 			  : p->other[SCAN_USER] ? SCAN_USER
 						: SCAN_MNT;
 	char id[24], name[64];
-	struct task t;
+	struct proc_stat t;
 
 	if (task_stat(env, pid, &t) < 0)
 		return 0;
@@ -58,7 +58,7 @@ static int add_sandbox(const struct ctr_env *env, const char *engine, const stru
 
 static bool parent_is(const struct ctr_env *env, const struct scan_proc *p, const char *comm)
 {
-	struct task parent;
+	struct proc_stat parent;
 
 	return task_stat(env, p->task.ppid, &parent) == 0 && !strcmp(parent.comm, comm);
 }

@@ -124,7 +124,7 @@ static int ask_init(struct search *s, const char *socket, pid_t *ret)
 {
 	_cleanup_lxc_answer_ struct lxc_answer a = { .fd = -1 };
 	struct task_claim claim;
-	struct task init;
+	struct proc_stat init;
 	pid_t pid;
 	int r = lxc_ask(socket, LXC_CMD_GET_INIT_PIDFD, &s->strange_ms, &a);
 

@@ -17,11 +17,11 @@
 
 #include "cleanup.h"
 #include "ctr.h"
-#include "status.h"
+#include "stat.h"
 
 #define TRIES_MAX 3
 
-/* In the clock, the time namespace and the unit of proc_start_time(). */
+/* In the clock, the time namespace and the unit of a process's start. */
 static uint64_t now_ticks(void)
 {
 	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
@@ -42,15 +42,15 @@ static void wait_tick(void)
 static int hold(pid_t pid, uint64_t asked, struct pid_ref *ret, struct err *e)
 {
 	_cleanup_pid_ struct pid_ref ref = PID_REF_INIT;
-	uint64_t start;
+	struct proc_stat st;
 	int r = pid_open(pid, &ref, e);
 
 	if (r < 0)
 		return r == -ESRCH ? -EAGAIN : r;
-	r = proc_start_time(&ref, &start);
+	r = proc_stat_read(ref.procfd, &st);
 	if (r < 0)
 		return err_set(e, -r, "reading the start time of process %d: %s", pid, err_str(r));
-	if (start >= asked)
+	if (st.start >= asked)
 		return err_set(e, EAGAIN,
 			       "the container has ended, its pid %d now belongs to another process",
 			       pid);

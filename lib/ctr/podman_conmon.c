@@ -65,7 +65,7 @@ static int add_monitored(const struct ctr_env *env, const struct monitor *m, str
 	_cleanup_json_ struct json_object *config = NULL;
 	_cleanup_ctr_ struct ctr c = { .engine = engine_podman.name };
 	struct task_claim claim = { .id = m->id, .owner = task_uid(env, m->pid) };
-	struct task t;
+	struct proc_stat t;
 	char path[PATH_MAX];
 
 	if (host_path(env, path, "%s", m->pidfile) < 0)

@@ -74,7 +74,7 @@ static int first_child(const struct ctr_env *env, pid_t pid, pid_t *ret)
 
 pid_t scan_payload(const struct ctr_env *env, pid_t pid)
 {
-	struct task t;
+	struct proc_stat t;
 	pid_t child;
 
 	if (task_stat(env, pid, &t) < 0 ||

@@ -35,7 +35,7 @@ struct scan_proc {
 	uint64_t ns[SCAN_NS];
 	bool other[SCAN_NS]; /* not the caller's */
 	bool first;
-	struct task task;
+	struct proc_stat task;
 };
 
 /* All zeros is an empty one, not loaded. */

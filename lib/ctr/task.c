@@ -32,37 +32,17 @@ static int read_proc(const struct ctr_env *env, pid_t pid, const char *name, siz
 	return r < 0 ? r : io_read_at(AT_FDCWD, path, max, ret, ret_len);
 }
 
-/* Field 2 is in parentheses and may hold anything; what follows the last one is numbers. */
-static int parse_stat(char *text, struct task *ret)
-{
-	char *open = strchr(text, '('), *close = strrchr(text, ')');
-	unsigned long long start;
-	int ppid;
-
-	if (!open || !close || close < open)
-		return -EPROTO;
-	*close = '\0';
-	if (sscanf(close + 1,
-		   " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
-		   "%llu",
-		   &ret->state, &ppid, &start) != 3)
-		return -EPROTO;
-	(void)snprintf(ret->comm, sizeof(ret->comm), "%.31s", open + 1);
-	ret->ppid = ppid;
-	ret->start = start;
-	return 0;
-}
-
-int task_stat(const struct ctr_env *env, pid_t pid, struct task *ret)
+int task_stat(const struct ctr_env *env, pid_t pid, struct proc_stat *ret)
 {
 	_cleanup_free_ char *text = NULL;
-	struct task t;
+	struct proc_stat st;
+	size_t len;
 
-	if (pid <= 0 || read_proc(env, pid, "stat", STAT_MAX, &text, NULL) < 0)
+	if (pid <= 0 || read_proc(env, pid, "stat", STAT_MAX, &text, &len) < 0)
 		return -ESRCH;
-	if (parse_stat(text, &t) < 0 || strchr("ZXx", t.state))
+	if (proc_stat_parse(text, len, &st) < 0 || strchr("ZXx", st.state))
 		return -ESRCH;
-	*ret = t;
+	*ret = st;
 	return 0;
 }
 
@@ -75,7 +55,7 @@ static uint64_t now_ns(clockid_t clock)
 }
 
 /* When the process began, on CLOCK_REALTIME as it is set now. */
-static uint64_t begun_ns(const struct task *t)
+static uint64_t begun_ns(const struct proc_stat *t)
 {
 	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
 
@@ -168,7 +148,7 @@ static bool owned_by(const struct ctr_env *env, pid_t pid, uid_t owner)
 
 int task_check(const struct ctr_env *env, const struct task_claim *claim)
 {
-	struct task t;
+	struct proc_stat t;
 	int r = task_stat(env, claim->pid, &t);
 
 	if (r < 0)

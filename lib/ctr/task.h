@@ -18,16 +18,10 @@
 #define CTR_TASK_H
 
 #include "host.h"
-
-struct task {
-	pid_t ppid;
-	char comm[32];
-	char state;     /* 'R', 'S', ...; never 'Z' or 'X' */
-	uint64_t start; /* clock ticks since boot */
-};
+#include "stat.h"
 
 /* Return: 0; -ESRCH if there is no such process, or only its zombie. */
-int task_stat(const struct ctr_env *env, pid_t pid, struct task *ret) _must_check_;
+int task_stat(const struct ctr_env *env, pid_t pid, struct proc_stat *ret) _must_check_;
 
 #define TASK_ANY_OWNER ((uid_t)-1)
 

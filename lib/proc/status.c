@@ -11,8 +11,6 @@
 
 /* 65536 groups of up to eleven bytes, and some sixty other lines. */
 #define STATUS_MAX (1024 * 1024)
-#define STAT_MAX   4096
-#define STAT_START 22 /* the field's number in proc(5) */
 
 enum key {
 	KEY_STATE,
@@ -239,34 +237,4 @@ void proc_status_fini(struct proc_status *s)
 	free(s->groups);
 	s->groups = NULL;
 	s->ngroups = 0;
-}
-
-int proc_stat_parse_start(const char *text, size_t len, uint64_t *ret)
-{
-	/* Field 2 is the name in parentheses; nothing after it has any. */
-	const char *end = memrchr(text, ')', len);
-	struct span rest, word;
-	uint64_t v;
-
-	if (!end)
-		return -EPROTO;
-	rest = (struct span){ end + 1, len - (size_t)(end + 1 - text) };
-	for (int field = 3; field <= STAT_START; field++)
-		if (!span_word(&rest, &word))
-			return -EPROTO;
-	if (span_u64(word, 10, &v) < 0)
-		return -EPROTO;
-	*ret = v;
-	return 0;
-}
-
-int proc_start_time(const struct pid_ref *p, uint64_t *ret)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t len;
-	int r = io_read_at(p->procfd, "stat", STAT_MAX, &text, &len);
-
-	if (r < 0)
-		return r == -ENOENT ? -ESRCH : r;
-	return proc_stat_parse_start(text, len, ret);
 }

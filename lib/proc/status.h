@@ -69,8 +69,4 @@ int proc_status_read(const struct pid_ref *p, struct proc_status *ret, struct er
 void proc_status_fini(struct proc_status *s);
 #define _cleanup_status_ _cleanup_(proc_status_fini)
 
-/* Field 22 of /proc/PID/stat, in clock ticks since boot. The name in field 2 may hold ") ". */
-int proc_stat_parse_start(const char *text, size_t len, uint64_t *ret) _must_check_;
-int proc_start_time(const struct pid_ref *p, uint64_t *ret) _must_check_;
-
 #endif

@@ -184,7 +184,7 @@ static void fixture_init(struct fixture *f, const char *name)
 	if (symlink("/proc/self", path) < 0)
 		fixture_die(path);
 	for (int i = 0; i < FIXTURE_LIVE; i++) {
-		struct task t;
+		struct proc_stat t;
 
 		f->live[i] = fixture_fork(i + 1);
 		if (task_stat(&real, f->live[i], &t) < 0)

@@ -359,7 +359,7 @@ static void test_task_stat(void **state)
 					   "77 (x) Z" STAT_TAIL,
 					   "77 (x) X" STAT_TAIL };
 	struct fixture f;
-	struct task t;
+	struct proc_stat t;
 
 	(void)state;
 	fixture_init(&f, NULL);

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "pidfd.h"
 #include "run.h"
+#include "stat.h"
 #include "status.h"
 #include "text.h"
 
@@ -43,18 +44,19 @@ static void look_at(const struct ctr *c, struct first *ret)
 {
 	_cleanup_pid_ struct pid_ref ref = PID_REF_INIT;
 	_cleanup_status_ struct proc_status st = { 0 };
-	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK), start;
+	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
+	struct proc_stat stat;
 	struct timespec now;
 
 	*ret = (struct first){ .known = false };
 	if (!c->pid || pid_open(c->pid, &ref, NULL) < 0 || proc_status_read(&ref, &st, NULL) < 0 ||
-	    proc_start_time(&ref, &start) < 0)
+	    proc_stat_read(ref.procfd, &stat) < 0)
 		return;
 	(void)clock_gettime(CLOCK_BOOTTIME, &now);
 	ret->known = true;
 	ret->uid = st.uid[PROC_EFFECTIVE];
-	if ((uint64_t)now.tv_sec > start / hz)
-		ret->up = (uint64_t)now.tv_sec - start / hz;
+	if ((uint64_t)now.tv_sec > stat.start / hz)
+		ret->up = (uint64_t)now.tv_sec - stat.start / hz;
 }
 
 static const char *user_name(uid_t uid, char *buf, size_t size)
