@@ -101,7 +101,9 @@ static int open_batch(struct pass *p, uint64_t first, size_t n)
 
 		r = seal_open(&p->seal, first + i, block, p->tags + i * SEAL_TAG_SIZE, block);
 	}
-	return r < 0 ? r : pwrite_all(p->plain, p->data, n * SEAL_BLOCK, first * SEAL_BLOCK);
+	if (r < 0 || p->plain < 0)
+		return r;
+	return pwrite_all(p->plain, p->data, n * SEAL_BLOCK, first * SEAL_BLOCK);
 }
 
 /* Batches do not cross areas: both begin at multiples of BATCH, or an area is a part of one. */
@@ -212,7 +214,8 @@ static int read_layout(int fd, struct integrity *ret, struct err *e)
 	if (!r)
 		r = integrity_layout(&sb, l.offset, ret);
 	if (r < 0 || ret->size > (uint64_t)st.st_size)
-		return err_set(e, EPROTO, "its integrity superblock is damaged, or it is cut short");
+		return err_set(e, EPROTO,
+			       "its integrity superblock is damaged, or it is cut short");
 	if (ret->block_size != SEAL_BLOCK || sb.tag_size != SEAL_TAG_SIZE)
 		return err_set(e, EOPNOTSUPP, "it has blocks of %u bytes with tags of %u",
 			       ret->block_size, sb.tag_size);

@@ -26,7 +26,11 @@ int crypt_seal(int plain, uint64_t size, int out, struct crypt_key key,
 /* The size of the file that crypt_seal() makes. */
 uint64_t crypt_sealed_size(uint64_t size);
 
-/* Read it all back into @plain, an empty file. -EBADMSG: a block is not what was written; -EACCES: wrong key. */
+/*
+ * crypt_open() - Read it all back into @plain, an empty file, or -1 to see only whether it can be read.
+ *
+ * Return: 0; -EBADMSG a block is not what was written; -EACCES wrong key; another -errno.
+ */
 int crypt_open(int sealed, int plain, struct crypt_key key, const struct progress *progress,
 	       struct err *e) _must_check_;
 

@@ -16,9 +16,9 @@
 #define LOG2_AREA       15 /* sectors; what the kernel takes by default */
 #define LOG2_AREA_MIN   3
 #define LOG2_AREA_MAX   31
-#define ENTRY_SECTORS   8   /* of a journal section: JOURNAL_BLOCK_SECTORS */
-#define SECTOR_DATA     504 /* of a sector with entries; the commit id follows */
-#define MAC_SIZE        8   /* taken away from it where the journal has a MAC */
+#define ENTRY_SECTORS   8                     /* of a journal section: JOURNAL_BLOCK_SECTORS */
+#define SECTOR_DATA     504                   /* of a sector with entries; the commit id follows */
+#define MAC_SIZE        8                     /* taken away from it where the journal has a MAC */
 #define COMMIT_ID       0x1111111111111111ULL /* the first of four */
 #define JOURNAL_FACTOR  7                     /* a journal has 1/128 of the device, */
 #define JOURNAL_MAX     131072                /* and this many sectors at most */

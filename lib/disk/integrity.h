@@ -35,7 +35,8 @@ enum {
 	INTEGRITY_JOURNAL_MAC = 1 << 0,
 	INTEGRITY_RECALCULATING = 1 << 1,
 	INTEGRITY_DIRTY_BITMAP = 1 << 2,
-	INTEGRITY_FIXED_PADDING = 1 << 3, /* Linux 5.11: tags are padded to 4 KiB and not to 128 KiB */
+	INTEGRITY_FIXED_PADDING =
+		1 << 3, /* Linux 5.11: tags are padded to 4 KiB and not to 128 KiB */
 	INTEGRITY_FIXED_HMAC = 1 << 4
 };
 

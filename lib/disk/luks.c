@@ -113,7 +113,8 @@ static int edit_header(int fd, struct err *e)
 
 	if (!both)
 		return err_set(e, ENOMEM, "no memory");
-	if (pread(fd, both, 2 * (size_t)LUKS_HEADER_MAX, 0) < 2 * (ssize_t)sizeof(struct luks_hdr) ||
+	if (pread(fd, both, 2 * (size_t)LUKS_HEADER_MAX, 0) <
+		    2 * (ssize_t)sizeof(struct luks_hdr) ||
 	    luks_want(both, sizeof(struct luks_hdr), &size) < 0)
 		return err_set(e, EIO, "the LUKS2 header cannot be read back");
 	json = (const char *)both + sizeof(struct luks_hdr);
@@ -121,8 +122,8 @@ static int edit_header(int fd, struct err *e)
 	if (!r)
 		r = edit_metadata(o);
 	if (!r) {
-		json = json_object_to_json_string_ext(
-			o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+		json = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+								 JSON_C_TO_STRING_NOSLASHESCAPE);
 		r = write_copy(fd, both, size, 0, json);
 	}
 	if (!r)

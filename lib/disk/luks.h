@@ -49,12 +49,12 @@ struct luks {
 	char uuid[40];
 	char label[48];
 	uint64_t seqid;
-	uint32_t hdr_size;              /* of one of the two copies */
-	char cipher[LUKS_NAME_MAX];     /* "aes-xts-plain64" */
-	char integrity[LUKS_NAME_MAX];  /* "hmac(sha256)"; "" if the data is not authenticated */
-	uint64_t offset;                /* of the data */
-	bool dynamic;                   /* up to the device's end */
-	uint64_t size;                  /* else */
+	uint32_t hdr_size;             /* of one of the two copies */
+	char cipher[LUKS_NAME_MAX];    /* "aes-xts-plain64" */
+	char integrity[LUKS_NAME_MAX]; /* "hmac(sha256)"; "" if the data is not authenticated */
+	uint64_t offset;               /* of the data */
+	bool dynamic;                  /* up to the device's end */
+	uint64_t size;                 /* else */
 	uint32_t sector_size;
 	unsigned int keyslots;
 	char kdf[LUKS_NAME_MAX]; /* of the first */
