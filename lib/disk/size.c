@@ -33,12 +33,14 @@ int size_parse(const char *text, uint64_t *ret)
 	return 0;
 }
 
-/* Up to 9999 of a unit: three digits at least are told. */
+/* Whole units, or up to 9999 of the smaller one: three digits at least are told. */
 const char *size_show(uint64_t size, char ret[SIZE_TEXT])
 {
 	char unit[2] = "";
 
-	for (size_t i = 0; i < strlen(units) && size > 9999; i++) {
+	for (size_t i = 0; i < strlen(units); i++) {
+		if (size <= 9999 && (size < 1024 || size & 1023))
+			break;
 		size = (size >> 10) + !!(size & 1023);
 		unit[0] = units[i];
 	}

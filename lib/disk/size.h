@@ -13,7 +13,7 @@
 /* A number of bytes, or of K, M, G, T (powers of 1024; "KiB" and "k" too). -EINVAL, -ERANGE. */
 int size_parse(const char *text, uint64_t *ret) _must_check_;
 
-/* The shortest of these that is not less than @size, as size_parse() takes it: "201M", "1.5G" is "1536M". */
+/* As size_parse() takes it, in three digits or exactly, and not less than @size: "201M", "1536M", "2G". */
 const char *size_show(uint64_t size, char ret[SIZE_TEXT]);
 
 #endif
