@@ -58,8 +58,9 @@ struct verb {
 	const char *summary;  /* one line */
 	const char *details;  /* paragraph for --help, or NULL */
 	const struct opt *opts;
-	int ntargets;               /* operands before the command: options may follow these */
-	enum opt_complete complete; /* what the first operand is */
+	int ntargets; /* operands before the command: options may follow these */
+	enum opt_complete
+		complete; /* what the first operand is; the second, if @operands begins with "a|b" */
 	int (*run)(struct opt_parser *p); /* returns the exit code */
 };
 
