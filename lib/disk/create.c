@@ -94,7 +94,8 @@ static int check_room(int dirfd, uint64_t size, struct err *e)
 	char needs[SIZE_TEXT], has[SIZE_TEXT];
 	struct statvfs v;
 
-	if (fstatvfs(dirfd, &v) < 0 || (uint64_t)v.f_bavail * v.f_frsize >= size)
+	/* What is limited by memory alone counts no blocks. */
+	if (fstatvfs(dirfd, &v) < 0 || !v.f_blocks || (uint64_t)v.f_bavail * v.f_frsize >= size)
 		return 0;
 	return err_set(e, ENOSPC, "no space: the image takes %s, and %s is free",
 		       size_show(size, needs), size_show((uint64_t)v.f_bavail * v.f_frsize, has));

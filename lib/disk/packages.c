@@ -171,17 +171,19 @@ static int check_name(const char *name, struct err *e)
 /* Installing takes a minute, and would say this only in the end. */
 static int check_known(char *names, struct err *e)
 {
-	const char *argv[PACKAGES_MAX + 5] = { "apt-cache", "show", "--no-all-versions", "--" };
+	/* -q=0: it keeps quiet about what it does not know where it has no terminal. */
+	const char *argv[PACKAGES_MAX + 6] = { "apt-cache", "-q=0", "show", "--no-all-versions",
+					       "--" };
 	struct said said = { 0 };
 	struct program_run p = { .argv = argv, .keep_fd = -1, .line = hear_error, .arg = &said };
-	size_t n = 4;
+	size_t n = 5;
 	int r;
 
 	for (char *name; (name = strsep(&names, ","));) {
 		r = check_name(name, e);
 		if (r < 0)
 			return r;
-		if (n == PACKAGES_MAX + 4)
+		if (n == PACKAGES_MAX + 5)
 			return err_set(e, E2BIG, "more than %d packages", PACKAGES_MAX);
 		argv[n++] = name;
 	}
@@ -194,8 +196,10 @@ static int check_known(char *names, struct err *e)
 static int install(const char *names, const struct sources *sources, struct scratch *s,
 		   const struct progress *progress, struct err *e)
 {
-	char release[64], root[512], include[NAMES_LENGTH], option[512];
+	char release[64], root[512], tmp[512], include[NAMES_LENGTH], option[512];
 	const char *argv[SOURCES_MAX + 20] = {
+		"env",
+		tmp,
 		"unshare",
 		"--pid",
 		"--fork",
@@ -218,10 +222,11 @@ static int install(const char *names, const struct sources *sources, struct scra
 	if (r < 0)
 		return r;
 	(void)snprintf(root, sizeof(root), "%s/root", s->path);
+	(void)snprintf(tmp, sizeof(tmp), "TMPDIR=%s", s->path);
 	(void)snprintf(option, sizeof(option), "--aptopt=%s/apt.conf", s->path);
 	(void)snprintf(include, sizeof(include), "--include=%s", names);
 	for (size_t i = 0; i < sources->n; i++)
-		argv[14 + i] = sources->path[i];
+		argv[16 + i] = sources->path[i];
 	r = write_settings(option + strlen("--aptopt="), e);
 	if (!r)
 		r = program_run(&p, e);

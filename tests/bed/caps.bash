@@ -43,6 +43,14 @@ cap_unshare() { has unshare; }
 cap_pty() { [ -c /dev/ptmx ] && has python3; }
 cap_tmux() { has tmux; }
 cap_deb() { has git dpkg-buildpackage dh lintian && git -C "$ROOT" rev-parse HEAD >/dev/null; }
+cap_image() { has mke2fs debugfs e2fsck cryptsetup veritysetup jq setfacl setfattr setcap; }
+cap_packages()
+{
+	has mmdebstrap apt-get && [ -n "$(apt-get indextargets --format '$(FILENAME)' 'Created-By: Packages' | xargs -r ls 2>/dev/null)" ] || {
+		echo "apt has no package lists (apt-get update?)"
+		return 1
+	}
+}
 cap_debugger() { has gdb strace; }
 
 cap_overlay() { grep -qw overlay /proc/filesystems || modprobe overlay 2>/dev/null || { echo "no overlayfs in this kernel"; return 1; }; }

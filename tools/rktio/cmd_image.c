@@ -21,8 +21,8 @@ enum {
 };
 
 const struct opt cmd_image_opts[] = {
-	{ IMAGE_PACKAGES, "packages", "NAME,...",
-	  "create: from these Debian packages and the essential ones" },
+	{ IMAGE_PACKAGES, "packages", "NAMES",
+	  "create: from these Debian packages (with commas) and the essential ones" },
 	{ IMAGE_DIR, "dir", "DIR", "create: from this directory", OPT_COMPLETE_DIR },
 	{ IMAGE_OCI, "oci", "ARCHIVE", "create: from an OCI archive or that of docker save",
 	  OPT_COMPLETE_FILE },
