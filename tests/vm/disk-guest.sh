@@ -3,7 +3,8 @@
 # disk-guest.sh - init of disk.tap's guest: /dev/vda is our encrypted image, vdb our sealed one, vdc an empty
 # disk. SETTINGS, put in when the initramfs is made: tests, AREAS, TAGS and AREA (bytes: where areas begin in
 # vda, the size of one's tags and of its data), FS_SIZE and ROOT (of vdb).
-# shellcheck disable=SC2154,SC2153 # they are settings
+# The modules stand in {modules}. Numbers of areas are meant to be whole ones.
+# shellcheck shell=dash disable=SC2154,SC2153,SC1083,SC2043,SC2017,SC3043
 export PATH=/bin
 SETTINGS
 /bin/busybox --install -s /bin
@@ -42,7 +43,7 @@ flip()
 {
 	local byte
 	byte=$(dd if="$1" bs=1 skip="$2" count=1 2>/dev/null | od -An -tu1 | tr -d ' ')
-	printf "\\$(printf %03o $((byte ^ 16)))" | dd of="$1" bs=1 seek="$2" conv=notrunc,fsync 2>/dev/null
+	printf '%b' "\\0$(printf %03o $((byte ^ 16)))" | dd of="$1" bs=1 seek="$2" conv=notrunc,fsync 2>/dev/null
 }
 
 # data_at BLOCK, tag_at BLOCK: offsets in vda
