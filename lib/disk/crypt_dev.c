@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The first error is the cause; libcryptsetup gives no other way to it. */
+/* The first error is the cause; libcryptsetup gives no other way to it, and none for several threads. */
 static char said[160];
 
 static void take_log(int level, const char *msg, void *arg)
@@ -31,14 +31,13 @@ int crypt_dev_open(int fd, struct crypt_device **ret, struct err *e)
 	if (!r)
 		r = crypt_init(&cd, path);
 	if (r < 0)
-		return crypt_dev_failed(NULL, r, "opening it", e);
+		return crypt_dev_failed(r, "opening it", e);
 	*ret = cd;
 	return 0;
 }
 
-int crypt_dev_failed(struct crypt_device *cd, int r, const char *what, struct err *e)
+int crypt_dev_failed(int r, const char *what, struct err *e)
 {
-	(void)cd;
 	if (said[0])
 		return err_set(e, -r, "%s: %s", what, said);
 	return err_set(e, -r, "%s: %s", what, err_str(r));

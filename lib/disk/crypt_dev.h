@@ -16,6 +16,6 @@ static inline void crypt_dev_freep(struct crypt_device **cd)
 #define _cleanup_crypt_dev_ _cleanup_(crypt_dev_freep)
 
 /* Say that @what failed with @r (< 0), and what libcryptsetup said about it. */
-int crypt_dev_failed(struct crypt_device *cd, int r, const char *what, struct err *e) _cold_;
+int crypt_dev_failed(int r, const char *what, struct err *e) _cold_;
 
 #endif

@@ -42,8 +42,9 @@ int keyfile_read(const char *path, struct keyfile *ret, struct err *e)
 		k.data = NULL;
 		return err_set(e, ENOMEM, "no memory");
 	}
-	/* Neither in a core nor, where we may, in swap. */
+	/* Not in a core, in a child (the keeper of scratch.h lives as long as we do) or, where we may, in swap. */
 	(void)madvise(k.data, ROOM, MADV_DONTDUMP);
+	(void)madvise(k.data, ROOM, MADV_DONTFORK);
 	(void)mlock(k.data, ROOM);
 	k.loose = S_ISREG(st.st_mode) && (st.st_mode & 077);
 	r = read_all(fd, &k);

@@ -36,11 +36,11 @@ static int make_header(struct crypt_device *cd, const uint8_t *key, size_t key_s
 		r = crypt_format(cd, CRYPT_LUKS2, CIPHER, CIPHER_MODE, NULL, NULL, SEAL_CIPHER_KEY,
 				 &params);
 	if (r < 0)
-		return crypt_dev_failed(cd, r, "writing the LUKS2 header", e);
+		return crypt_dev_failed(r, "writing the LUKS2 header", e);
 	/* Its own volume key is of no use: its size is that of a disk without tags. */
 	r = crypt_keyslot_add_by_key(cd, CRYPT_ANY_SLOT, (const char *)volume_key, SEAL_KEY_SIZE,
 				     (const char *)key, key_size, CRYPT_VOLUME_KEY_NO_SEGMENT);
-	return r < 0 ? crypt_dev_failed(cd, r, "writing the key slot", e) : 0;
+	return r < 0 ? crypt_dev_failed(r, "writing the key slot", e) : 0;
 }
 
 static struct json_object *make_segment(void)
@@ -153,7 +153,7 @@ int luks_unlock(int fd, const uint8_t *key, size_t key_size, uint8_t ret[SEAL_KE
 		return r;
 	r = crypt_load(cd, CRYPT_LUKS2, NULL);
 	if (r < 0)
-		return crypt_dev_failed(cd, r, "reading the LUKS2 header", e);
+		return crypt_dev_failed(r, "reading the LUKS2 header", e);
 	if (crypt_get_volume_key_size(cd) != SEAL_KEY_SIZE ||
 	    strcmp(crypt_get_cipher(cd), CIPHER) != 0 ||
 	    strcmp(crypt_get_cipher_mode(cd), CIPHER_MODE) != 0)
@@ -164,5 +164,5 @@ int luks_unlock(int fd, const uint8_t *key, size_t key_size, uint8_t ret[SEAL_KE
 				 key_size);
 	if (r == -EPERM)
 		return err_set(e, EACCES, "the key opens none of its key slots");
-	return r < 0 ? crypt_dev_failed(cd, r, "opening a key slot", e) : 0;
+	return r < 0 ? crypt_dev_failed(r, "opening a key slot", e) : 0;
 }

@@ -14,7 +14,7 @@
 #include "program.h"
 
 #define SOURCES_MAX  64
-#define NAME_CHARS   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.:=~/_"
+#define NAME_CHARS   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.:=~_"
 #define LOST_PREFIX  "Unable to locate package "
 #define OS_RELEASE   "/etc/os-release"
 #define CODENAME     "VERSION_CODENAME="
@@ -163,7 +163,7 @@ static int codename(char *ret, size_t size, struct err *e)
 
 static int check_name(const char *name, struct err *e)
 {
-	if (!*name || strspn(name, NAME_CHARS) != strlen(name) || strchr("+-.:=~/_", *name))
+	if (!*name || strspn(name, NAME_CHARS) != strlen(name) || strchr("+-.:=~_", *name))
 		return err_set(e, EINVAL, "'%.60s' cannot be the name of a package", name);
 	return 0;
 }

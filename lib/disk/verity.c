@@ -35,7 +35,7 @@ int verity_append(int fd, uint64_t data_size, struct verity_root *ret, struct er
 	if (!r)
 		r = crypt_volume_key_get(cd, CRYPT_ANY_SLOT, (char *)ret->hash, &size, NULL, 0);
 	if (r < 0)
-		return crypt_dev_failed(cd, r, "making the hash tree", e);
+		return crypt_dev_failed(r, "making the hash tree", e);
 	ret->size = size;
 	return 0;
 }
@@ -55,10 +55,10 @@ int verity_check(int fd, uint64_t data_size, const struct verity_root *root, str
 		return r;
 	r = crypt_load(cd, CRYPT_VERITY, &params);
 	if (r < 0)
-		return crypt_dev_failed(cd, r, "reading the hash tree", e);
+		return crypt_dev_failed(r, "reading the hash tree", e);
 	r = crypt_activate_by_volume_key(cd, NULL, (const char *)root->hash, root->size, 0);
 	/* The root, a hash and a block that do not match are told apart, in none of our words. */
 	if (r == -EPERM || r == -EFAULT || r == -EINVAL)
 		return err_set(e, EBADMSG, "its contents are not those that the root hash is of");
-	return r < 0 ? crypt_dev_failed(cd, r, "checking the hash tree", e) : 0;
+	return r < 0 ? crypt_dev_failed(r, "checking the hash tree", e) : 0;
 }

@@ -28,8 +28,7 @@ static const struct program rktio = {
 	.name = "rktio",
 	.version = DVS_VERSION,
 	.summary = "disk images for programs on Linux as a library",
-	.footer = "Environment: RKTIO_LOG (log levels: info,disk=debug), TMPDIR (where images are\n"
-		  "prepared, in the clear; /var/tmp).",
+	.footer = "Environment: TMPDIR (where images are prepared, in the clear; /var/tmp).",
 	.verbs = verbs,
 };
 
