@@ -60,11 +60,8 @@ static int get_tree(const struct create_opts *opts, struct scratch *s, struct cr
 	int r = 0;
 
 	if (opts->dir) {
-		/* No path of a user's is an option to anybody. */
-		if (asprintf(ret, "%s%s", *opts->dir == '/' ? "" : "./", opts->dir) >= 0)
-			return 0;
-		*ret = NULL;
-		return err_set(e, ENOMEM, "no memory");
+		*ret = strdup(opts->dir);
+		return *ret ? 0 : err_set(e, ENOMEM, "no memory");
 	}
 	if (asprintf(&root, "%s/root", s->path) < 0) {
 		root = NULL;
