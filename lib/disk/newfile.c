@@ -32,8 +32,10 @@ static int open_dir(struct newfile *f, struct err *e)
 					 : strdup(".");
 
 	f->name = strdup(slash ? slash + 1 : f->path);
-	if (!dir || !f->name)
-		return err_set(e, ENOMEM, "no memory");
+	if (!dir || !f->name) {
+		(void)err_set(e, ENOMEM, "no memory");
+		return -ENOMEM;
+	}
 	if (!*f->name || !strcmp(f->name, ".") || !strcmp(f->name, ".."))
 		return err_set(e, EINVAL, "'%.150s' is not the name of a file", f->path);
 	f->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
