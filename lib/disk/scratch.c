@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -16,7 +18,7 @@
 #include "tree.h"
 
 #define TOLD_MAX (64U << 10) /* bytes of all paths */
-#define TRIES    50          /* a child that is being killed may still write */
+#define TRIES    500         /* a child that is being killed may still write: 10 s */
 
 /* Nothing of ours may be mounted below it: the workers have mount namespaces of their own. */
 static void remove_path(const char *path)
@@ -70,22 +72,25 @@ static int start_keeper(struct scratch *s)
 	return s->keeper < 0 ? -errno : 0;
 }
 
+/* The keeper knows of it before it is there: nobody else has a name of 64 random bits. */
 static int make_dir(struct scratch *s)
 {
 	const char *top = secure_getenv("TMPDIR");
+	uint64_t nonce;
 	int r;
 
-	if (!top || *top != '/')
-		top = "/var/tmp";
-	if (asprintf(&s->path, "%s/rktio.XXXXXX", top) < 0) {
+	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
+		return -EIO;
+	if (asprintf(&s->path, "%s/rktio.%016" PRIx64, top && *top == '/' ? top : "/var/tmp",
+		     nonce) < 0) {
 		s->path = NULL;
 		return -ENOMEM;
 	}
-	if (!mkdtemp(s->path))
-		return -errno;
 	r = scratch_also(s, s->path);
 	if (r < 0)
 		return r;
+	if (mkdir(s->path, 0700) < 0)
+		return -errno;
 	s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return s->fd < 0 ? -errno : 0;
 }

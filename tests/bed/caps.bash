@@ -46,7 +46,8 @@ cap_deb() { has git dpkg-buildpackage dh lintian && git -C "$ROOT" rev-parse HEA
 cap_image() { has mke2fs debugfs e2fsck cryptsetup veritysetup jq setfacl setfattr setcap; }
 cap_packages()
 {
-	has mmdebstrap apt-get && [ -n "$(apt-get indextargets --format '$(FILENAME)' 'Created-By: Packages' | xargs -r ls 2>/dev/null)" ] || {
+	has mmdebstrap apt-get || return 1
+	[ -n "$(apt-get indextargets --format '$(FILENAME)' 'Created-By: Packages' | xargs -r ls 2>/dev/null)" ] || {
 		echo "apt has no package lists (apt-get update?)"
 		return 1
 	}
