@@ -127,12 +127,13 @@ static int make_plain(const char *tree, const struct create_opts *opts, struct n
 
 static int write_root(struct newfile *f, const struct verity_root *root, struct err *e)
 {
-	char text[VERITY_ROOT_TEXT + 1];
+	char text[VERITY_ROOT_TEXT];
 	int r;
 
 	(void)verity_root_show(root, text);
-	strcat(text, "\n");
 	r = io_write_all(f->fd, text, strlen(text));
+	if (!r)
+		r = io_write_all(f->fd, "\n", 1);
 	return r < 0 ? err_set(e, -r, "cannot write '%.150s': %s", f->path, err_str(r)) : 0;
 }
 

@@ -2,6 +2,7 @@
 #include "crypt.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -119,10 +120,9 @@ static int pass_run(struct pass *p, const char *step, int (*fn)(struct pass *, u
 
 		if (r == -EBADMSG)
 			return err_set(e, EBADMSG,
-				       "a block between byte %llu and %llu of its contents is not "
-				       "what was written",
-				       (unsigned long long)(i * SEAL_BLOCK),
-				       (unsigned long long)((i + n) * SEAL_BLOCK));
+				       "a block between byte %" PRIu64 " and %" PRIu64
+				       " of its contents is not what was written",
+				       i * SEAL_BLOCK, (i + n) * SEAL_BLOCK);
 		if (r < 0)
 			return err_set(e, -r, "%s: %s", step, err_str(r));
 		progress_tell(p->progress, step, (i + n) * SEAL_BLOCK, p->g.nblocks * SEAL_BLOCK);

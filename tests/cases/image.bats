@@ -36,7 +36,7 @@ nothing_in() { [ -z "$(ls -A "$1")" ]; }
 furnish()
 {
 	(
-		cd "$1"
+		cd "$1" || exit
 		echo plain >file
 		ln file hard
 		ln -s file soft
@@ -188,7 +188,7 @@ nobody_installs() { ! pgrep -f "$TMPDIR/rktio" >/dev/null; }
 	local name
 	tool_error 1 "$RKTIO" image create "$IMG" --packages busybox,no-such-package
 	matches "$said" "'no-such-package'"
-	for name in '' -o busybox, 'a b' '$(id)' '../x' '~x'; do
+	for name in '' -o 'busybox,' 'a b' '$(id)' '../x' '~x'; do
 		tool_error 1 "$RKTIO" image create "$IMG" --packages "$name"
 	done
 }
