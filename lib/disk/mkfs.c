@@ -42,22 +42,25 @@ static void keep_last(void *arg, const char *line)
 static int run_mke2fs(int fd, const struct spec *s, struct err *e)
 {
 	char path[32], blocks[24], inodes[24], said[ERR_MSG_MAX] = "";
-	const char *argv[] = { "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-E",
-			       /* a new file is empty: nothing has to be written to have zeros */
-			       "assume_storage_prezeroed=1,nodiscard,root_owner=0:0", "-O",
-			       s->fixed ? "^has_journal" : "has_journal", "-N", inodes, "-d",
-			       s->dir, path, blocks, NULL };
+	const char *argv[24] = { "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0",
+				 /* a new file is empty: nothing has to be written to have zeros */
+				 "-E", "assume_storage_prezeroed=1,nodiscard,root_owner=0:0", "-O",
+				 s->fixed ? "^has_journal" : "has_journal", "-N", inodes };
 	struct program_run p = { .argv = argv, .keep_fd = fd, .line = keep_last, .arg = said };
+	size_t n = 0;
 	int r;
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	(void)snprintf(inodes, sizeof(inodes), "%" PRIu64, s->inodes);
 	(void)snprintf(blocks, sizeof(blocks), "%" PRIu64, s->size / MKFS_BLOCK);
-	if (!s->dir) {
-		argv[15] = path;
-		argv[16] = blocks;
-		argv[17] = NULL;
+	while (argv[n])
+		n++;
+	if (s->dir) {
+		argv[n++] = "-d";
+		argv[n++] = s->dir;
 	}
+	argv[n++] = path;
+	argv[n] = blocks;
 	if (ftruncate(fd, (off_t)s->size) < 0)
 		return err_set(e, errno, "cannot make a file of %" PRIu64 " bytes: %s", s->size,
 			       err_str(errno));

@@ -217,6 +217,7 @@ static int install(const char *names, const struct sources *sources, struct scra
 	};
 	struct said said = { .progress = progress };
 	struct program_run p = { .argv = argv, .keep_fd = -1, .line = hear_error, .arg = &said };
+	size_t n = 0;
 	int r = codename(release, sizeof(release), e);
 
 	if (r < 0)
@@ -225,8 +226,10 @@ static int install(const char *names, const struct sources *sources, struct scra
 	(void)snprintf(tmp, sizeof(tmp), "TMPDIR=%s", s->path);
 	(void)snprintf(option, sizeof(option), "--aptopt=%s/apt.conf", s->path);
 	(void)snprintf(include, sizeof(include), "--include=%s", names);
+	while (argv[n])
+		n++;
 	for (size_t i = 0; i < sources->n; i++)
-		argv[16 + i] = sources->path[i];
+		argv[n++] = sources->path[i];
 	r = write_settings(option + strlen("--aptopt="), e);
 	if (!r)
 		r = program_run(&p, e);
