@@ -154,6 +154,13 @@ info() { rktio image info "$IMG" --json | jq -r "$1"; }
 	[ ! -e "$IMG" ]
 }
 
+@test "an archive: a normal user is told what is lost" {
+	install -m 644 "$(image_archive busybox)" "$BED/user/busybox.tar"
+	matches "$("$AS_USER" env TMPDIR="$TMPDIR" "$RKTIO" image create "$BED/user/oci.img" --oci "$BED/user/busybox.tar" 2>&1)" \
+		'[0-9]+ files could not be given to their owners; run it as root'
+	clean "$BED/user/oci.img"
+}
+
 # Packages come from outside of the bed's network.
 outside() { nsenter --net="/proc/$BED_NETWORK_PID/ns/net" "$@"; }
 
