@@ -92,24 +92,25 @@ static void take_option(struct image_args *a, int id, const char *arg)
 	}
 }
 
-static int take_operands(const struct opt_parser *p, struct image_args *a,
-			 const struct action **ret, struct err *e)
+/* NULL and @e for a wrong command line. */
+static const struct action *take_operands(const struct opt_parser *p, struct image_args *a,
+					  struct err *e)
 {
-	if (p->noperands != 2)
-		return err_set(e, EINVAL, "image takes create, info or verify, and one IMAGE");
-	for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
-		if (strcmp(p->operand[0], actions[i].name) != 0)
-			continue;
-		a->path = p->operand[1];
-		*ret = &actions[i];
-		return 0;
+	if (p->noperands != 2) {
+		(void)err_set(e, EINVAL, "image takes create, info or verify, and one IMAGE");
+		return NULL;
 	}
-	return err_set(e, EINVAL, "image takes create, info or verify, not '%.40s'", p->operand[0]);
+	a->path = p->operand[1];
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		if (!strcmp(p->operand[0], actions[i].name))
+			return &actions[i];
+	(void)err_set(e, EINVAL, "image takes create, info or verify, not '%.40s'", p->operand[0]);
+	return NULL;
 }
 
 int cmd_image(struct opt_parser *p)
 {
-	const struct action *action = NULL;
+	const struct action *action;
 	struct image_args a = { 0 };
 	struct err e = { 0 };
 	struct progress progress;
@@ -118,11 +119,8 @@ int cmd_image(struct opt_parser *p)
 
 	while ((id = opt_next(p, &e)) > 0)
 		take_option(&a, id, p->arg);
-	if (!id)
-		id = take_operands(p, &a, &action, &e);
-	if (!id)
-		id = action->check(&a, &e);
-	if (id < 0)
+	action = id < 0 ? NULL : take_operands(p, &a, &e);
+	if (!action || action->check(&a, &e) < 0)
 		return cmd_usage(p, &e);
 	progress = bar_start(&bar, a.quiet);
 	r = action->run(&a, &progress, &e);

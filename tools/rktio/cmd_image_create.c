@@ -94,7 +94,7 @@ int image_create(const struct image_args *a, const struct progress *progress, st
 				    .force = a->force,
 				    .progress = progress };
 	_cleanup_keyfile_ struct keyfile key = { 0 };
-	struct create_result res;
+	struct create_result res = { 0 };
 	int r = take_size(a->size, &opts.size, e);
 
 	if (!r && a->encrypt) {
