@@ -216,6 +216,9 @@ static int read_layout(int fd, struct integrity *ret, struct err *e)
 	if (r < 0 || ret->size > (uint64_t)st.st_size)
 		return err_set(e, EPROTO,
 			       "its integrity superblock is damaged, or it is cut short");
+	if (strcmp(l.integrity, SEAL_INTEGRITY) != 0)
+		return err_set(e, EOPNOTSUPP, "its tags are of '%.40s', not " SEAL_INTEGRITY,
+			       l.integrity);
 	if (ret->block_size != SEAL_BLOCK || sb.tag_size != SEAL_TAG_SIZE)
 		return err_set(e, EOPNOTSUPP, "it has blocks of %u bytes with tags of %u",
 			       ret->block_size, sb.tag_size);

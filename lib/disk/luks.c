@@ -16,7 +16,6 @@
 
 #define CIPHER      "aes"
 #define CIPHER_MODE "xts-plain64"
-#define INTEGRITY   "hmac(sha256)"
 /* libcryptsetup's least; what goes in has 256 bits already. */
 #define ITERATIONS 1000
 
@@ -55,7 +54,7 @@ static struct json_object *make_segment(void)
 	json_add_str(seg, "iv_tweak", "0");
 	json_add_str(seg, "encryption", CIPHER "-" CIPHER_MODE);
 	json_add_int(seg, "sector_size", SEAL_BLOCK);
-	json_add_str(in, "type", INTEGRITY);
+	json_add_str(in, "type", SEAL_INTEGRITY);
 	json_add_str(in, "journal_encryption", "none");
 	json_add_str(in, "journal_integrity", "none");
 	(void)json_object_object_add(seg, "integrity", in);
@@ -159,7 +158,7 @@ int luks_unlock(int fd, const uint8_t *key, size_t key_size, uint8_t ret[SEAL_KE
 	    strcmp(crypt_get_cipher_mode(cd), CIPHER_MODE) != 0)
 		return err_set(e, EOPNOTSUPP,
 			       "it is not encrypted with " CIPHER "-" CIPHER_MODE
-			       " and " INTEGRITY);
+			       " and " SEAL_INTEGRITY);
 	r = crypt_volume_key_get(cd, CRYPT_ANY_SLOT, (char *)ret, &size, (const char *)key,
 				 key_size);
 	if (r == -EPERM)

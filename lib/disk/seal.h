@@ -19,6 +19,7 @@
 
 #include "compiler.h"
 
+#define SEAL_INTEGRITY  "hmac(sha256)" /* as LUKS2 calls it */
 #define SEAL_CIPHER_KEY 64
 #define SEAL_KEY_SIZE   96
 #define SEAL_TAG_SIZE   32
