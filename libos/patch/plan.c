@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * plan.c - which instructions around a system call make room for a jump.
+ *
+ * Theory of operation
+ *
+ * The trap has proved that an instruction begins at the syscall, and the bytes behind it are what the
+ * program executes next. So windows that begin with the syscall need no proof. For windows that begin
+ * before it, prove() shows that instructions begin where we think: either by decoding from the start of
+ * the function, if the caller knows it, or like this: an instruction has at most 15 bytes, so of 15
+ * addresses in a row one begins an instruction, if what lies there is code. If decoding from each of the
+ * 15 that leads to instructions at all arrives at the window's first byte, so does the program.
+ *
+ * sweep() looks for direct branches into the candidates. A target that begins an instruction is served
+ * in any case (see patch.h), but costs a trap each time, so that other windows come first. A target
+ * inside an instruction (compilers jump over a lock prefix) rules the window out. Near branches are
+ * looked for at each byte, not only where instructions seem to begin.
+ */
+#include "patch.h"
+
+#define PROOF_SPAN     512 /* bytes before the window */
+#define PATCH_CODE_MAX (1u << 30)
+#define BEFORE_MAX     32 /* bytes of instructions before the syscall that are moved */
+#define BEFORE_INSNS   8
+#define NEAR_BEFORE    48 /* branch targets are noted this far around the syscall */
+#define NEAR_AFTER     32
+#define REACH          (0x80000000ull - 4096) /* of a rel32, with room for where it lies */
+
+/* What is worse about a window than about another one. */
+#define COST_TRAP  2 /* an instruction begins where the trampoline's address can be chosen easily */
+#define COST_FAR   6 /* ... where it takes an address of its own in 256, or more than 96 MiB away */
+#define COST_TAIL  4 /* two more jumps */
+#define COST_ENTRY 8 /* a known branch that will trap each time */
+
+#define SYSCALL_LEN   2
+#define NR_exit       60
+#define NR_exit_group 231
+#define NR_sigreturn  15
+
+struct scan {
+	const struct patch_code *code;
+	size_t sys;
+	bool broken; /* something on the path from bytes[0] to the syscall is no code */
+	bool on_path[NEAR_BEFORE];             /* the path comes by at sys - NEAR_BEFORE + i */
+	bool target[NEAR_BEFORE + NEAR_AFTER]; /* a direct branch goes to sys - NEAR_BEFORE + i */
+	uint8_t len[PROOF_SPAN]; /* of the instruction at sys - PROOF_SPAN + i, or 0 */
+};
+
+struct candidate {
+	size_t start;
+	unsigned int cost;
+};
+
+static bool is_target(const struct scan *s, size_t off)
+{
+	if (off + NEAR_BEFORE < s->sys || off >= s->sys + NEAR_AFTER)
+		return false;
+	return s->target[off + NEAR_BEFORE - s->sys];
+}
+
+static void note_branch(struct scan *s, size_t off, const struct patch_insn *insn)
+{
+	/* Wraps as the processor's does: an offset that is not near is no target. */
+	uint64_t to = (uint64_t)off + insn->len +
+		      (uint64_t)(int64_t)patch_insn_rel(s->code->bytes + off, insn);
+	uint64_t i = to + NEAR_BEFORE - s->sys;
+
+	if (i < sizeof(s->target))
+		s->target[i] = true;
+}
+
+/* Near branches wherever one might begin. */
+static void sweep_near(struct scan *s)
+{
+	const uint8_t *b = s->code->bytes;
+	struct patch_insn insn = { .rel_len = 4 };
+
+	for (size_t off = 0; off + 5 <= s->code->size; off++) {
+		if (b[off] == 0xe8 || b[off] == 0xe9)
+			insn.len = 5;
+		else if (b[off] == 0x0f && (b[off + 1] & 0xf0) == 0x80 && off + 6 <= s->code->size)
+			insn.len = 6;
+		else
+			continue;
+		note_branch(s, off, &insn);
+	}
+}
+
+/* Everything else along the path, which is put right at the syscall. */
+static void sweep_path(struct scan *s)
+{
+	struct patch_insn insn;
+
+	for (size_t off = 0; off < s->code->size;) {
+		if (off < s->sys && off + NEAR_BEFORE >= s->sys)
+			s->on_path[off + NEAR_BEFORE - s->sys] = true;
+		if (!patch_decode(s->code->bytes + off, s->code->size - off, &insn)) {
+			s->broken |= off < s->sys;
+			off++;
+			continue;
+		}
+		if (insn.rel_len)
+			note_branch(s, off, &insn);
+		if (off < s->sys && off + insn.len > s->sys)
+			off = s->sys;
+		else
+			off += insn.len;
+	}
+}
+
+static void measure(struct scan *s)
+{
+	struct patch_insn insn;
+
+	for (size_t back = 1; back <= PROOF_SPAN && back <= s->sys; back++)
+		s->len[PROOF_SPAN - back] = (uint8_t)patch_decode(
+			s->code->bytes + s->sys - back, s->code->size - s->sys + back, &insn);
+}
+
+/* Does each way to decode the bytes before @start, and each known branch target there, arrive at @start? */
+static bool prove(const struct scan *s, size_t start)
+{
+	enum {
+		NO_CODE,
+		ARRIVES,
+		MISSES
+	};
+	uint8_t way[PROOF_SPAN];
+	size_t end = PROOF_SPAN - (s->sys - start); /* indices as in len[] */
+	size_t first = s->sys < PROOF_SPAN ? PROOF_SPAN - s->sys : 0;
+	size_t run = 0, since_arrival = PATCH_INSN_MAX;
+
+	if (s->code->starts_insn && !s->broken)
+		return s->on_path[start + NEAR_BEFORE - s->sys];
+	for (size_t i = end; i-- > first;) {
+		size_t to = i + s->len[i];
+
+		way[i] = !s->len[i] ? NO_CODE : to == end ? ARRIVES : to > end ? MISSES : way[to];
+		if (way[i] == MISSES && is_target(s, s->sys + i - PROOF_SPAN))
+			return false;
+		run = way[i] == MISSES ? 0 : run + 1;
+		since_arrival = way[i] == ARRIVES ? 0 : since_arrival + 1;
+		if (run >= PATCH_INSN_MAX && since_arrival < PATCH_INSN_MAX)
+			return true;
+	}
+	return false;
+}
+
+static bool may_move(const struct patch_insn *insn)
+{
+	return insn->flow == PATCH_FLOW_NEXT && !insn->rip_32;
+}
+
+/* Behind the syscall, branches whose distance can be made longer may be moved too. */
+static bool may_move_behind(const struct patch_insn *insn)
+{
+	return may_move(insn) || insn->flow == PATCH_FLOW_JCC || insn->flow == PATCH_FLOW_JMP ||
+	       (insn->flow == PATCH_FLOW_RET && !insn->rip_32);
+}
+
+static bool falls_through(const struct patch_insn *insn)
+{
+	return insn->flow != PATCH_FLOW_JMP && insn->flow != PATCH_FLOW_RET;
+}
+
+/* The trampoline must be within reach of @to as well. */
+static void limit_reach(struct patch_plan *p, uint64_t to)
+{
+	uint64_t min = to > REACH ? to - REACH : 0,
+		 max = to < UINT64_MAX - REACH ? to + REACH : UINT64_MAX;
+
+	p->tramp_min = min > p->tramp_min ? min : p->tramp_min;
+	p->tramp_max = max < p->tramp_max ? max : p->tramp_max;
+}
+
+static void add_moved(struct patch_plan *p, size_t orig, size_t len)
+{
+	p->orig[p->n] = (uint8_t)orig;
+	p->moved[p->n++] = p->tramp_len;
+	p->tramp_len = (uint8_t)(p->tramp_len + len);
+}
+
+static void add_insn(struct patch_plan *p, const uint8_t *code, size_t orig,
+		     const struct patch_insn *insn)
+{
+	uint64_t next = p->addr + orig + insn->len;
+	size_t len = insn->len;
+
+	if (insn->rip_off)
+		limit_reach(p, next + (uint64_t)(int64_t)patch_get_le32(code + insn->rip_off));
+	if (insn->rel_len)
+		limit_reach(p, next + (uint64_t)(int64_t)patch_insn_rel(code, insn));
+	if (insn->rel_len == 1)
+		len = insn->flow == PATCH_FLOW_JMP ? 5 : 6;
+	add_moved(p, orig, len);
+}
+
+/* The instructions from @start to the end of the window. */
+static bool lay_out(const struct scan *s, size_t start, struct patch_plan *p)
+{
+	const uint8_t *b = s->code->bytes;
+	struct patch_insn insn = { 0 };
+	size_t off = start;
+
+	while (off < s->sys) {
+		if (!patch_decode(b + off, s->sys - off, &insn) || !may_move(&insn) ||
+		    p->n == BEFORE_INSNS)
+			return false;
+		add_insn(p, b + off, off - start, &insn);
+		off += insn.len;
+	}
+	add_moved(p, off - start, 0);
+	off += SYSCALL_LEN;
+	p->form = (uint8_t)(off - start < PATCH_JUMP_LEN ? PATCH_AFTER : PATCH_ACROSS);
+	/* lea, mov or lea, jmp */
+	p->tramp_len = (uint8_t)(p->tramp_len + (p->form == PATCH_AFTER ? 7 + 7 + 7 : 7 + 3 + 7));
+	insn = (struct patch_insn){ 0 };
+	while (off - start < PATCH_JUMP_LEN) {
+		if (!falls_through(&insn) || !patch_decode(b + off, s->code->size - off, &insn) ||
+		    !may_move_behind(&insn))
+			return false;
+		add_insn(p, b + off, off - start, &insn);
+		off += insn.len;
+	}
+	if (p->form == PATCH_AFTER && falls_through(&insn))
+		add_moved(p, off - start, 5);
+	p->len = (uint8_t)(off - start);
+	return true;
+}
+
+/* What must trap, and what the ways into the window cost. */
+static bool check_entries(const struct scan *s, size_t start, struct patch_plan *p,
+			  unsigned int *cost)
+{
+	bool begins[PATCH_WINDOW_MAX + 1] = { false };
+
+	for (size_t i = 0; i < p->n; i++)
+		begins[p->orig[i]] = true;
+	for (size_t i = 1; i < p->len; i++) {
+		if (begins[i] && i < PATCH_JUMP_LEN) {
+			p->traps |= (uint8_t)(1u << i);
+			*cost += i == 1 || i == 4 ? COST_FAR : COST_TRAP;
+		}
+		if (!is_target(s, start + i))
+			continue;
+		if (!begins[i] && i < PATCH_JUMP_LEN)
+			return false;
+		*cost += i <= p->sys || i < PATCH_JUMP_LEN ? COST_ENTRY : 0;
+	}
+	if (!p->traps && p->form == PATCH_ACROSS)
+		p->form = PATCH_BEFORE;
+	*cost += p->form == PATCH_AFTER ? COST_TAIL : 0;
+	return true;
+}
+
+/* "mov $nr, %eax" right before the syscall with another number than the trap's: it came by a jump. */
+static void note_number(struct scan *s)
+{
+	const uint8_t *before = s->code->bytes + s->sys - 5;
+
+	if (s->code->nr != PATCH_NR_UNKNOWN && s->sys >= 5 && before[0] == 0xb8 &&
+	    patch_get_le32(before + 1) != s->code->nr)
+		s->target[NEAR_BEFORE] = true;
+}
+
+static enum patch_result try_window(const struct scan *s, size_t start, struct patch_plan *p,
+				    unsigned int *cost)
+{
+	const struct patch_code *code = s->code;
+	bool returns = code->nr != NR_exit && code->nr != NR_exit_group;
+
+	*p = (struct patch_plan){ .addr = code->addr + start, .tramp_max = UINT64_MAX };
+	*cost = 0;
+	p->sys = (uint8_t)(s->sys - start);
+	limit_reach(p, p->addr);
+	if (start < code->lo || start + PATCH_JUMP_LEN > code->hi)
+		return PATCH_NO_WINDOW;
+	if (!lay_out(s, start, p) || (p->form == PATCH_AFTER && !returns))
+		return PATCH_NO_WINDOW;
+	if (!check_entries(s, start, p, cost))
+		return PATCH_JUMP_IN;
+	if (start != s->sys && !prove(s, start))
+		return PATCH_UNPROVED;
+	for (size_t i = 0; i < p->len; i++)
+		p->old[i] = code->bytes[start + i];
+	return PATCH_OK;
+}
+
+static bool is_sigreturn(const struct patch_code *code, size_t sys)
+{
+	const uint8_t *b = code->bytes + sys;
+
+	if (code->nr == NR_sigreturn)
+		return true;
+	if (sys >= 5 && b[-5] == 0xb8 && patch_get_le32(b - 4) == NR_sigreturn)
+		return true;
+	return sys >= 7 && b[-7] == 0x48 && b[-6] == 0xc7 && b[-5] == 0xc0 &&
+	       patch_get_le32(b - 4) == NR_sigreturn;
+}
+
+/* By cost, the nearer to the syscall among equals. NULL: there are no more than @skip. */
+static const struct candidate *pick(const struct candidate *c, size_t n, unsigned int skip)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned int better = 0;
+
+		for (size_t j = 0; j < n; j++)
+			better += c[j].cost < c[i].cost || (c[j].cost == c[i].cost && j < i);
+		if (better == skip)
+			return &c[i];
+	}
+	return NULL;
+}
+
+enum patch_result patch_plan(const struct patch_code *code, size_t sys, unsigned int skip,
+			     struct patch_plan *ret_plan)
+{
+	struct candidate candidates[BEFORE_MAX + 1];
+	const struct candidate *best;
+	struct scan s = { .code = code, .sys = sys };
+	enum patch_result result = PATCH_NO_WINDOW;
+	struct patch_plan plan;
+	unsigned int cost;
+	size_t n = 0;
+
+	if (code->size > PATCH_CODE_MAX || code->addr > UINT64_MAX - code->size ||
+	    code->hi > code->size)
+		return PATCH_NOT_SYSCALL;
+	if (sys >= code->size || code->size - sys < SYSCALL_LEN || code->bytes[sys] != 0x0f ||
+	    code->bytes[sys + 1] != 0x05)
+		return PATCH_NOT_SYSCALL;
+	if (is_sigreturn(code, sys))
+		return PATCH_SIGRETURN;
+	sweep_near(&s);
+	sweep_path(&s);
+	measure(&s);
+	note_number(&s);
+	for (size_t back = 0; back <= BEFORE_MAX && back <= sys; back++) {
+		enum patch_result r;
+
+		if (back && !s.on_path[NEAR_BEFORE - back])
+			continue;
+		r = try_window(&s, sys - back, &plan, &cost);
+		if (r == PATCH_OK)
+			candidates[n++] = (struct candidate){ sys - back, cost };
+		result = r > result ? r : result;
+	}
+	best = pick(candidates, n, skip);
+	if (!best)
+		return n ? PATCH_NO_WINDOW : result;
+	(void)try_window(&s, best->start, &plan, &cost);
+	*ret_plan = plan;
+	return PATCH_OK;
+}
