@@ -72,7 +72,7 @@ enum patch_result {
 
 struct patch_code {
 	const uint8_t *bytes; /* borrowed; a private copy */
-	size_t size;          /* 4 KiB on either side of the site are plenty */
+	size_t size;          /* 1 KiB on either side of the site is plenty */
 	uint64_t addr;        /* of bytes[0], in the program */
 	size_t lo, hi;        /* offsets between which bytes may be changed */
 	bool starts_insn;     /* bytes[0] begins an instruction: the start of a function is known */

@@ -14,7 +14,7 @@
  * sweep() looks for direct branches into the candidates. A target that begins an instruction is served
  * in any case (see patch.h), but costs a trap each time, so that other windows come first. A target
  * inside an instruction (compilers jump over a lock prefix) rules the window out. Near branches are
- * looked for at each byte, not only where instructions seem to begin.
+ * looked for at each byte of what was given, short ones where instructions begin.
  */
 #include "patch.h"
 
@@ -22,9 +22,14 @@
 #define PATCH_CODE_MAX (1u << 30)
 #define BEFORE_MAX     32 /* bytes of instructions before the syscall that are moved */
 #define BEFORE_INSNS   8
-#define NEAR_BEFORE    48 /* branch targets are noted this far around the syscall */
-#define NEAR_AFTER     32
-#define REACH          (0x80000000ull - 4096) /* of a rel32, with room for where it lies */
+#define PATH_BEFORE \
+	384 /* decoding has found its feet when it comes to where a short branch reaches us */
+#define PATH_AFTER  192
+#define UNKNOWN     0xff /* length */
+#define NEAR_BEFORE 48   /* branch targets are noted this far around the syscall */
+#define NEAR_AFTER  32
+#define ADDR_MAX    (~0ull)
+#define REACH       (0x80000000ull - 4096) /* of a rel32, with room for where it lies */
 
 /* What is worse about a window than about another one. */
 #define COST_TRAP  2 /* an instruction begins where the trampoline's address can be chosen easily */
@@ -43,7 +48,7 @@ struct scan {
 	bool broken; /* something on the path from bytes[0] to the syscall is no code */
 	bool on_path[NEAR_BEFORE];             /* the path comes by at sys - NEAR_BEFORE + i */
 	bool target[NEAR_BEFORE + NEAR_AFTER]; /* a direct branch goes to sys - NEAR_BEFORE + i */
-	uint8_t len[PROOF_SPAN]; /* of the instruction at sys - PROOF_SPAN + i, or 0 */
+	uint8_t len[PROOF_SPAN];               /* see length_at() */
 };
 
 struct candidate {
@@ -58,49 +63,51 @@ static bool is_target(const struct scan *s, size_t off)
 	return s->target[off + NEAR_BEFORE - s->sys];
 }
 
-static void note_branch(struct scan *s, size_t off, const struct patch_insn *insn)
+/* @to is an offset that wraps as the processor's addresses do: one that is not near is none of ours. */
+static void note_target(struct scan *s, uint64_t to)
 {
-	/* Wraps as the processor's does: an offset that is not near is no target. */
-	uint64_t to = (uint64_t)off + insn->len +
-		      (uint64_t)(int64_t)patch_insn_rel(s->code->bytes + off, insn);
 	uint64_t i = to + NEAR_BEFORE - s->sys;
 
 	if (i < sizeof(s->target))
 		s->target[i] = true;
 }
 
-/* Near branches wherever one might begin. */
+/* Near calls and jumps, wherever they might begin; tested first is the distance, which hardly ever fits. */
 static void sweep_near(struct scan *s)
 {
 	const uint8_t *b = s->code->bytes;
-	struct patch_insn insn = { .rel_len = 4 };
 
-	for (size_t off = 0; off + 5 <= s->code->size; off++) {
-		if (b[off] == 0xe8 || b[off] == 0xe9)
-			insn.len = 5;
-		else if (b[off] == 0x0f && (b[off + 1] & 0xf0) == 0x80 && off + 6 <= s->code->size)
-			insn.len = 6;
-		else
+	for (size_t rel = 1; rel + 4 <= s->code->size; rel++) {
+		uint64_t to = rel + 4 + (uint64_t)(int64_t)patch_get_le32(b + rel);
+
+		if (to + NEAR_BEFORE - s->sys >= sizeof(s->target))
 			continue;
-		note_branch(s, off, &insn);
+		if ((b[rel - 1] & 0xfe) == 0xe8 ||
+		    (rel > 1 && b[rel - 2] == 0x0f && (b[rel - 1] & 0xf0) == 0x80))
+			note_target(s, to);
 	}
 }
 
-/* Everything else along the path, which is put right at the syscall. */
+/* Short ones along the path, which is put right at the syscall. */
 static void sweep_path(struct scan *s)
 {
+	const struct patch_code *code = s->code;
+	size_t off = code->starts_insn || s->sys < PATH_BEFORE ? 0 : s->sys - PATH_BEFORE;
+	size_t end = code->size - s->sys < PATH_AFTER ? code->size : s->sys + PATH_AFTER;
 	struct patch_insn insn;
 
-	for (size_t off = 0; off < s->code->size;) {
+	while (off < end) {
 		if (off < s->sys && off + NEAR_BEFORE >= s->sys)
 			s->on_path[off + NEAR_BEFORE - s->sys] = true;
-		if (!patch_decode(s->code->bytes + off, s->code->size - off, &insn)) {
+		if (!patch_decode(code->bytes + off, code->size - off, &insn)) {
 			s->broken |= off < s->sys;
 			off++;
 			continue;
 		}
-		if (insn.rel_len)
-			note_branch(s, off, &insn);
+		if (insn.rel_len == 1)
+			note_target(s, off + insn.len +
+					       (uint64_t)(int64_t)patch_insn_rel(code->bytes + off,
+										 &insn));
 		if (off < s->sys && off + insn.len > s->sys)
 			off = s->sys;
 		else
@@ -108,17 +115,20 @@ static void sweep_path(struct scan *s)
 	}
 }
 
-static void measure(struct scan *s)
+/* The length of the instruction at sys - PROOF_SPAN + @i, or 0. */
+static size_t length_at(struct scan *s, size_t i)
 {
 	struct patch_insn insn;
+	size_t back = PROOF_SPAN - i;
 
-	for (size_t back = 1; back <= PROOF_SPAN && back <= s->sys; back++)
-		s->len[PROOF_SPAN - back] = (uint8_t)patch_decode(
-			s->code->bytes + s->sys - back, s->code->size - s->sys + back, &insn);
+	if (s->len[i] == UNKNOWN)
+		s->len[i] = (uint8_t)patch_decode(s->code->bytes + s->sys - back,
+						  s->code->size - s->sys + back, &insn);
+	return s->len[i];
 }
 
 /* Does each way to decode the bytes before @start, and each known branch target there, arrive at @start? */
-static bool prove(const struct scan *s, size_t start)
+static bool prove(struct scan *s, size_t start)
 {
 	enum {
 		NO_CODE,
@@ -133,9 +143,9 @@ static bool prove(const struct scan *s, size_t start)
 	if (s->code->starts_insn && !s->broken)
 		return s->on_path[start + NEAR_BEFORE - s->sys];
 	for (size_t i = end; i-- > first;) {
-		size_t to = i + s->len[i];
+		size_t len = length_at(s, i), to = i + len;
 
-		way[i] = !s->len[i] ? NO_CODE : to == end ? ARRIVES : to > end ? MISSES : way[to];
+		way[i] = !len ? NO_CODE : to == end ? ARRIVES : to > end ? MISSES : way[to];
 		if (way[i] == MISSES && is_target(s, s->sys + i - PROOF_SPAN))
 			return false;
 		run = way[i] == MISSES ? 0 : run + 1;
@@ -167,7 +177,7 @@ static bool falls_through(const struct patch_insn *insn)
 static void limit_reach(struct patch_plan *p, uint64_t to)
 {
 	uint64_t min = to > REACH ? to - REACH : 0,
-		 max = to < UINT64_MAX - REACH ? to + REACH : UINT64_MAX;
+		 max = to < ADDR_MAX - REACH ? to + REACH : ADDR_MAX;
 
 	p->tramp_min = min > p->tramp_min ? min : p->tramp_min;
 	p->tramp_max = max < p->tramp_max ? max : p->tramp_max;
@@ -263,13 +273,13 @@ static void note_number(struct scan *s)
 		s->target[NEAR_BEFORE] = true;
 }
 
-static enum patch_result try_window(const struct scan *s, size_t start, struct patch_plan *p,
+static enum patch_result try_window(struct scan *s, size_t start, struct patch_plan *p,
 				    unsigned int *cost)
 {
 	const struct patch_code *code = s->code;
 	bool returns = code->nr != NR_exit && code->nr != NR_exit_group;
 
-	*p = (struct patch_plan){ .addr = code->addr + start, .tramp_max = UINT64_MAX };
+	*p = (struct patch_plan){ .addr = code->addr + start, .tramp_max = ADDR_MAX };
 	*cost = 0;
 	p->sys = (uint8_t)(s->sys - start);
 	limit_reach(p, p->addr);
@@ -323,7 +333,7 @@ enum patch_result patch_plan(const struct patch_code *code, size_t sys, unsigned
 	unsigned int cost;
 	size_t n = 0;
 
-	if (code->size > PATCH_CODE_MAX || code->addr > UINT64_MAX - code->size ||
+	if (code->size > PATCH_CODE_MAX || code->addr > ADDR_MAX - code->size ||
 	    code->hi > code->size)
 		return PATCH_NOT_SYSCALL;
 	if (sys >= code->size || code->size - sys < SYSCALL_LEN || code->bytes[sys] != 0x0f ||
@@ -333,7 +343,8 @@ enum patch_result patch_plan(const struct patch_code *code, size_t sys, unsigned
 		return PATCH_SIGRETURN;
 	sweep_near(&s);
 	sweep_path(&s);
-	measure(&s);
+	for (size_t i = 0; i < PROOF_SPAN; i++)
+		s.len[i] = UNKNOWN;
 	note_number(&s);
 	for (size_t back = 0; back <= BEFORE_MAX && back <= sys; back++) {
 		enum patch_result r;

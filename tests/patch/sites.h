@@ -8,7 +8,7 @@
 
 #include "patch.h"
 
-#define SITES_AROUND 4096 /* bytes on either side of a site that patch_plan() is given */
+#define SITES_AROUND 1024 /* bytes on either side of a site that patch_plan() is given */
 
 /* An executable segment of a program, which lies where it would run. */
 struct sites_segment {

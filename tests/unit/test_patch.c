@@ -189,7 +189,7 @@ static const struct bad bads[] = {
 	  BYTES(NOPS "\xeb\x01\xb8\x27\0\0\0\x0f\x05\x48\x3d\0\xf0\xff\xff\xeb\xf9"), MIDDLE, ANY,
 	  PATCH_JUMP_IN },
 	{ "a near jump out of other bytes into the window",
-	  BYTES(NOPS "\x48\xb8\xe9\x05\0\0\0\0\0\0\xb8\x27\0\0\0\x0f\x05\xf4"), MIDDLE, ANY,
+	  BYTES(NOPS "\xb8\x27\0\0\0\x0f\x05\xf4\x48\xb8\xe9\xf3\xff\xff\xff\0\0\0"), MIDDLE, ANY,
 	  PATCH_JUMP_IN },
 	{ "data before it",
 	  BYTES("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xb8\x27\0\0\0\x0f\x05\xf4"), MIDDLE, ANY,
