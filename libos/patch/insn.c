@@ -306,9 +306,11 @@ static enum patch_flow flow_legacy(const struct reader *r)
 		return PATCH_FLOW_RET;
 	if (op == 0xff && (reg == 2 || reg == 3 || reg == 5))
 		return PATCH_FLOW_OTHER;
-	/* RETF, INT3, INT, IRET, INT1, HLT; a load of SS holds back interrupts; XABORT and XBEGIN */
-	if (op == 0xca || op == 0xcb || op == 0xcc || op == 0xcd || op == 0xcf || op == 0xf1 ||
-	    op == 0xf4 || op == 0x8e || ((op == 0xc6 || op == 0xc7) && reg == 7))
+	/* RETF, INT3, IRET, INT1, HLT */
+	if (op == 0xca || op == 0xcb || op == 0xcc || op == 0xcf || op == 0xf1 || op == 0xf4)
+		return PATCH_FLOW_STOP;
+	/* INT; a load of SS holds back interrupts; XABORT and XBEGIN */
+	if (op == 0xcd || op == 0x8e || ((op == 0xc6 || op == 0xc7) && reg == 7))
 		return PATCH_FLOW_OTHER;
 	return PATCH_FLOW_NEXT;
 }
@@ -318,13 +320,14 @@ static enum patch_flow flow_0f(const struct reader *r)
 	switch (r->opcode) {
 	case 0x05:
 		return PATCH_FLOW_SYSCALL;
-	case 0x07: /* SYSRET, UD2, SYSENTER, SYSEXIT, UD1, UD0 */
+	case 0x34: /* SYSENTER */
+		return PATCH_FLOW_OTHER;
+	case 0x07: /* SYSRET, UD2, SYSEXIT, UD1, UD0 */
 	case 0x0b:
-	case 0x34:
 	case 0x35:
 	case 0xb9:
 	case 0xff:
-		return PATCH_FLOW_OTHER;
+		return PATCH_FLOW_STOP;
 	default:
 		return (r->opcode & 0xf0) == 0x80 ? PATCH_FLOW_JCC : PATCH_FLOW_NEXT;
 	}
@@ -346,6 +349,8 @@ size_t patch_decode(const uint8_t *code, size_t size, struct patch_insn *ret)
 		insn.flow = (uint8_t)flow_legacy(&r);
 	if (!r.vex && r.map == MAP_0F)
 		insn.flow = (uint8_t)flow_0f(&r);
+	insn.nop = !r.vex && ((r.map == MAP_LEGACY && r.opcode == 0x90) ||
+			      (r.map == MAP_0F && r.opcode == 0x1f));
 	/* Prefixes before a branch: hints, BND, and sizes that processors disagree about. */
 	if (insn.rel_len && (r.opsize || r.addrsize))
 		insn.flow = PATCH_FLOW_OTHER;

@@ -33,7 +33,8 @@ enum patch_flow {
 	PATCH_FLOW_CALL,    /* leaves its own address on the stack */
 	PATCH_FLOW_RET,     /* and jumps through registers or memory: nowhere that bytes tell */
 	PATCH_FLOW_SYSCALL, /* 0F 05 */
-	PATCH_FLOW_OTHER, /* calls through memory, interrupts, traps, transactions: may not be moved */
+	PATCH_FLOW_STOP,    /* nowhere: breakpoints, UD2, HLT, ways out of a kernel */
+	PATCH_FLOW_OTHER, /* on, but may not be moved: calls through memory, interrupts, transactions */
 };
 
 struct patch_insn {
@@ -41,6 +42,7 @@ struct patch_insn {
 	uint8_t flow;    /* enum patch_flow */
 	uint8_t rel_len; /* 1 or 4: the last bytes are a distance to a branch target; else 0 */
 	uint8_t rip_off; /* where a distance of 4 bytes to an operand in memory lies; else 0 */
+	bool nop;        /* does nothing: what aligns code */
 	bool rip_32;     /* RIP-relative with 32-bit addresses: cannot be moved */
 };
 

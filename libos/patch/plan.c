@@ -6,28 +6,33 @@
  *
  * The trap has proved that an instruction begins at the syscall, and the bytes behind it are what the
  * program executes next. So windows that begin with the syscall need no proof. For windows that begin
- * before it, prove() shows that instructions begin where we think: either by decoding from the start of
- * the function, if the caller knows it, or like this: an instruction has at most 15 bytes, so of 15
- * addresses in a row one begins an instruction, if what lies there is code. If decoding from each of the
- * 15 that leads to instructions at all arrives at the window's first byte, so does the program.
+ * before it, prove() shows that instructions begin where we think: by decoding from the start of the
+ * function, if the caller knows it, or from two facts.
+ *  - An instruction has at most 15 bytes, so of 15 addresses in a row one begins an instruction, if what
+ *    lies there is code. If decoding from each of the 15, as far as it leads to instructions at all,
+ *    arrives at the window's first byte, so does the program.
+ *  - is_code(): data and padding lie behind an instruction that does not go on to the next one. What comes
+ *    then is code only from where something leads to: a direct branch that we have seen, or an aligned
+ *    address, where functions begin. Behind bytes that are certainly data, short branches do not count, for
+ *    they may be data too.
  *
- * sweep() looks for direct branches into the candidates. A target that begins an instruction is served
- * in any case (see patch.h), but costs a trap each time, so that other windows come first. A target
- * inside an instruction (compilers jump over a lock prefix) rules the window out. Near branches are
- * looked for at each byte of what was given, short ones where instructions begin.
+ * Direct branches into the candidates are looked for: near ones at each byte of what was given, short ones
+ * where instructions begin. A target that begins an instruction is served in any case (see patch.h), but
+ * costs a trap each time, so that other windows come first. A target inside an instruction (compilers jump
+ * over a lock prefix) rules the window out.
  */
 #include "patch.h"
 
-#define PROOF_SPAN     512 /* bytes before the window */
-#define PATCH_CODE_MAX (1u << 30)
-#define BEFORE_MAX     32 /* bytes of instructions before the syscall that are moved */
-#define BEFORE_INSNS   8
-#define PATH_BEFORE \
-	384 /* decoding has found its feet when it comes to where a short branch reaches us */
-#define PATH_AFTER  192
-#define UNKNOWN     0xff /* length */
-#define NEAR_BEFORE 48   /* branch targets are noted this far around the syscall */
+#define CODE_MAX     (1u << 30)
+#define BEFORE_MAX   32 /* bytes of instructions before the syscall that are moved */
+#define BEFORE_INSNS 8
+#define NEAR_BEFORE \
+	160 /* how far around the syscall it is known what is on the path, and what a target */
 #define NEAR_AFTER  32
+#define PATH_BEFORE 384  /* decoding starts here: it has found its feet when it comes near */
+#define PATH_AFTER  192  /* ... and looks for short branches back */
+#define ALIGNMENT   16   /* of functions */
+#define UNKNOWN     0xff /* length */
 #define ADDR_MAX    (~0ull)
 #define REACH       (0x80000000ull - 4096) /* of a rel32, with room for where it lies */
 
@@ -42,13 +47,19 @@
 #define NR_exit_group 231
 #define NR_sigreturn  15
 
+enum reach {
+	SHORT = 1,
+	NEAR = 2
+};
+
+/* Arrays have an entry for each byte from sys - NEAR_BEFORE on. */
 struct scan {
 	const struct patch_code *code;
 	size_t sys;
 	bool broken; /* something on the path from bytes[0] to the syscall is no code */
-	bool on_path[NEAR_BEFORE];             /* the path comes by at sys - NEAR_BEFORE + i */
-	bool target[NEAR_BEFORE + NEAR_AFTER]; /* a direct branch goes to sys - NEAR_BEFORE + i */
-	uint8_t len[PROOF_SPAN];               /* see length_at() */
+	bool on_path[NEAR_BEFORE];
+	uint8_t target[NEAR_BEFORE + NEAR_AFTER]; /* of direct branches: NEAR, SHORT */
+	uint8_t len[NEAR_BEFORE];                 /* see length_at() */
 };
 
 struct candidate {
@@ -64,12 +75,12 @@ static bool is_target(const struct scan *s, size_t off)
 }
 
 /* @to is an offset that wraps as the processor's addresses do: one that is not near is none of ours. */
-static void note_target(struct scan *s, uint64_t to)
+static void note_target(struct scan *s, uint64_t to, enum reach reach)
 {
 	uint64_t i = to + NEAR_BEFORE - s->sys;
 
 	if (i < sizeof(s->target))
-		s->target[i] = true;
+		s->target[i] |= (uint8_t)reach;
 }
 
 /* Near calls and jumps, wherever they might begin; tested first is the distance, which hardly ever fits. */
@@ -84,7 +95,7 @@ static void sweep_near(struct scan *s)
 			continue;
 		if ((b[rel - 1] & 0xfe) == 0xe8 ||
 		    (rel > 1 && b[rel - 2] == 0x0f && (b[rel - 1] & 0xf0) == 0x80))
-			note_target(s, to);
+			note_target(s, to, NEAR);
 	}
 }
 
@@ -105,9 +116,11 @@ static void sweep_path(struct scan *s)
 			continue;
 		}
 		if (insn.rel_len == 1)
-			note_target(s, off + insn.len +
-					       (uint64_t)(int64_t)patch_insn_rel(code->bytes + off,
-										 &insn));
+			note_target(
+				s,
+				off + insn.len +
+					(uint64_t)(int64_t)patch_insn_rel(code->bytes + off, &insn),
+				SHORT);
 		if (off < s->sys && off + insn.len > s->sys)
 			off = s->sys;
 		else
@@ -115,38 +128,41 @@ static void sweep_path(struct scan *s)
 	}
 }
 
-/* The length of the instruction at sys - PROOF_SPAN + @i, or 0. */
+static bool falls_through(const struct patch_insn *insn)
+{
+	return insn->flow != PATCH_FLOW_JMP && insn->flow != PATCH_FLOW_RET &&
+	       insn->flow != PATCH_FLOW_STOP;
+}
+
+/* Of the instruction at index @i of the arrays; 0 if it is none. */
 static size_t length_at(struct scan *s, size_t i)
 {
+	size_t off = s->sys + i - NEAR_BEFORE;
 	struct patch_insn insn;
-	size_t back = PROOF_SPAN - i;
 
 	if (s->len[i] == UNKNOWN)
-		s->len[i] = (uint8_t)patch_decode(s->code->bytes + s->sys - back,
-						  s->code->size - s->sys + back, &insn);
+		s->len[i] = (uint8_t)patch_decode(s->code->bytes + off, s->code->size - off, &insn);
 	return s->len[i];
 }
 
 /* Does each way to decode the bytes before @start, and each known branch target there, arrive at @start? */
-static bool prove(struct scan *s, size_t start)
+static bool all_arrive(struct scan *s, size_t start)
 {
 	enum {
 		NO_CODE,
 		ARRIVES,
 		MISSES
 	};
-	uint8_t way[PROOF_SPAN];
-	size_t end = PROOF_SPAN - (s->sys - start); /* indices as in len[] */
-	size_t first = s->sys < PROOF_SPAN ? PROOF_SPAN - s->sys : 0;
+	uint8_t way[NEAR_BEFORE];
+	size_t end = start + NEAR_BEFORE - s->sys;
+	size_t first = s->sys < NEAR_BEFORE ? NEAR_BEFORE - s->sys : 0;
 	size_t run = 0, since_arrival = PATCH_INSN_MAX;
 
-	if (s->code->starts_insn && !s->broken)
-		return s->on_path[start + NEAR_BEFORE - s->sys];
 	for (size_t i = end; i-- > first;) {
 		size_t len = length_at(s, i), to = i + len;
 
 		way[i] = !len ? NO_CODE : to == end ? ARRIVES : to > end ? MISSES : way[to];
-		if (way[i] == MISSES && is_target(s, s->sys + i - PROOF_SPAN))
+		if (way[i] == MISSES && s->target[i])
 			return false;
 		run = way[i] == MISSES ? 0 : run + 1;
 		since_arrival = way[i] == ARRIVES ? 0 : since_arrival + 1;
@@ -154,6 +170,74 @@ static bool prove(struct scan *s, size_t start)
 			return true;
 	}
 	return false;
+}
+
+/* What the path has come to. */
+enum ground {
+	CODE,
+	CALLED, /* code, if the call before it returns */
+	ENDED,  /* behind a jump or a return */
+	DATA,
+	PADDED, /* behind data */
+};
+
+static enum ground pad(enum ground g, bool stops)
+{
+	if (g == DATA || g == PADDED)
+		return PADDED;
+	return g == CODE && !stops ? CODE : ENDED;
+}
+
+/* At an instruction, whose index is @i: something may lead here. */
+static enum ground arrive(const struct scan *s, enum ground g, size_t i)
+{
+	bool aligned = !((s->code->addr + s->sys + i - NEAR_BEFORE) % ALIGNMENT);
+
+	if (g == CODE || g == CALLED || s->target[i] & NEAR)
+		return CODE;
+	if (g == ENDED)
+		return s->target[i] || aligned ? CODE : DATA;
+	return g == PADDED && aligned ? CODE : DATA;
+}
+
+/* Does the path come to @start through nothing but code? */
+static bool is_code(const struct scan *s, size_t start)
+{
+	const struct patch_code *code = s->code;
+	size_t first = s->sys < NEAR_BEFORE ? NEAR_BEFORE - s->sys : 0,
+	       end = start + NEAR_BEFORE - s->sys;
+	enum ground g = first && !code->starts_insn ? ENDED : CODE;
+
+	for (size_t i = first; i < end; i++) {
+		const uint8_t *b = code->bytes + s->sys + i - NEAR_BEFORE;
+		struct patch_insn insn;
+
+		if (!s->on_path[i])
+			continue;
+		/* Zeros would be instructions, but such as no compiler makes. */
+		if (!patch_decode(b, code->size - s->sys + NEAR_BEFORE - i, &insn) ||
+		    (b[0] == 0 && b[1] == 0)) {
+			g = DATA;
+			continue;
+		}
+		if (insn.nop || b[0] == 0xcc) {
+			g = pad(g, b[0] == 0xcc);
+			continue;
+		}
+		g = arrive(s, g, i);
+		if (g == CODE && !falls_through(&insn))
+			g = ENDED;
+		if (g == CODE && (insn.flow == PATCH_FLOW_CALL || insn.flow == PATCH_FLOW_OTHER))
+			g = CALLED;
+	}
+	return arrive(s, g, end) == CODE;
+}
+
+static bool prove(struct scan *s, size_t start)
+{
+	if (s->code->starts_insn && !s->broken)
+		return s->on_path[start + NEAR_BEFORE - s->sys];
+	return is_code(s, start) && all_arrive(s, start);
 }
 
 static bool may_move(const struct patch_insn *insn)
@@ -166,11 +250,6 @@ static bool may_move_behind(const struct patch_insn *insn)
 {
 	return may_move(insn) || insn->flow == PATCH_FLOW_JCC || insn->flow == PATCH_FLOW_JMP ||
 	       (insn->flow == PATCH_FLOW_RET && !insn->rip_32);
-}
-
-static bool falls_through(const struct patch_insn *insn)
-{
-	return insn->flow != PATCH_FLOW_JMP && insn->flow != PATCH_FLOW_RET;
 }
 
 /* The trampoline must be within reach of @to as well. */
@@ -216,6 +295,8 @@ static bool lay_out(const struct scan *s, size_t start, struct patch_plan *p)
 		if (!patch_decode(b + off, s->sys - off, &insn) || !may_move(&insn) ||
 		    p->n == BEFORE_INSNS)
 			return false;
+		if (insn.nop)
+			return false; /* it aligns what follows: nothing may lead to what lies before it */
 		add_insn(p, b + off, off - start, &insn);
 		off += insn.len;
 	}
@@ -270,7 +351,7 @@ static void note_number(struct scan *s)
 
 	if (s->code->nr != PATCH_NR_UNKNOWN && s->sys >= 5 && before[0] == 0xb8 &&
 	    patch_get_le32(before + 1) != s->code->nr)
-		s->target[NEAR_BEFORE] = true;
+		s->target[NEAR_BEFORE] |= SHORT;
 }
 
 static enum patch_result try_window(struct scan *s, size_t start, struct patch_plan *p,
@@ -333,8 +414,7 @@ enum patch_result patch_plan(const struct patch_code *code, size_t sys, unsigned
 	unsigned int cost;
 	size_t n = 0;
 
-	if (code->size > PATCH_CODE_MAX || code->addr > ADDR_MAX - code->size ||
-	    code->hi > code->size)
+	if (code->size > CODE_MAX || code->addr > ADDR_MAX - code->size || code->hi > code->size)
 		return PATCH_NOT_SYSCALL;
 	if (sys >= code->size || code->size - sys < SYSCALL_LEN || code->bytes[sys] != 0x0f ||
 	    code->bytes[sys + 1] != 0x05)
@@ -343,7 +423,7 @@ enum patch_result patch_plan(const struct patch_code *code, size_t sys, unsigned
 		return PATCH_SIGRETURN;
 	sweep_near(&s);
 	sweep_path(&s);
-	for (size_t i = 0; i < PROOF_SPAN; i++)
+	for (size_t i = 0; i < NEAR_BEFORE; i++)
 		s.len[i] = UNKNOWN;
 	note_number(&s);
 	for (size_t back = 0; back <= BEFORE_MAX && back <= sys; back++) {

@@ -344,14 +344,12 @@ static void try_window(const struct patch_plan *p, const struct sites_image *ima
 static void try_site(const struct sites_image *image, const struct sites_segment *seg, size_t off,
 		     unsigned int rounds, struct totals *t)
 {
-	size_t sys;
-	struct patch_code code = sites_code(seg, off, &sys);
 	struct patch_plan plan;
 
 	t->sites++;
-	if (patch_plan(&code, sys, 0, &plan) != PATCH_OK)
+	if (sites_plan(seg, off, 0, &plan) != PATCH_OK)
 		t->refused++;
-	for (unsigned int skip = 0; patch_plan(&code, sys, skip, &plan) == PATCH_OK; skip++)
+	for (unsigned int skip = 0; sites_plan(seg, off, skip, &plan) == PATCH_OK; skip++)
 		try_window(&plan, image, rounds, t);
 }
 

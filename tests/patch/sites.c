@@ -9,7 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAGE 4096ull
+#define PAGE   4096ull
+#define AROUND 1024 /* bytes on either side of a site */
 
 static int map_image(const Elf64_Ehdr *eh, const Elf64_Phdr *ph, uint64_t base,
 		     struct sites_image *image)
@@ -115,17 +116,28 @@ bool sites_next(const struct sites_segment *seg, size_t *off)
 	return false;
 }
 
-struct patch_code sites_code(const struct sites_segment *seg, size_t off, size_t *ret_sys)
+static enum patch_result plan_with(const struct sites_segment *seg, size_t off, size_t around,
+				   unsigned int skip, struct patch_plan *ret_plan)
 {
-	size_t from = off > SITES_AROUND ? off - SITES_AROUND : 0;
-	size_t end = seg->size - off > SITES_AROUND ? off + SITES_AROUND : seg->size;
-
-	*ret_sys = off - from;
-	return (struct patch_code){
+	size_t from = off > around ? off - around : 0;
+	size_t end = seg->size - off > around ? off + around : seg->size;
+	struct patch_code code = {
 		.bytes = seg->bytes + from,
 		.size = end - from,
 		.addr = seg->addr + from,
 		.hi = end - from,
 		.nr = PATCH_NR_UNKNOWN,
 	};
+
+	return patch_plan(&code, off - from, skip, ret_plan);
+}
+
+enum patch_result sites_plan(const struct sites_segment *seg, size_t off, unsigned int skip,
+			     struct patch_plan *ret_plan)
+{
+	struct patch_plan plan;
+
+	if (plan_with(seg, off, AROUND, 0, &plan) == PATCH_UNPROVED)
+		return plan_with(seg, off, seg->size, skip, ret_plan);
+	return plan_with(seg, off, AROUND, skip, ret_plan);
 }

@@ -8,8 +8,6 @@
 
 #include "patch.h"
 
-#define SITES_AROUND 1024 /* bytes on either side of a site that patch_plan() is given */
-
 /* An executable segment of a program, which lies where it would run. */
 struct sites_segment {
 	const uint8_t *bytes;
@@ -35,7 +33,10 @@ void sites_unload(struct sites_image *image);
 /* The next syscall instruction at or behind *off that decoding comes by. false: there is none. */
 bool sites_next(const struct sites_segment *seg, size_t *off);
 
-/* What patch_plan() is given for a site; *ret_sys is the site's offset in it. */
-struct patch_code sites_code(const struct sites_segment *seg, size_t off, size_t *ret_sys);
+/*
+ * sites_plan() - patch_plan() as a kernel would use it: with little code, and with all if that does not do.
+ */
+enum patch_result sites_plan(const struct sites_segment *seg, size_t off, unsigned int skip,
+			     struct patch_plan *ret_plan);
 
 #endif
