@@ -139,16 +139,15 @@ static double measure(site_fn *fn, long rounds)
 	return best;
 }
 
-static void *map_at(uint64_t addr)
+static void map_at(uint64_t addr)
 {
-	void *p = mmap((void *)(uintptr_t)addr, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	const void *p = mmap((void *)(uintptr_t)addr, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (p == MAP_FAILED) {
 		perror("patchbench: no memory where it has to be");
 		exit(1);
 	}
-	return p;
 }
 
 static site_fn *put(uint8_t *to, const void *code, size_t size)
@@ -215,8 +214,8 @@ int main(int argc, char **argv)
 {
 	long n = argc > 1 ? strtol(argv[1], NULL, 0) : 2000;
 	static const uint64_t entries[] = { SLOTS, SLOTS + 8, SLOTS + 16 };
-	uint64_t *slots = map_at(SLOTS);
-	uint8_t *code = map_at(CODE);
+	uint64_t *slots = (uint64_t *)SLOTS;
+	uint8_t *code = (uint8_t *)CODE;
 	uint8_t call[8] = { 0xff, 0x14, 0x25, 0, 0, 0, 0, 0xc3 };
 	char *stack = aligned_alloc(16, 65536);
 	double empty, bare, full;
@@ -224,11 +223,13 @@ int main(int argc, char **argv)
 
 	if (!stack)
 		return 1;
+	map_at(SLOTS);
+	map_at(CODE);
+	map_at(TRAMPS);
 	entry_stack = stack + 65536;
 	slots[0] = (uintptr_t)entry_bare;
 	slots[1] = (uintptr_t)entry_full;
 	slots[2] = (uintptr_t)entry_called;
-	map_at(TRAMPS);
 	empty = measure(put(code, "\xb8\x27\0\0\0\xc3", 6), n);
 	printf("%-34s %8.2f ns\n", "empty function", empty);
 	printf("%-34s %8.2f ns\n", "the host's getppid",

@@ -328,13 +328,13 @@ static bool check_entries(const struct scan *s, size_t start, struct patch_plan 
 	for (size_t i = 0; i < p->n; i++)
 		begins[p->orig[i]] = true;
 	for (size_t i = 1; i < p->len; i++) {
-		if (begins[i] && i < PATCH_JUMP_LEN) {
+		if (i < PATCH_JUMP_LEN && begins[i]) {
 			p->traps |= (uint8_t)(1u << i);
 			*cost += i == 1 || i == 4 ? COST_FAR : COST_TRAP;
 		}
 		if (!is_target(s, start + i))
 			continue;
-		if (!begins[i] && i < PATCH_JUMP_LEN)
+		if (i < PATCH_JUMP_LEN && !begins[i])
 			return false;
 		*cost += i <= p->sys || i < PATCH_JUMP_LEN ? COST_ENTRY : 0;
 	}
@@ -396,7 +396,7 @@ static const struct candidate *pick(const struct candidate *c, size_t n, unsigne
 		unsigned int better = 0;
 
 		for (size_t j = 0; j < n; j++)
-			better += c[j].cost < c[i].cost || (c[j].cost == c[i].cost && j < i);
+			better += c[j].cost < c[i].cost || (j < i && c[j].cost == c[i].cost);
 		if (better == skip)
 			return &c[i];
 	}

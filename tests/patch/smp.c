@@ -67,10 +67,16 @@ __asm__("	.text\n"
 	"	lea smp_call(%rip), %rdx\n"
 	"	jmp *%rdx\n"
 	"smp_end:\n"
+	"	.balign 4\n"
+	"smp_site_off: .long smp_site - smp_begin\n"
+	"smp_call_off: .long smp_call - smp_begin\n"
+	"smp_jump_off: .long smp_jump - smp_begin\n"
+	"smp_size: .long smp_end - smp_begin\n"
 	"smp_entry:\n"
 	"	lea 1(%rdi), %rax\n"
 	"	jmp *%r11\n");
-extern const uint8_t smp_begin[], smp_site[], smp_call[], smp_jump[], smp_end[], smp_entry[];
+extern const uint8_t smp_begin[], smp_entry[];
+extern const uint32_t smp_site_off, smp_call_off, smp_jump_off, smp_size;
 
 static struct patch_plan plan;
 static uint64_t tramp;
@@ -96,8 +102,8 @@ static void on_signal(int sig, siginfo_t *si, void *arg)
 
 static void *call_site(void *arg)
 {
-	site_fn *site = (site_fn *)(uintptr_t)(CODE + (size_t)(smp_site - smp_begin));
-	site_fn *jump = (site_fn *)(uintptr_t)(CODE + (size_t)(smp_jump - smp_begin));
+	site_fn *site = (site_fn *)(uintptr_t)(CODE + smp_site_off);
+	site_fn *jump = (site_fn *)(uintptr_t)(CODE + smp_jump_off);
 	unsigned long *calls = arg;
 
 	/* What lies in the page of the site traps, so that the handler's own return does not. */
@@ -128,35 +134,34 @@ static void make_stores(const uint8_t *to)
 	}
 }
 
-static void *map_at(uint64_t addr, size_t size)
+static void map_at(uint64_t addr, size_t size)
 {
-	void *p = mmap((void *)(uintptr_t)addr, size, PROT_READ | PROT_WRITE | PROT_EXEC,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	const void *p = mmap((void *)(uintptr_t)addr, size, PROT_READ | PROT_WRITE | PROT_EXEC,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (p == MAP_FAILED)
 		abort();
-	return p;
 }
 
 /* The first plan that is of this form. */
 static void plan_form(enum patch_form form, uint8_t *jump)
 {
 	struct patch_code code = { .bytes = smp_begin,
-				   .size = (size_t)(smp_end - smp_begin),
+				   .size = smp_size,
 				   .addr = CODE,
-				   .hi = (size_t)(smp_end - smp_begin),
+				   .hi = smp_size,
 				   .nr = PATCH_NR_UNKNOWN };
 	uint8_t bytes[PATCH_TRAMP_MAX];
 	unsigned int skip = 0;
 
 	do
-		if (patch_plan(&code, (size_t)(smp_call - smp_begin), skip++, &plan) != PATCH_OK)
+		if (patch_plan(&code, smp_call_off, skip++, &plan) != PATCH_OK)
 			abort();
 	while (plan.form != form);
 	if (!patch_place(&plan, AREA, AREA + (1u << 30), &tramp) ||
 	    !patch_emit(&plan, tramp, SLOT, bytes, jump))
 		abort();
-	(void)map_at(tramp & -(uint64_t)PAGE, 2ul * PAGE);
+	map_at(tramp & -(uint64_t)PAGE, 2ul * PAGE);
 	memcpy((void *)(uintptr_t)tramp, bytes, plan.tramp_len);
 }
 
@@ -208,8 +213,10 @@ int main(void)
 	}
 	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
 		sigaction(sigs[i], &sa, NULL);
-	memcpy(map_at(SLOT, PAGE), &entry, sizeof(entry));
-	memcpy(map_at(CODE, PAGE), smp_begin, (size_t)(smp_end - smp_begin));
+	map_at(SLOT, PAGE);
+	memcpy((void *)SLOT, &entry, sizeof(entry));
+	map_at(CODE, PAGE);
+	memcpy((void *)CODE, smp_begin, smp_size);
 	printf("1..%d\n", PATCH_FORMS);
 	for (int form = 0; form < PATCH_FORMS; form++)
 		ok &= try_form((enum patch_form)form);
