@@ -96,6 +96,21 @@ static const struct good goods[] = {
 	{ "a jump into the number: behind the call",
 	  BYTES(NOPS "\x74\x02\xb8\x27\0\0\0\x0f\x05\x48\x3d\0\xf0\xff\xff\xc3"), MIDDLE, ANY,
 	  PATCH_AFTER, 0, 8, 1 << 2 },
+	{ "a jump into the instruction before: from there, the number is none",
+	  BYTES(NOPS
+		"\x74\x05\x48\x81\xc1\0\0\xc7\x80\xb8\x27\0\0\0\x0f\x05\x48\x3d\0\xf0\xff\xff"),
+	  MIDDLE, ANY, PATCH_AFTER, 0, 8, 1 << 2 },
+	{ "behind a return lies what nothing leads to: behind the call",
+	  BYTES(NOPS "\xc3\0\x41\x55\xb8\x27\0\0\0\x0f\x05\x48\x3d\0\xf0\xff\xff"), MIDDLE, ANY,
+	  PATCH_AFTER, 0, 8, 1 << 2 },
+	{ "zeros are no code, even where a function might begin: behind the call",
+	  BYTES(NOPS
+		"\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\xc3\0\0\xb8\x27\0\0\0\x0f\x05\x48\x3d\0\xf0\xff\xff"),
+	  MIDDLE, ANY, PATCH_AFTER, 0, 8, 1 << 2 },
+	{ "behind a return a function begins",
+	  BYTES(NOPS
+		"\xc3\x0f\x1f\x84\0\0\0\0\0\x66\x0f\x1f\x44\0\0\x90\xb8\x27\0\0\0\x0f\x05\xc3"),
+	  MIDDLE, ANY, PATCH_BEFORE, 5, 7, 0 },
 	{ "nothing before it can be proved: behind the call",
 	  BYTES("\xb8\x27\0\0\0\x0f\x05\x48\x3d\0\xf0\xff\xff\xc3"), MIDDLE, ANY, PATCH_AFTER, 0, 8,
 	  1 << 2 },
@@ -277,6 +292,7 @@ static void test_place(void **state)
 		{ 0x1e, 0x6000000, 0x80000 },
 		{ 1 << 2, -0x20000, 0x20000 },
 		{ 1 << 3, -0x2000000, 0x2000000 },
+		{ 0x06, 0x16d6dc, 0x20000 },
 		{ 0x06, 0x12345, 0x20000 },
 		{ 1 << 3, 0x7ff00000, 0x200000 },
 	};
