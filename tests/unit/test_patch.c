@@ -104,8 +104,7 @@ static const struct good goods[] = {
 	  BYTES(NOPS "\xc3\0\x41\x55\xb8\x27\0\0\0\x0f\x05\x48\x3d\0\xf0\xff\xff"), MIDDLE, ANY,
 	  PATCH_AFTER, 0, 8, 1 << 2 },
 	{ "zeros are no code, even where a function might begin: behind the call",
-	  BYTES(NOPS
-		"\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\xc3\0\0\xb8\x27\0\0\0\x0f\x05\x48\x3d\0\xf0\xff\xff"),
+	  BYTES("\x31\xd2\x31\xd2\x31\xd2\x31\xd2\x31\xd2\x31\xd2\x31\xd2\xf8\xc3\0\0\xb8\x27\0\0\0\x0f\x05\x48\x3d\0\xf0\xff\xff"),
 	  MIDDLE, ANY, PATCH_AFTER, 0, 8, 1 << 2 },
 	{ "behind a return a function begins",
 	  BYTES(NOPS
