@@ -200,6 +200,12 @@ static enum ground arrive(const struct scan *s, enum ground g, size_t i)
 	return g == PADDED && aligned ? CODE : DATA;
 }
 
+/* "add %al, (%rax)", which no compiler makes. */
+static bool is_zeros(const uint8_t *code, const struct patch_insn *insn)
+{
+	return insn->len == 2 && !code[0] && !code[1];
+}
+
 /* Does the path come to @start through nothing but code? */
 static bool is_code(const struct scan *s, size_t start)
 {
@@ -214,9 +220,8 @@ static bool is_code(const struct scan *s, size_t start)
 
 		if (!s->on_path[i])
 			continue;
-		/* Zeros would be instructions, but such as no compiler makes. */
 		if (!patch_decode(b, code->size - s->sys + NEAR_BEFORE - i, &insn) ||
-		    (b[0] == 0 && b[1] == 0)) {
+		    is_zeros(b, &insn)) {
 			g = DATA;
 			continue;
 		}
@@ -295,8 +300,8 @@ static bool lay_out(const struct scan *s, size_t start, struct patch_plan *p)
 		if (!patch_decode(b + off, s->sys - off, &insn) || !may_move(&insn) ||
 		    p->n == BEFORE_INSNS)
 			return false;
-		if (insn.nop)
-			return false; /* it aligns what follows: nothing may lead to what lies before it */
+		if (insn.nop || is_zeros(b + off, &insn))
+			return false; /* they align what follows: nothing may lead to what lies before */
 		add_insn(p, b + off, off - start, &insn);
 		off += insn.len;
 	}
