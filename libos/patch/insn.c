@@ -66,7 +66,7 @@ struct reader {
 	size_t size; /* no more than an instruction may have */
 	size_t off;
 	bool bad;
-	bool opsize, addrsize, rep, repne, rex_w; /* prefixes that a length depends on */
+	bool opsize, addrsize, repne, rex_w; /* prefixes that a length depends on */
 	bool vex;
 	uint8_t map, opcode, modrm;
 };
@@ -88,51 +88,47 @@ static void skip(struct reader *r, size_t n)
 		r->off += n;
 }
 
-/* A REX prefix counts only if the opcode follows at once. */
+static bool is_rex(uint8_t b)
+{
+	return (b & 0xf0) == 0x40;
+}
+
+/* Of the legacy prefixes; notes what a length depends on. */
+static bool note_prefix(struct reader *r, uint8_t b)
+{
+	switch (b) {
+	case 0x66:
+		r->opsize = true;
+		return true;
+	case 0x67:
+		r->addrsize = true;
+		return true;
+	case 0xf2:
+		r->repne = true;
+		return true;
+	case 0x26:
+	case 0x2e:
+	case 0x36:
+	case 0x3e:
+	case 0x64:
+	case 0x65:
+	case 0xf0:
+	case 0xf3:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Up to the first byte of the opcode. A REX prefix counts only if the opcode follows at once. */
 static uint8_t read_prefixes(struct reader *r)
 {
-	uint8_t b;
+	uint8_t rex = 0, b;
 
-	for (;;) {
-		b = next(r);
-		switch (b) {
-		case 0x66:
-			r->opsize = true;
-			break;
-		case 0x67:
-			r->addrsize = true;
-			break;
-		case 0xf2:
-			r->repne = true;
-			break;
-		case 0xf3:
-			r->rep = true;
-			break;
-		case 0x26:
-		case 0x2e:
-		case 0x36:
-		case 0x3e:
-		case 0x64:
-		case 0x65:
-		case 0xf0:
-			break;
-		default:
-			if ((b & 0xf0) != 0x40)
-				return b;
-			r->rex_w = b & 8;
-			b = next(r);
-			if ((b & 0xf0) != 0x40 && b != 0x66 && b != 0x67 && b != 0xf0 &&
-			    b != 0xf2 && b != 0xf3 && b != 0x26 && b != 0x2e && b != 0x36 &&
-			    b != 0x3e && b != 0x64 && b != 0x65)
-				return b;
-			r->rex_w = false;
-			if (!r->bad)
-				r->off--;
-			break;
-		}
-		if (r->bad)
-			return 0;
-	}
+	for (b = next(r); !r->bad && (is_rex(b) || note_prefix(r, b)); b = next(r))
+		rex = is_rex(b) ? b : 0;
+	r->rex_w = rex & 8;
+	return b;
 }
 
 /* VEX, EVEX and XOP: prefixes, map and opcode are packed into two to four bytes. */
@@ -239,7 +235,6 @@ static void read_operands(struct reader *r, struct patch_insn *insn)
 	char kind = operands(r);
 	bool test = false;
 
-	/* XOP's immediate has 4 bytes whatever the prefixes, which are not allowed before it. */
 	if (kind == 'c' || kind == 'm' || kind == 'n' || kind == 'i' || kind == 't' ||
 	    kind == 'T') {
 		read_modrm(r, kind == 'c', insn);
