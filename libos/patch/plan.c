@@ -11,7 +11,7 @@
  *  - An instruction has at most 15 bytes, so of 15 addresses in a row one begins an instruction, if what
  *    lies there is code. If decoding from each of the 15, as far as it leads to instructions at all,
  *    arrives at the window's first byte, so does the program.
- *  - is_code(): data and padding lie behind an instruction that does not go on to the next one. What comes
+ *  - note_code(): data and padding lie behind an instruction that does not go on to the next one. What comes
  *    then is code only from where something leads to: a direct branch that we have seen, or an aligned
  *    address, where functions begin. Behind bytes that are certainly data, short branches do not count, for
  *    they may be data too.
@@ -58,6 +58,7 @@ struct scan {
 	size_t sys;
 	bool broken; /* something on the path from bytes[0] to the syscall is no code */
 	bool on_path[NEAR_BEFORE];
+	bool is_code[NEAR_BEFORE];                /* see note_code() */
 	uint8_t target[NEAR_BEFORE + NEAR_AFTER]; /* of direct branches: NEAR, SHORT */
 	uint8_t len[NEAR_BEFORE];                 /* see length_at() */
 };
@@ -206,22 +207,21 @@ static bool is_zeros(const uint8_t *code, const struct patch_insn *insn)
 	return insn->len == 2 && !code[0] && !code[1];
 }
 
-/* Does the path come to @start through nothing but code? */
-static bool is_code(const struct scan *s, size_t start)
+/* Where does the path come to through nothing but code? */
+static void note_code(struct scan *s)
 {
 	const struct patch_code *code = s->code;
-	size_t first = s->sys < NEAR_BEFORE ? NEAR_BEFORE - s->sys : 0,
-	       end = start + NEAR_BEFORE - s->sys;
+	size_t first = s->sys < NEAR_BEFORE ? NEAR_BEFORE - s->sys : 0;
 	enum ground g = first && !code->starts_insn ? ENDED : CODE;
 
-	for (size_t i = first; i < end; i++) {
-		const uint8_t *b = code->bytes + s->sys + i - NEAR_BEFORE;
+	for (size_t i = first; i < NEAR_BEFORE; i++) {
+		size_t off = s->sys + i - NEAR_BEFORE;
+		const uint8_t *b = code->bytes + off;
 		struct patch_insn insn;
 
 		if (!s->on_path[i])
 			continue;
-		if (!patch_decode(b, code->size - s->sys + NEAR_BEFORE - i, &insn) ||
-		    is_zeros(b, &insn)) {
+		if (!patch_decode(b, code->size - off, &insn) || is_zeros(b, &insn)) {
 			g = DATA;
 			continue;
 		}
@@ -230,19 +230,21 @@ static bool is_code(const struct scan *s, size_t start)
 			continue;
 		}
 		g = arrive(s, g, i);
+		s->is_code[i] = g == CODE;
 		if (g == CODE && !falls_through(&insn))
 			g = ENDED;
 		if (g == CODE && (insn.flow == PATCH_FLOW_CALL || insn.flow == PATCH_FLOW_OTHER))
 			g = CALLED;
 	}
-	return arrive(s, g, end) == CODE;
 }
 
 static bool prove(struct scan *s, size_t start)
 {
+	size_t i = start + NEAR_BEFORE - s->sys;
+
 	if (s->code->starts_insn && !s->broken)
-		return s->on_path[start + NEAR_BEFORE - s->sys];
-	return is_code(s, start) && all_arrive(s, start);
+		return s->on_path[i];
+	return s->is_code[i] && all_arrive(s, start);
 }
 
 static bool may_move(const struct patch_insn *insn)
@@ -430,6 +432,7 @@ enum patch_result patch_plan(const struct patch_code *code, size_t sys, unsigned
 	sweep_path(&s);
 	for (size_t i = 0; i < NEAR_BEFORE; i++)
 		s.len[i] = UNKNOWN;
+	note_code(&s);
 	note_number(&s);
 	for (size_t back = 0; back <= BEFORE_MAX && back <= sys; back++) {
 		enum patch_result r;
