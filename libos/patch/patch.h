@@ -4,7 +4,7 @@
  *
  * Theory of operation
  *
- * A site is a syscall instruction that has trapped once. patch_plan() picks a window of whole
+ * A site is a syscall instruction that has trapped: two bytes before the ip of the trap. patch_plan() picks a window of whole
  * instructions around it, patch_place() an address for a trampoline within reach, patch_emit() writes
  * the trampoline, and the first five bytes of the window become "jmp rel32" to it. The trampoline has
  * the window's instructions, with the system call replaced by
@@ -17,7 +17,8 @@
  *  - Should save rcx as the program's ip, and goes back to r11 when nothing else is to be done;
  *  - May go back to rcx by any way, with any registers, at any time: that is always right, if slower;
  *  - May restart a call by ip - 2, as Linux does for the instruction.
- * SYSCALL spoils rcx and r11 anyway; all other registers and the flags come as the program had them.
+ * SYSCALL spoils rcx and r11 anyway; all other registers and the flags come as the program had them, and
+ * r11 alone goes back with something else (not the flags) in it.
  *
  * Why no other path into the window can break: every instruction of the program that begins behind the
  * jump's first byte either has its bytes still (it begins at five or more), or begins with a byte that
@@ -30,6 +31,9 @@
  * reasons and figures.
  *
  * Writing the jump: patch_steps() gives the stores and where all processors have to synchronise.
+ *
+ * Trampolines take an area of 16 MiB of address space, of little memory, best 96 to 128 MiB behind the code:
+ * there every plan finds a place.
  *
  * What the caller Should do:
  *  - Hand over the program's own bytes: where a site was patched before, those of its plan's old[], with
@@ -65,29 +69,28 @@ enum patch_result {
 	PATCH_NOT_SYSCALL, /* not the bytes of the instruction, or outside of what was given */
 	PATCH_SIGRETURN,   /* debuggers and unwinders know a signal frame by these bytes */
 	PATCH_NO_WINDOW,   /* neighbours can't be moved, or the window would leave its bounds */
-	PATCH_UNPROVED, /* where instructions begin could not be proved, and behind the call is no room */
-	PATCH_JUMP_IN, /* something jumps into the middle of an instruction in each window */
+	PATCH_JUMP_IN,     /* something jumps into the middle of an instruction in each window */
+	PATCH_UNPROVED, /* where instructions begin could not be proved: more code may help, or a start */
 	PATCH_RESULTS,
 };
 
 struct patch_code {
 	const uint8_t *bytes; /* borrowed; a private copy */
-	size_t size;          /* 1 KiB on either side of the site is plenty */
-	uint64_t addr;        /* of bytes[0], in the program */
-	size_t lo, hi;        /* offsets between which bytes may be changed */
-	bool starts_insn;     /* bytes[0] begins an instruction: the start of a function is known */
-	int nr;               /* rax at the trap: the call's number, or PATCH_NR_UNKNOWN */
+	size_t size; /* 1 KiB on either side of the site; all of the mapping if that is PATCH_UNPROVED */
+	uint64_t addr;    /* of bytes[0], in the program */
+	size_t lo, hi;    /* offsets between which bytes may be changed */
+	bool starts_insn; /* bytes[0] begins an instruction: the start of a function is known */
+	int nr;           /* rax at the trap: the call's number, or PATCH_NR_UNKNOWN */
 };
 
 /* Should be kept as long as the site is patched. */
 struct patch_plan {
-	uint64_t addr; /* of the window */
-	uint64_t tramp_min,
-		tramp_max; /* where the trampoline may begin, so that all distances fit */
-	uint8_t form;      /* enum patch_form */
-	uint8_t len;       /* of the window */
-	uint8_t sys;       /* offset of the syscall instruction */
-	uint8_t traps;     /* bit i: byte i of the jump has to trap */
+	uint64_t addr;                 /* of the window */
+	uint64_t tramp_min, tramp_max; /* where a trampoline may begin, so that all distances fit */
+	uint8_t form;                  /* enum patch_form */
+	uint8_t len;                   /* of the window */
+	uint8_t sys;                   /* offset of the syscall instruction */
+	uint8_t traps;                 /* bit i: byte i of the jump has to trap */
 	uint8_t tramp_len;
 	uint8_t n; /* instructions: old[orig[i]...] went to tramp[moved[i]...] */
 	uint8_t orig[PATCH_INSNS_MAX];
