@@ -83,6 +83,10 @@ int opt_next(struct opt_parser *p, struct err *e) _must_check_;
 /* Exit code of the whole program. */
 int opt_main(const struct program *prog, int argc, char **argv);
 
+/* For a program without verbs, whose table is @self with an empty name: its --help. */
+bool opt_wants_help(const char *word);
+void opt_print_help(const char *program, const struct verb *self);
+
 /* A number within [@min, @max]; the message names option @what. */
 int opt_number(const char *text, const char *what, long min, long max, long *ret, struct err *e)
 	_must_check_;
