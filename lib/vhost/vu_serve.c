@@ -9,6 +9,7 @@
 #define SOCKET_ROUNDS 512 /* between two looks at the socket */
 #define CLOCK_ROUNDS  32  /* between two looks at the clock, without work */
 #define WINDOW_MIN_NS 5000
+#define TRY_AGAIN     16 /* short sleeps before polling is tried again */
 
 static uint64_t now_ns(void)
 {
@@ -76,19 +77,25 @@ static int sleep_for_work(struct vu_back *b, bool *ret_socket, struct err *e)
 	return 0;
 }
 
-static uint64_t next_window(uint64_t window, uint64_t slept, uint64_t max)
-{
-	if (slept > max)
-		return window / 2 >= WINDOW_MIN_NS ? window / 2 : 0;
-	window = window ? window * 2 : WINDOW_MIN_NS;
-	return window < max ? window : max;
-}
-
 struct poller {
 	uint64_t window, max; /* ns */
 	uint64_t idle_since;  /* 0: there was work in the last round */
-	unsigned int rounds;
+	unsigned int rounds, short_sleeps;
 };
+
+/* Polling has found work. */
+static void poll_paid(struct poller *p)
+{
+	p->window = p->window * 2 < p->max ? p->window * 2 : p->max;
+}
+
+/* Polling has found nothing, and then we slept: perhaps the driver needs our processor to go on. */
+static void poll_failed(struct poller *p, uint64_t slept)
+{
+	p->window = p->window / 2 >= WINDOW_MIN_NS ? p->window / 2 : 0;
+	if (!p->window && slept < p->max && ++p->short_sleeps % TRY_AGAIN == 0)
+		p->window = WINDOW_MIN_NS < p->max ? WINDOW_MIN_NS : p->max;
+}
 
 /* After a round. Return: is it time to look at the socket? */
 static bool poll_on(struct poller *p, unsigned int done, bool *ret_sleep)
@@ -96,18 +103,16 @@ static bool poll_on(struct poller *p, unsigned int done, bool *ret_sleep)
 	*ret_sleep = false;
 	p->rounds++;
 	if (done) {
+		if (p->idle_since)
+			poll_paid(p);
 		p->idle_since = 0;
 		return p->rounds % SOCKET_ROUNDS == 0;
 	}
-	if (!p->window) {
-		*ret_sleep = true;
-		return false;
-	}
 	if (!p->idle_since)
 		p->idle_since = now_ns();
-	else if (p->rounds % CLOCK_ROUNDS == 0 && now_ns() - p->idle_since > p->window)
-		*ret_sleep = true;
-	cpu_relax();
+	*ret_sleep = !p->window || (p->rounds % CLOCK_ROUNDS == 0 && now_ns() - p->idle_since > p->window);
+	if (!*ret_sleep)
+		cpu_relax();
 	return p->rounds % SOCKET_ROUNDS == 0;
 }
 
@@ -125,7 +130,7 @@ int vu_serve(struct vu_back *b, uint64_t poll_max_ns, struct err *e)
 			r = sleep_for_work(b, &look, e);
 			if (r < 0)
 				return r;
-			p.window = next_window(p.window, now_ns() - start, p.max);
+			poll_failed(&p, now_ns() - start);
 			p.idle_since = 0;
 		} else if (look) {
 			look = socket_ready(b);

@@ -7,9 +7,10 @@
  * While chains come, nothing but memory is looked at, and now and then the
  * socket. After a window without work it asks for notifications, looks once
  * more, and sleeps on the socket, the queues' kick descriptors and the
- * device's. The window is between 0 and the maximum: it doubles when sleep was
- * shorter than the maximum, so that polling would have caught the work, and is
- * halved when it was longer.
+ * device's. The window is between 0 and the maximum: it doubles when work came
+ * within it and is halved when none did. So it vanishes where there is little
+ * work, and where the driver and we share a processor; there it is tried again
+ * after every few sleeps that were short.
  */
 #ifndef VHOST_VU_SERVE_H
 #define VHOST_VU_SERVE_H

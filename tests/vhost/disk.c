@@ -13,6 +13,9 @@
 
 #include "vu_sock.h"
 
+/* Up to write_zeroes_may_unmap; what newer headers have behind it, older back ends refuse. */
+#define CONFIG_SIZE 60
+
 /* Where things lie in shared memory. */
 #define OFF_DESC   0x0
 #define OFF_AVAIL  0x2000
@@ -89,7 +92,7 @@ int disk_open(struct disk *d, const struct disk_conf *conf, struct err *e)
 		return r;
 	if (vu_front_open(&d->front, &io) < 0 ||
 	    vu_front_negotiate(&d->front, want, VU_P_CONFIG | VU_P_REPLY_ACK | VU_P_MQ) < 0 ||
-	    vu_front_config(&d->front, 0, &d->config, sizeof(d->config)) < 0)
+	    vu_front_config(&d->front, 0, &d->config, CONFIG_SIZE) < 0)
 		return err_set(e, EPROTO, "cannot negotiate: %s", d->front.why);
 	r = share(d, e);
 	return r < 0 ? r : start(d, conf, e);
