@@ -110,7 +110,8 @@ static bool poll_on(struct poller *p, unsigned int done, bool *ret_sleep)
 	}
 	if (!p->idle_since)
 		p->idle_since = now_ns();
-	*ret_sleep = !p->window || (p->rounds % CLOCK_ROUNDS == 0 && now_ns() - p->idle_since > p->window);
+	*ret_sleep = !p->window ||
+		     (p->rounds % CLOCK_ROUNDS == 0 && now_ns() - p->idle_since > p->window);
 	if (!*ret_sleep)
 		cpu_relax();
 	return p->rounds % SOCKET_ROUNDS == 0;

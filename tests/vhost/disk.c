@@ -37,7 +37,8 @@ static int share(struct disk *d, struct err *e)
 	d->memfd = memfd_create("disk", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (d->memfd < 0 || ftruncate(d->memfd, DISK_MEMORY) < 0)
 		return err_set(e, errno, "cannot make shared memory: %s", err_str(errno));
-	d->mem = mmap(NULL, DISK_MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, d->memfd, 0);
+	d->mem = mmap(NULL, DISK_MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+		      d->memfd, 0);
 	if (d->mem == MAP_FAILED)
 		return err_set(e, errno, "cannot map shared memory: %s", err_str(errno));
 	if (vu_front_share(&d->front, &r, &d->memfd, 1) < 0)

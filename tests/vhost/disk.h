@@ -10,9 +10,9 @@
 #include "vu_front.h"
 
 #define DISK_QUEUE  256
-#define DISK_DEPTH  64	    /* requests in flight */
+#define DISK_DEPTH  64      /* requests in flight */
 #define DISK_BUF    0x20000 /* bytes of data of one */
-#define DISK_TABLE  16	    /* descriptors of one */
+#define DISK_TABLE  16      /* descriptors of one */
 #define DISK_MEMORY ((size_t)DISK_DEPTH * DISK_BUF + 0x80000)
 
 struct disk_req {
@@ -37,9 +37,9 @@ struct disk {
 };
 
 struct disk_conf {
-	const char *path;     /* socket; or NULL, and */
-	int sock;	   /* one that is connected */
-	uint64_t features;    /* besides VERSION_1 */
+	const char *path;  /* socket; or NULL, and */
+	int sock;          /* one that is connected */
+	uint64_t features; /* besides VERSION_1 */
 };
 
 int disk_open(struct disk *d, const struct disk_conf *conf, struct err *e) _must_check_;
