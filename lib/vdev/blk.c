@@ -252,7 +252,5 @@ unsigned int blk_reap(struct blk *b, bool wait)
 		give_back(b, (struct blk_req *)s, status_of(s->result));
 		n++;
 	}
-	if (n)
-		store_push(b->store); /* what was short goes on */
 	return n;
 }

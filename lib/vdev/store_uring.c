@@ -112,6 +112,7 @@ static struct store_req *uring_reap(struct store *s, bool wait)
 		u->pending--;
 		if (finish(u, r, res))
 			return r;
+		uring_push(s);
 	}
 	return NULL;
 }
