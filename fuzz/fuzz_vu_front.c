@@ -49,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int fd = 0;
 	struct vu_front f;
 
-	if (vu_front_open(&f, &io) < 0 || vu_front_negotiate(&f, UINT32_MAX, UINT64_MAX) < 0)
+	if (vu_front_open(&f, &io) < 0 || vu_front_set_protocol(&f, UINT64_MAX) < 0 ||
+	    vu_front_set_features(&f, UINT32_MAX) < 0)
 		return 0;
 	if (f.features & ~f.offered || (f.features & ~(uint64_t)UINT32_MAX))
 		abort();

@@ -88,22 +88,27 @@ int vu_front_open(struct vu_front *f, const struct vu_io *io)
 	return get_u64(f, VU_GET_FEATURES, &f->offered);
 }
 
-int vu_front_negotiate(struct vu_front *f, uint64_t features, uint64_t protocol)
+int vu_front_set_protocol(struct vu_front *f, uint64_t protocol)
 {
 	uint64_t has = 0;
 	int r;
 
-	if (f->offered & VU_F_PROTOCOL_FEATURES) {
-		r = get_u64(f, VU_GET_PROTOCOL_FEATURES, &has);
-		if (r < 0)
-			return r;
-		r = set_u64(f, VU_SET_PROTOCOL_FEATURES, has & protocol);
-		if (r < 0)
-			return r;
-		f->protocol = has & protocol;
-		features |= VU_F_PROTOCOL_FEATURES;
-	}
-	f->features = f->offered & features;
+	f->protocol = 0;
+	if (!(f->offered & VU_F_PROTOCOL_FEATURES))
+		return 0;
+	r = get_u64(f, VU_GET_PROTOCOL_FEATURES, &has);
+	if (r < 0)
+		return r;
+	r = set_u64(f, VU_SET_PROTOCOL_FEATURES, has & protocol);
+	if (r < 0)
+		return r;
+	f->protocol = has & protocol;
+	return 0;
+}
+
+int vu_front_set_features(struct vu_front *f, uint64_t features)
+{
+	f->features = f->offered & (features | VU_F_PROTOCOL_FEATURES);
 	return set_u64(f, VU_SET_FEATURES, f->features);
 }
 

@@ -4,9 +4,10 @@
  *
  * Theory of operation
  *
- * vu_front_negotiate() agrees on features, vu_front_config() reads the
- * device's configuration, vu_front_share() shares memory, vu_front_queue()
- * starts a queue of it, vu_front_stop() stops one. Bytes and descriptors go
+ * vu_front_open(), vu_front_set_protocol() and vu_front_set_features() agree on
+ * what the two ends can, vu_front_config() reads the device's configuration,
+ * vu_front_share() shares memory, vu_front_queue() starts a queue of it,
+ * vu_front_stop() stops one. Bytes and descriptors go
  * through two functions of the caller's: a socket here, host calls in the
  * library OS's kernel, an array in tests.
  *
@@ -42,8 +43,9 @@ struct vu_front {
 /* Becomes the owner and learns what the back end has; @f->offered is set. */
 int vu_front_open(struct vu_front *f, const struct vu_io *io) _must_check_;
 
-/* Agree on what both have of @features and of @protocol. */
-int vu_front_negotiate(struct vu_front *f, uint64_t features, uint64_t protocol) _must_check_;
+/* Agree on what both have of @protocol features, and of device @features. The latter may be done again. */
+int vu_front_set_protocol(struct vu_front *f, uint64_t protocol) _must_check_;
+int vu_front_set_features(struct vu_front *f, uint64_t features) _must_check_;
 
 /* How many queues it has: 1 without VU_P_MQ. */
 int vu_front_queues(struct vu_front *f, unsigned int *ret) _must_check_;

@@ -419,7 +419,9 @@ static void test_hostile_back(void **state)
 		}
 		r = vu_front_open(&f, &io);
 		if (r == 0)
-			r = vu_front_negotiate(&f, UINT64_MAX, UINT64_MAX);
+			r = vu_front_set_protocol(&f, UINT64_MAX);
+		if (r == 0)
+			r = vu_front_set_features(&f, UINT64_MAX);
 		if (r == 0)
 			r = vu_front_queues(&f, &n);
 		if (r != -EPROTO || !strstr(f.why, row[i].words))

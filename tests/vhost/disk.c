@@ -92,7 +92,8 @@ int disk_open(struct disk *d, const struct disk_conf *conf, struct err *e)
 	if (r < 0)
 		return r;
 	if (vu_front_open(&d->front, &io) < 0 ||
-	    vu_front_negotiate(&d->front, want, VU_P_CONFIG | VU_P_REPLY_ACK | VU_P_MQ) < 0 ||
+	    vu_front_set_protocol(&d->front, VU_P_CONFIG | VU_P_REPLY_ACK | VU_P_MQ) < 0 ||
+	    vu_front_set_features(&d->front, want) < 0 ||
 	    vu_front_config(&d->front, 0, &d->config, CONFIG_SIZE) < 0)
 		return err_set(e, EPROTO, "cannot negotiate: %s", d->front.why);
 	r = share(d, e);
