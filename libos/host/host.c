@@ -115,13 +115,13 @@ asm(".pushsection .host.text, \"ax\"\n"
     "	syscall\n"
     ".popsection");
 
-#define CLONE_FILES	0x400
-#define CHILD_SIGNAL	17
-#define MAP_SHARED	0x1
-#define MAP_PRIVATE	0x2
-#define MAP_FIXED	0x10
-#define MAP_ANONYMOUS	0x20
-#define MAP_NORESERVE	0x4000
+#define CLONE_FILES   0x400
+#define CHILD_SIGNAL  17
+#define MAP_SHARED    0x1
+#define MAP_PRIVATE   0x2
+#define MAP_FIXED     0x10
+#define MAP_ANONYMOUS 0x20
+#define MAP_NORESERVE 0x4000
 
 long host_memfd(const char *name)
 {

@@ -16,9 +16,9 @@
  * Calls marked (start) are made before a program runs, and are forbidden after host_lock_down().
  */
 
-#define HOST_PROT_READ	1
+#define HOST_PROT_READ  1
 #define HOST_PROT_WRITE 2
-#define HOST_PROT_EXEC	4
+#define HOST_PROT_EXEC  4
 
 struct host_timespec {
 	long long sec;
@@ -99,7 +99,7 @@ long host_futex_wake(int *word);
 
 /* (start) With an alternate stack, without a mask; `ret` must be host_signal_return. */
 long host_handle(int signal, host_handler_t handler);
-long host_unblock_signals(void); /* (start) */
+long host_unblock_signals(void);                                 /* (start) */
 long host_signal_stack(unsigned long start, unsigned long size); /* (start) */
 /* A SIGPROF each `us` of processor time; forks don't inherit it. */
 long host_tick(long us);

@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			printf("FAIL %s:%d: %s\n", __FILE__, __LINE__, #condition);                \
-			exit(1);                                                                   \
-		}                                                                                  \
+#define CHECK(condition)                                                            \
+	do {                                                                        \
+		if (!(condition)) {                                                 \
+			printf("FAIL %s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			exit(1);                                                    \
+		}                                                                   \
 	} while (0)
 
 struct t_case {

@@ -221,7 +221,7 @@ static void through_calls(void)
 	CHECK(write(ends[1], p + 3 * PAGE, PAGE) == (ssize_t)PAGE);
 	CHECK(munmap(p + 3 * PAGE, PAGE) == 0);
 	CHECK(write(ends[1], p + 3 * PAGE, 1) == -1);
-	CHECK(write(ends[1], (char *)0x60000000, 1) == -1); /* the kernel's own image */
+	CHECK(write(ends[1], (char *)0x60000000, 1) == -1);     /* the kernel's own image */
 	CHECK(write(ends[1], (char *)0x700000001000, 1) == -1); /* and its RAM */
 	CHECK(open((char *)0x60000000, O_RDONLY) == -1);
 }

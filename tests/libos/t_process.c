@@ -73,7 +73,9 @@ static void exec_self(void)
 /* More than fit one after the other into a table: all alive at once. */
 static void many_at_once(void)
 {
-	enum { MANY = 150 };
+	enum {
+		MANY = 150
+	};
 	pid_t pids[MANY];
 	int go[2];
 	char byte;

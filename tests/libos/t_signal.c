@@ -106,8 +106,8 @@ static void poll_is_interrupted(void)
 static void spoil_vectors(int signal)
 {
 	(void)signal;
-	asm volatile("pcmpeqd %%xmm0, %%xmm0; movdqa %%xmm0, %%xmm7; movdqa %%xmm0, %%xmm15" ::: "xmm0",
-		     "xmm7", "xmm15");
+	asm volatile("pcmpeqd %%xmm0, %%xmm0; movdqa %%xmm0, %%xmm7; movdqa %%xmm0, %%xmm15" ::
+			     : "xmm0", "xmm7", "xmm15");
 	hits++;
 }
 
@@ -177,7 +177,8 @@ static void processor_faults(void)
 	unsigned int quotient = 1;
 
 	CHECK(sigaction(SIGFPE, &action, NULL) == 0 && sigaction(SIGILL, &action, NULL) == 0);
-	asm volatile("xor %%edx, %%edx; xor %%ecx, %%ecx; div %%ecx" : "+a"(quotient)::"ecx", "edx");
+	asm volatile("xor %%edx, %%edx; xor %%ecx, %%ecx; div %%ecx"
+		     : "+a"(quotient)::"ecx", "edx");
 	CHECK(last.si_signo == SIGFPE && last.si_code == FPE_INTDIV);
 	asm volatile("ud2");
 	CHECK(last.si_signo == SIGILL && last.si_code == ILL_ILLOPN);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define THREADS 8
-#define ROUNDS	20000
+#define ROUNDS  20000
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static long counter;

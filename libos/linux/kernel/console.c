@@ -23,10 +23,10 @@
 
 #include "../host/host.h"
 
-#define STDIN	 0
-#define STDOUT	 1
-#define STDERR	 2
-#define CHUNK	 4096 /* what a pipe takes at once, if it takes anything */
+#define STDIN    0
+#define STDOUT   1
+#define STDERR   2
+#define CHUNK    4096 /* what a pipe takes at once, if it takes anything */
 #define CHAR_EOF 4
 
 static struct tty_driver *driver;
@@ -85,8 +85,14 @@ static bool stdout_ready(void)
 
 static int console_tty_write(struct tty_struct *tty, const unsigned char *buf, int size)
 {
-	long n = stdout_ready() ? host_write(STDOUT, buf, min(size, CHUNK)) : -EAGAIN;
+	/* `buf` may be vmalloc memory, which the host can't read before we have touched it. */
+	static u8 out[CHUNK];
+	long n = -EAGAIN;
 
+	size = min(size, CHUNK);
+	memcpy(out, buf, size);
+	if (stdout_ready())
+		n = host_write(STDOUT, out, size);
 	if (n == -EAGAIN || n == -EINTR) {
 		if (list_empty(&output.node))
 			lo_event_add(&output);
@@ -106,8 +112,8 @@ static int console_tty_open(struct tty_struct *tty, struct file *file)
 	struct host_winsize size;
 
 	if (host_window_size(STDOUT, &size) == 0)
-		tty->winsize = (struct winsize){ size.rows, size.columns, size.x_pixels,
-						 size.y_pixels };
+		tty->winsize =
+			(struct winsize){ size.rows, size.columns, size.x_pixels, size.y_pixels };
 	return tty_port_open(&port, tty, file);
 }
 

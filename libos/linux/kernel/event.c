@@ -19,7 +19,7 @@
 #include "../host/host.h"
 
 #define MAX_EVENTS 64
-#define SPIN_NS	   20000
+#define SPIN_NS    20000
 #define SLEEP_NS   (10 * NSEC_PER_SEC)
 
 static LIST_HEAD(events);
@@ -69,7 +69,7 @@ static bool run_polls(void)
 	if (list_empty(&polls))
 		return false;
 	irq_enter();
-	list_for_each_entry_safe (poll, next, &polls, node)
+	list_for_each_entry_safe(poll, next, &polls, node)
 		worked |= poll->poll(poll);
 	irq_exit();
 	return worked;
@@ -80,7 +80,7 @@ static unsigned int collect(struct host_pollfd *fds)
 	struct lo_event *event;
 	unsigned int n = 0;
 
-	list_for_each_entry (event, &events, node) {
+	list_for_each_entry(event, &events, node) {
 		if (n == MAX_EVENTS)
 			break;
 		fds[n++] = (struct host_pollfd){ .fd = event->fd, .events = event->wants };
@@ -98,7 +98,7 @@ static void dispatch(const struct host_pollfd *fds, unsigned int n)
 	for (i = 0; i < n; i++) {
 		if (!fds[i].revents)
 			continue;
-		list_for_each_entry_safe (event, next, &events, node)
+		list_for_each_entry_safe(event, next, &events, node)
 			if (event->fd == fds[i].fd && event->wants == fds[i].events)
 				event->ready(event);
 	}

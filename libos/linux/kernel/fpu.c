@@ -20,12 +20,12 @@
 #include <linux/sched.h>
 #include <linux/string.h>
 
-#define XSTATE_MXCSR	   24
+#define XSTATE_MXCSR       24
 #define XSTATE_MXCSR_MASK  28
-#define XSTATE_HEADER	   512
+#define XSTATE_HEADER      512
 #define XSTATE_HEADER_SIZE 64
-#define INITIAL_FCW	   0x37f
-#define INITIAL_MXCSR	   0x1f80
+#define INITIAL_FCW        0x37f
+#define INITIAL_MXCSR      0x1f80
 
 unsigned long lo_hwcap;
 u64 lo_xfeatures;
@@ -38,9 +38,10 @@ static void cpuid(u32 leaf, u32 subleaf, u32 ret[4])
 		     : "a"(leaf), "c"(subleaf));
 }
 
+/* Not XSAVEOPT: who looks at the bytes wants those of an initial state, too. */
 static void xsave(void *to)
 {
-	asm volatile("xsaveopt64 (%0)" ::"r"(to), "a"((u32)lo_xfeatures), "d"(0) : "memory");
+	asm volatile("xsave64 (%0)" ::"r"(to), "a"((u32)lo_xfeatures), "d"(0) : "memory");
 }
 
 void lo_xstate_restore(const void *from)
@@ -126,16 +127,13 @@ void arch_release_task_struct(struct task_struct *task)
 const char *lo_fpu_init(void)
 {
 	static unsigned char fxsave[512] __aligned(16);
-	const u32 has_xsave = 1 << 26, os_has_xsave = 1 << 27, has_xsaveopt = 1, has_fsgsbase = 1;
+	const u32 has_xsave = 1 << 26, os_has_xsave = 1 << 27, has_fsgsbase = 1;
 	u32 r[4], xcr0, high;
 
 	cpuid(1, 0, r);
 	lo_hwcap = r[3];
 	if (!(r[2] & has_xsave) || !(r[2] & os_has_xsave))
 		return "the processor has no XSAVE";
-	cpuid(13, 1, r);
-	if (!(r[0] & has_xsaveopt))
-		return "the processor has no XSAVEOPT";
 	cpuid(7, 0, r);
 	if (!(r[1] & has_fsgsbase))
 		return "the processor has no FSGSBASE";

@@ -41,18 +41,18 @@
 
 #include "../host/host.h"
 
-#define ZYGOTE	0
-#define FIRST	1
+#define ZYGOTE      0
+#define FIRST       1
 #define SIGNAL_KILL 9
 
 struct lo_hostproc lo_hostprocs[LO_HOSTPROCS];
 static DEFINE_RAW_SPINLOCK(table_lock);
 static int count = FIRST + 1; /* of the table, in use */
-static int hand = FIRST; /* where the next one is taken from if there are too many */
+static int hand = FIRST;      /* where the next one is taken from if there are too many */
 
-static int request; /* index that the zygote shall fill */
+static int request;      /* index that the zygote shall fill */
 static int request_done; /* futex: it has tried */
-static int ending; /* an orderly end has begun */
+static int ending;       /* an orderly end has begun */
 static int exit_status = LO_EXIT_FAILED;
 
 void lo_handover(int to);

@@ -56,13 +56,11 @@ early_param("nopatch", patch_off);
 
 void lo_map_stubs(void)
 {
-
 	BUILD_BUG_ON(sizeof(struct stub) != 32);
 	BUILD_BUG_ON(((LO_STUBS >> 16) & 0xff) != 0xcc || LO_STUBS_END - LO_STUBS > 0x10000);
 	/* A program that has that place itself, or no room, runs without. */
-	if (!patching ||
-	    vm_mmap(NULL, LO_STUBS, LO_STUBS_END - LO_STUBS, PROT_READ | PROT_EXEC,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, 0) != LO_STUBS)
+	if (!patching || vm_mmap(NULL, LO_STUBS, LO_STUBS_END - LO_STUBS, PROT_READ | PROT_EXEC,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, 0) != LO_STUBS)
 		current->mm->context.stubs = STUBS;
 }
 

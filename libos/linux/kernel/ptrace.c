@@ -80,8 +80,7 @@ static int gpr_set(struct task_struct *task, const struct user_regset *regset, u
 	return r;
 }
 
-static int xstate_get(struct task_struct *task, const struct user_regset *regset,
-		      struct membuf to)
+static int xstate_get(struct task_struct *task, const struct user_regset *regset, struct membuf to)
 {
 	lo_fpu_save(task);
 	return membuf_write(&to, task->thread.xstate, regset->n * regset->size);
@@ -101,12 +100,23 @@ static int xstate_set(struct task_struct *task, const struct user_regset *regset
 }
 
 static const struct user_regset regsets[] = {
-	{ .core_note_type = NT_PRSTATUS, .n = USER_REGS, .size = sizeof(long),
-	  .align = sizeof(long), .regset_get = gpr_get, .set = gpr_set },
-	{ .core_note_type = NT_PRFPREG, .n = 512 / sizeof(long), .size = sizeof(long),
-	  .align = sizeof(long), .regset_get = xstate_get, .set = xstate_set },
-	{ .core_note_type = NT_X86_XSTATE, .n = LO_XSTATE_SIZE / sizeof(long),
-	  .size = sizeof(long), .align = sizeof(long), .regset_get = xstate_get,
+	{ .core_note_type = NT_PRSTATUS,
+	  .n = USER_REGS,
+	  .size = sizeof(long),
+	  .align = sizeof(long),
+	  .regset_get = gpr_get,
+	  .set = gpr_set },
+	{ .core_note_type = NT_PRFPREG,
+	  .n = 512 / sizeof(long),
+	  .size = sizeof(long),
+	  .align = sizeof(long),
+	  .regset_get = xstate_get,
+	  .set = xstate_set },
+	{ .core_note_type = NT_X86_XSTATE,
+	  .n = LO_XSTATE_SIZE / sizeof(long),
+	  .size = sizeof(long),
+	  .align = sizeof(long),
+	  .regset_get = xstate_get,
 	  .set = xstate_set },
 };
 

@@ -28,8 +28,8 @@
 #include "../host/host.h"
 
 #define DEFAULT_RAM (1UL << 30)
-#define MIN_RAM	    (32UL << 20)
-#define MAX_RAM	    (LO_VMALLOC - LO_RAM)
+#define MIN_RAM     (32UL << 20)
+#define MAX_RAM     (LO_VMALLOC - LO_RAM)
 /* Below the arguments on the host's stack: room to call what runs on it before the kernel does. */
 #define STACK_GAP 4096
 

@@ -27,11 +27,11 @@
 
 #include <asm/ucontext.h> /* after those that it forgets to include */
 
-#define RED_ZONE 128
+#define RED_ZONE           128
 #define XSTATE_LEGACY_SIZE 512
-#define XSTATE_HEADER_END 576
-#define FLAG_DIRECTION 0x400UL
-#define FLAG_TRAP 0x100UL
+#define XSTATE_HEADER_END  576
+#define FLAG_DIRECTION     0x400UL
+#define FLAG_TRAP          0x100UL
 /* What a program may set: arithmetic, trap, direction, alignment check. */
 #define FLAGS_OF_USER 0x40dd5UL
 
@@ -99,8 +99,7 @@ static void set_regs(struct pt_regs *regs, const struct sigcontext *c)
 static int put_xstate(void __user *to)
 {
 	unsigned char *xstate = current->thread.xstate;
-	struct _fpx_sw_bytes *sw =
-		(void *)(xstate + offsetof(struct _fpstate_64, sw_reserved));
+	struct _fpx_sw_bytes *sw = (void *)(xstate + offsetof(struct _fpstate_64, sw_reserved));
 
 	lo_fpu_save(current);
 	*sw = (struct _fpx_sw_bytes){
@@ -257,7 +256,8 @@ void arch_do_signal_or_restart(struct pt_regs *regs)
 		if (in_syscall)
 			restart_after_handler(regs, &ksig);
 		rseq_signal_deliver(&ksig, regs);
-		signal_setup_done(setup_frame(&ksig, regs), &ksig, test_thread_flag(TIF_SINGLESTEP));
+		signal_setup_done(setup_frame(&ksig, regs), &ksig,
+				  test_thread_flag(TIF_SINGLESTEP));
 		return;
 	}
 	if (in_syscall)

@@ -35,8 +35,9 @@ static void print_stats(void)
 		 s->direct, s->patched, s->ticks);
 	pr_emerg("faults: %lu, %lu of them refills; %lu for the kernel, %lu in vmalloc\n",
 		 s->faults, s->refills, s->kernel_faults, s->vmalloc_faults);
-	pr_emerg("host: %lu maps of %lu pages, %lu unmaps, %lu processes, %lu switches, %lu stolen\n",
-		 s->maps, s->map_pages, s->unmaps, s->hostprocs, s->mm_switches, s->steals);
+	pr_emerg(
+		"host: %lu maps of %lu pages, %lu unmaps, %lu processes, %lu switches, %lu stolen\n",
+		s->maps, s->map_pages, s->unmaps, s->hostprocs, s->mm_switches, s->steals);
 }
 
 void lo_set_exit_status(int status)

@@ -65,10 +65,10 @@ SYSCALL_DEFINE1(lo_exit_group, int, status)
 
 asmlinkage long sys_rt_sigreturn(void);
 
-#define sys_exit_group	 sys_lo_exit_group
-#define sys_iopl	 sys_ni_syscall
-#define sys_ioperm	 sys_ni_syscall
-#define sys_modify_ldt	 sys_ni_syscall
+#define sys_exit_group sys_lo_exit_group
+#define sys_iopl       sys_ni_syscall
+#define sys_ioperm     sys_ni_syscall
+#define sys_modify_ldt sys_ni_syscall
 
 #undef __SYSCALL
 #define __SYSCALL(nr, call) [nr] = (sys_call_ptr_t)(call),

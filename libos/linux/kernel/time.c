@@ -24,10 +24,10 @@
 
 #include "../host/host.h"
 
-#define CALIBRATION_NS	5000000
-#define BRACKETS	8
-#define REFINE_AFTER	(3 * HZ)
-#define NEVER		(~0ULL)
+#define CALIBRATION_NS 5000000
+#define BRACKETS       8
+#define REFINE_AFTER   (3 * HZ)
+#define NEVER          (~0ULL)
 
 /* The same instant on both clocks. */
 struct instant {

@@ -37,7 +37,7 @@
 
 #include "../host/host.h"
 
-#define TRAP_DEBUG	1
+#define TRAP_DEBUG      1
 #define TRAP_BREAKPOINT 3
 #define TRAP_PAGE_FAULT 14
 

@@ -3,13 +3,13 @@
 #ifndef LO_MM_PAGEWALK_H
 #define LO_MM_PAGEWALK_H
 
-#include <linux/pgtable.h>
 #include <linux/mm_types.h>
+#include <linux/pgtable.h>
 
 /* Rights, as bits: of a PTE on the host, and wanted by an access. The same as PROT_*. */
-#define LO_READ	 1
+#define LO_READ  1
 #define LO_WRITE 2
-#define LO_EXEC	 4
+#define LO_EXEC  4
 
 /* The PTE of `addr`, NULL: there is no table for it. */
 static inline pte_t *lo_find_pte(pgd_t *pgd, unsigned long addr)

@@ -31,7 +31,7 @@
 #include "../host/host.h"
 #include "pagewalk.h"
 
-#define WINDOW 16
+#define WINDOW          16
 #define LAST_GENERATION 255
 
 static unsigned long vmalloc_flushes;

@@ -122,8 +122,8 @@ long strncpy_from_user(char *to, const char __user *from, long size)
 	if (addr >= TASK_SIZE)
 		return -EFAULT;
 	while (done < size) {
-		unsigned long n = rest_of_page(addr, min_t(unsigned long, size - done,
-							   TASK_SIZE - addr));
+		unsigned long n =
+			rest_of_page(addr, min_t(unsigned long, size - done, TASK_SIZE - addr));
 		const char *page = n ? find(addr, false) : NULL;
 		unsigned long length;
 
@@ -149,8 +149,8 @@ long strnlen_user(const char __user *str, long size)
 	if (size <= 0 || addr >= TASK_SIZE)
 		return 0;
 	while (done < size) {
-		unsigned long n = rest_of_page(addr, min_t(unsigned long, size - done,
-							   TASK_SIZE - addr));
+		unsigned long n =
+			rest_of_page(addr, min_t(unsigned long, size - done, TASK_SIZE - addr));
 		const char *page = n ? find(addr, false) : NULL;
 		unsigned long length;
 

@@ -2,7 +2,7 @@
 #ifndef LO_ASM_BITOPS_H
 #define LO_ASM_BITOPS_H
 
-#define CONFIG_X86_64 1
+#define CONFIG_X86_64   1
 #define CONFIG_X86_CMOV 1
 #include "../../../x86/include/asm/bitops.h"
 #undef CONFIG_X86_CMOV

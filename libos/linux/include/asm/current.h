@@ -5,6 +5,6 @@
 #include <asm/vcpu.h>
 
 #define get_current() (lo_vcpu()->task)
-#define current	      get_current()
+#define current       get_current()
 
 #endif

@@ -2,8 +2,8 @@
 #ifndef LO_ASM_ELF_H
 #define LO_ASM_ELF_H
 
-#include <asm/ptrace.h>
 #include <asm/auxvec.h>
+#include <asm/ptrace.h>
 
 typedef unsigned long elf_greg_t;
 #define ELF_NGREG 27
@@ -12,13 +12,13 @@ typedef struct {
 	unsigned long word[64];
 } elf_fpregset_t;
 
-#define ELF_CLASS	  ELFCLASS64
-#define ELF_DATA	  ELFDATA2LSB
-#define ELF_ARCH	  EM_X86_64
+#define ELF_CLASS         ELFCLASS64
+#define ELF_DATA          ELFDATA2LSB
+#define ELF_ARCH          EM_X86_64
 #define elf_check_arch(x) ((x)->e_machine == EM_X86_64)
 #define ELF_EXEC_PAGESIZE PAGE_SIZE
-#define ELF_ET_DYN_BASE	  (TASK_SIZE / 3 * 2)
-#define ELF_PLATFORM	  "x86_64"
+#define ELF_ET_DYN_BASE   (TASK_SIZE / 3 * 2)
+#define ELF_PLATFORM      "x86_64"
 #define CORE_DUMP_USE_REGSET
 
 /* CPUID 1, EDX; and that FS and GS can be set by instructions. */

@@ -13,10 +13,10 @@ struct mm_struct;
 struct lo_hostproc {
 	int turn; /* futex: 1 gives the vCPU to this process */
 	int pid;
-	struct mm_struct *mm; /* whose mappings it has, NULL: free */
-	bool stale; /* it missed a flush: all user mappings go before it runs */
-	bool loaded; /* it has user mappings */
-	unsigned char generation; /* 1..255, of its mappings: see asm/pgtable.h */
+	struct mm_struct *mm;          /* whose mappings it has, NULL: free */
+	bool stale;                    /* it missed a flush: all user mappings go before it runs */
+	bool loaded;                   /* it has user mappings */
+	unsigned char generation;      /* 1..255, of its mappings: see asm/pgtable.h */
 	unsigned long vmalloc_flushes; /* how many of these it has seen */
 };
 

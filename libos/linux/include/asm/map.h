@@ -21,21 +21,21 @@
  *
  * The user ranges hold nothing but what mm/tlb.c has put there.
  */
-#define LO_USER_MIN	0x1000
-#define LO_IMAGE	0x60000000
-#define LO_IMAGE_END	0x68000000
-#define LO_STUBS	0x68cc0000
-#define LO_STUBS_END	0x68cd0000
-#define LO_USER_END	0x700000000000
-#define LO_RAM		0x700000000000
-#define LO_VMALLOC	0x780000000000
-#define LO_VMALLOC_END	0x788000000000
+#define LO_USER_MIN    0x1000
+#define LO_IMAGE       0x60000000
+#define LO_IMAGE_END   0x68000000
+#define LO_STUBS       0x68cc0000
+#define LO_STUBS_END   0x68cd0000
+#define LO_USER_END    0x700000000000
+#define LO_RAM         0x700000000000
+#define LO_VMALLOC     0x780000000000
+#define LO_VMALLOC_END 0x788000000000
 
 /*
  * Private to each host process: who it is, above the stack for its host signals. With several
  * vCPUs there is one such block for each thread of a host process, below this one.
  */
-#define LO_HOSTCPU	(LO_IMAGE_END - 0x1000)
-#define LO_SIGNAL_STACK	0x10000
+#define LO_HOSTCPU      (LO_IMAGE_END - 0x1000)
+#define LO_SIGNAL_STACK 0x10000
 
 #endif

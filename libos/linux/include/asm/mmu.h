@@ -3,7 +3,7 @@
 #define LO_ASM_MMU_H
 
 typedef struct {
-	int hostproc; /* holds this mm's mappings, 0: none yet; kernel/hostproc.c */
+	int hostproc;       /* holds this mm's mappings, 0: none yet; kernel/hostproc.c */
 	unsigned int stubs; /* of patched system call sites, in use; kernel/patch.c */
 } mm_context_t;
 

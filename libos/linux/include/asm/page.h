@@ -43,21 +43,21 @@ typedef struct page *pgtable_t;
 /* Bytes of RAM; set once, before the kernel proper starts. */
 extern unsigned long lo_ram_size;
 
-#define __pa(x)		   ((unsigned long)(x) - PAGE_OFFSET)
-#define __va(x)		   ((void *)((unsigned long)(x) + PAGE_OFFSET))
-#define virt_to_pfn(x)	   (__pa(x) >> PAGE_SHIFT)
-#define pfn_to_virt(p)	   __va((unsigned long)(p) << PAGE_SHIFT)
-#define virt_to_page(x)	   pfn_to_page(virt_to_pfn(x))
-#define page_to_virt(p)	   pfn_to_virt(page_to_pfn(p))
-#define page_to_phys(p)	   ((phys_addr_t)page_to_pfn(p) << PAGE_SHIFT)
-#define virt_addr_valid(x) ((unsigned long)(x) - PAGE_OFFSET < lo_ram_size)
-#define pfn_valid(pfn)	   ((pfn) < (lo_ram_size >> PAGE_SHIFT))
+#define __pa(x)            ((unsigned long)(x)-PAGE_OFFSET)
+#define __va(x)            ((void *)((unsigned long)(x) + PAGE_OFFSET))
+#define virt_to_pfn(x)     (__pa(x) >> PAGE_SHIFT)
+#define pfn_to_virt(p)     __va((unsigned long)(p) << PAGE_SHIFT)
+#define virt_to_page(x)    pfn_to_page(virt_to_pfn(x))
+#define page_to_virt(p)    pfn_to_virt(page_to_pfn(p))
+#define page_to_phys(p)    ((phys_addr_t)page_to_pfn(p) << PAGE_SHIFT)
+#define virt_addr_valid(x) ((unsigned long)(x)-PAGE_OFFSET < lo_ram_size)
+#define pfn_valid(pfn)     ((pfn) < (lo_ram_size >> PAGE_SHIFT))
 
-#define clear_page(p)		   memset((p), 0, PAGE_SIZE)
-#define copy_page(d, s)		   memcpy((d), (s), PAGE_SIZE)
-#define clear_user_page(p, v, pg)  clear_page(p)
+#define clear_page(p)               memset((p), 0, PAGE_SIZE)
+#define copy_page(d, s)             memcpy((d), (s), PAGE_SIZE)
+#define clear_user_page(p, v, pg)   clear_page(p)
 #define copy_user_page(d, s, v, pg) copy_page(d, s)
-#define VM_DATA_DEFAULT_FLAGS	   VM_DATA_FLAGS_NON_EXEC
+#define VM_DATA_DEFAULT_FLAGS       VM_DATA_FLAGS_NON_EXEC
 
 #include <asm-generic/getorder.h>
 #include <asm-generic/memory_model.h>

@@ -26,15 +26,15 @@ static inline pgd_t *pgd_alloc(struct mm_struct *mm)
 	return (pgd_t *)get_zeroed_page(GFP_KERNEL);
 }
 
-#define __pte_free_tlb(tlb, table, addr)                                                           \
-	do {                                                                                       \
-		pgtable_pte_page_dtor(table);                                                      \
-		tlb_remove_page((tlb), (table));                                                   \
+#define __pte_free_tlb(tlb, table, addr)         \
+	do {                                     \
+		pgtable_pte_page_dtor(table);    \
+		tlb_remove_page((tlb), (table)); \
 	} while (0)
-#define __pmd_free_tlb(tlb, table, addr)                                                           \
-	do {                                                                                       \
-		pgtable_pmd_page_dtor(virt_to_page(table));                                        \
-		tlb_remove_page((tlb), virt_to_page(table));                                       \
+#define __pmd_free_tlb(tlb, table, addr)                     \
+	do {                                                 \
+		pgtable_pmd_page_dtor(virt_to_page(table));  \
+		tlb_remove_page((tlb), virt_to_page(table)); \
 	} while (0)
 #define __pud_free_tlb(tlb, table, addr) tlb_remove_page((tlb), virt_to_page(table))
 

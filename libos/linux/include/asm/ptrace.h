@@ -13,17 +13,17 @@ struct pt_regs {
 	unsigned long ip, cs, flags, sp, ss;
 };
 
-#define LO_USER_CS 0x33
-#define LO_USER_SS 0x2b
+#define LO_USER_CS    0x33
+#define LO_USER_SS    0x2b
 #define LO_USER_FLAGS 0x202
 
 /* The kernel runs at the program's privilege; its own ticks carry registers of zero. */
-#define user_mode(regs)		   (((regs)->cs & 3) == 3)
-#define instruction_pointer(regs)  ((regs)->ip)
-#define user_stack_pointer(regs)   ((regs)->sp)
-#define profile_pc(regs)	   ((regs)->ip)
+#define user_mode(regs)              (((regs)->cs & 3) == 3)
+#define instruction_pointer(regs)    ((regs)->ip)
+#define user_stack_pointer(regs)     ((regs)->sp)
+#define profile_pc(regs)             ((regs)->ip)
 #define current_user_stack_pointer() (current_pt_regs()->sp)
-#define arch_has_single_step()	   1
+#define arch_has_single_step()       1
 
 static inline void instruction_pointer_set(struct pt_regs *regs, unsigned long ip)
 {

@@ -4,8 +4,8 @@
 
 #include <asm/unistd.h>
 
-#define SECCOMP_ARCH_NATIVE	 AUDIT_ARCH_X86_64
-#define SECCOMP_ARCH_NATIVE_NR	 NR_syscalls
+#define SECCOMP_ARCH_NATIVE      AUDIT_ARCH_X86_64
+#define SECCOMP_ARCH_NATIVE_NR   NR_syscalls
 #define SECCOMP_ARCH_NATIVE_NAME "x86_64"
 
 #include <asm-generic/seccomp.h>

@@ -2,7 +2,7 @@
 #ifndef LO_ASM_SIGNAL_H
 #define LO_ASM_SIGNAL_H
 
-#define _NSIG	    64
+#define _NSIG       64
 #define _NSIG_BPW   64
 #define _NSIG_WORDS 1
 

@@ -20,17 +20,17 @@ void *lo_user_word(const void __user *addr, bool write);
 /* Whether the kernel may touch this address of its own. */
 bool lo_kernel_addr_ok(const void *addr);
 
-#define __get_kernel_nofault(to, from, type, label)                                                \
-	do {                                                                                       \
-		if (!lo_kernel_addr_ok(from))                                                      \
-			goto label;                                                                \
-		*(type *)(to) = *(type *)(from);                                                   \
+#define __get_kernel_nofault(to, from, type, label) \
+	do {                                        \
+		if (!lo_kernel_addr_ok(from))       \
+			goto label;                 \
+		*(type *)(to) = *(type *)(from);    \
 	} while (0)
-#define __put_kernel_nofault(to, from, type, label)                                                \
-	do {                                                                                       \
-		if (!lo_kernel_addr_ok(to))                                                        \
-			goto label;                                                                \
-		*(type *)(to) = *(type *)(from);                                                   \
+#define __put_kernel_nofault(to, from, type, label) \
+	do {                                        \
+		if (!lo_kernel_addr_ok(to))         \
+			goto label;                 \
+		*(type *)(to) = *(type *)(from);    \
 	} while (0)
 
 #include <asm-generic/uaccess.h>

@@ -23,15 +23,15 @@ struct lo_flush_queue {
  * per-CPU variables, or at LO_HOSTCPU; docs/decisions/library-os-vcpus.md says how they are found.
  */
 struct lo_vcpu {
-	struct task_struct *task; /* current */
-	unsigned long kernel_sp; /* top of its stack, where kernel/entry.S builds pt_regs */
-	unsigned long irqs_on; /* interrupts: a flag, since they are signals of the host */
-	unsigned long irq_pending; /* one came while they were off */
-	unsigned int slow_calls; /* patched system calls until the clock is looked at again */
+	struct task_struct *task;      /* current */
+	unsigned long kernel_sp;       /* top of its stack, where kernel/entry.S builds pt_regs */
+	unsigned long irqs_on;         /* interrupts: a flag, since they are signals of the host */
+	unsigned long irq_pending;     /* one came while they were off */
+	unsigned int slow_calls;       /* patched system calls until the clock is looked at again */
 	struct task_struct *fpu_owner; /* whose vector registers and FS, GS are in the processor */
-	struct mm_struct *mm; /* whose host process this runs in */
-	int hostproc; /* index of that process */
-	unsigned long handover_sp; /* kernel stack on its way to another host process */
+	struct mm_struct *mm;          /* whose host process this runs in */
+	int hostproc;                  /* index of that process */
+	unsigned long handover_sp;     /* kernel stack on its way to another host process */
 	struct lo_flush_queue flushes;
 };
 
