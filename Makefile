@@ -9,6 +9,11 @@ all:
 	@scripts/setup build
 	@$(NINJA)
 
+# The library OS: Linux as a program. A hash of its source finds an earlier result.
+LINUX ?= 6.1
+libos: setup-libos
+	@scripts/libos-build $(LINUX) $(BUILD)/rktio-linux-$(LINUX)
+
 demo: setup-build-check
 	@$(NINJA) --quiet
 	@scripts/demo $(BUILD)
@@ -56,4 +61,4 @@ clean:
 setup-%:
 	@scripts/setup $(subst -, ,$*)
 
-.PHONY: all demo check install deb fmt lint asan tsan fuzz bench soak clean
+.PHONY: all libos demo check install deb fmt lint asan tsan fuzz bench soak clean

@@ -81,3 +81,12 @@ kernel_at_least()
 		return 1
 	}
 }
+
+# The host's side of the library OS: a program's system calls can be caught (Linux 5.11), FS and GS set by it.
+cap_libos()
+{
+	[ "$(uname -m)" = x86_64 ] || { echo "x86-64 only"; return 1; }
+	kernel_at_least 5 11 || return 1
+	grep -qw fsgsbase /proc/cpuinfo || { echo "no FSGSBASE"; return 1; }
+	[ -x "${RKTIO_LINUX:-$ROOT/build/rktio-linux-6.1}" ] || { echo "not built: make libos"; return 1; }
+}
