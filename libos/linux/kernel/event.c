@@ -138,10 +138,23 @@ static bool spin(void)
 	return false;
 }
 
+static bool arm_polls(bool on)
+{
+	struct lo_poll *poll;
+	bool waiting = false;
+
+	list_for_each_entry (poll, &polls, node)
+		waiting |= poll->arm(poll, on);
+	return waiting;
+}
+
 void arch_cpu_idle(void)
 {
-	if (!spin())
-		wait(lo_timer_left(SLEEP_NS));
+	if (!spin()) {
+		if (!arm_polls(true))
+			wait(lo_timer_left(SLEEP_NS));
+		arm_polls(false);
+	}
 	lo_timer_check();
 	raw_local_irq_enable();
 }

@@ -16,10 +16,15 @@ struct lo_event {
 	void (*ready)(struct lo_event *event);
 };
 
-/* Called with interrupts off from the idle loop and from each tick; true: there was work. */
+/*
+ * `poll` is called with interrupts off from the idle loop and from each tick; true: there was work.
+ * `arm` is called before the idle loop sleeps (`on`) and after it: the other side shall, or need not,
+ * write to a descriptor; true: there is work already.
+ */
 struct lo_poll {
 	struct list_head node;
 	bool (*poll)(struct lo_poll *poll);
+	bool (*arm)(struct lo_poll *poll, bool on);
 };
 
 void lo_event_add(struct lo_event *event);

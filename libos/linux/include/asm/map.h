@@ -17,6 +17,7 @@
  *				patched system call sites, see kernel/patch.c about the address
  *	0x7000_0000_0000	all of RAM, one memfd: the direct map
  *	0x7800_0000_0000	vmalloc: filled on a fault from swapper_pg_dir, as x86-32 once did
+ *	0x7900_0000_0000	windows: memory that is shared with back ends of devices, drivers/vhost.c
  *	above			the host's own: stack, vDSO
  *
  * The user ranges hold nothing but what mm/tlb.c has put there.
@@ -30,6 +31,7 @@
 #define LO_RAM         0x700000000000
 #define LO_VMALLOC     0x780000000000
 #define LO_VMALLOC_END 0x788000000000
+#define LO_WINDOWS     0x790000000000
 
 /*
  * Private to each host process: who it is, above the stack for its host signals. With several
