@@ -43,6 +43,7 @@ cap_unshare() { has unshare; }
 cap_pty() { [ -c /dev/ptmx ] && has python3; }
 cap_tmux() { has tmux; }
 cap_deb() { has git dpkg-buildpackage dh lintian && git -C "$ROOT" rev-parse HEAD >/dev/null; }
+cap_qsd() { has qemu-storage-daemon qemu-system-x86_64; }
 cap_debugger() { has gdb strace; }
 
 cap_overlay() { grep -qw overlay /proc/filesystems || modprobe overlay 2>/dev/null || { echo "no overlayfs in this kernel"; return 1; }; }

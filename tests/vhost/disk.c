@@ -49,7 +49,7 @@ static int share(struct disk *d, struct err *e)
 static int start(struct disk *d, const struct disk_conf *conf, struct err *e)
 {
 	struct vq_drv_conf c = {
-		.desc = (struct vq_desc *)(d->mem + OFF_DESC),
+		.desc = (void *)(d->mem + OFF_DESC),
 		.avail = d->mem + OFF_AVAIL,
 		.used = d->mem + OFF_USED,
 		.slot = d->slots,
@@ -64,7 +64,7 @@ static int start(struct disk *d, const struct disk_conf *conf, struct err *e)
 
 	(void)conf;
 	if (d->front.features >> VIRTIO_RING_F_INDIRECT_DESC & 1) {
-		c.table = (struct vq_desc *)(d->mem + OFF_TABLE);
+		c.table = (void *)(d->mem + OFF_TABLE);
 		c.table_addr = d->base + OFF_TABLE;
 		c.indirect = DISK_TABLE;
 	}
