@@ -7,6 +7,8 @@
 #include <linux/platform_device.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
 
 #include "gmem.h"
 #include "vq_chain.h"
