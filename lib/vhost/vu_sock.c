@@ -80,11 +80,6 @@ int vu_sock_accept(int listener, int *ret, struct err *e)
 	return 0;
 }
 
-void vu_sock_remove(const char *path)
-{
-	(void)unlink(path);
-}
-
 static int front_send(void *arg, const void *buf, size_t len, const int *fds, size_t nfds)
 {
 	return io_send_fds(*(int *)arg, buf, len, fds, nfds);

@@ -17,8 +17,6 @@ int vu_sock_connect(const char *path, int *ret, struct err *e) _must_check_;
 int vu_sock_listen(const char *path, int *ret, struct err *e) _must_check_;
 
 int vu_sock_accept(int listener, int *ret, struct err *e) _must_check_;
-/* Take the socket that was listened at away. */
-void vu_sock_remove(const char *path);
 
 /* The front end's functions over socket *@fd, which must outlive them. */
 struct vu_io vu_sock_io(int *fd);

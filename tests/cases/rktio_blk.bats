@@ -18,6 +18,7 @@ setup()
 # serves OPTION...: rktio-blk in the background, listening.
 serves()
 {
+	rm -f "$SOCKET"
 	spawn "$DISK/log" timeout 300 "$BLK" --socket-path "$SOCKET" "$@"
 	SERVER=$!
 	wait_for 10 test -S "$SOCKET"
@@ -30,6 +31,9 @@ ends()
 	wait "$SERVER" || status=$?
 	same "$1" "$status" "$(cat "$DISK/log")"
 }
+
+# sandboxed PID: its child has a filter.
+sandboxed() { grep -q '^Seccomp:.2' "/proc/$(tr -d ' ' <"/proc/$1/task/$1/children")/status"; }
 
 qemu_serves() # OPTION...
 {
@@ -60,6 +64,7 @@ qemu_serves() # OPTION...
 
 @test "a second front end, when the first is gone" {
 	serves --file "$IMAGE" --keep
+	wait_for 5 sandboxed "$SERVER"
 	for _ in 1 2; do
 		run -0 "$TRY" "$SOCKET" status 0 0 512
 		same 0 "$output"

@@ -13,6 +13,7 @@
 #include "cleanup.h"
 #include "log.h"
 #include "opt.h"
+#include "vu_sandbox.h"
 #include "vu_serve.h"
 #include "vu_sock.h"
 
@@ -22,7 +23,7 @@ struct conf {
 	const char *socket;
 	long fd; /* connected already; -1: none */
 	struct store_file_conf file;
-	bool null, keep;
+	bool null, keep, no_sandbox;
 	long queues, poll_us;
 };
 
@@ -37,6 +38,7 @@ enum {
 	O_POLL,
 	O_NO_DIRECT,
 	O_NO_URING,
+	O_NO_SANDBOX,
 	O_CAPABILITIES,
 	O_VERSION
 };
@@ -53,6 +55,7 @@ static const struct opt opts[] = {
 	{ O_POLL, "poll-us", "N", "look for work that long before sleeping, 100 by default" },
 	{ O_NO_DIRECT, "no-direct", NULL, "use the page cache" },
 	{ O_NO_URING, "no-uring", NULL, "use plain system calls instead of io_uring" },
+	{ O_NO_SANDBOX, "no-sandbox", NULL, "keep all system calls, for debuggers and sanitizers" },
 	{ O_CAPABILITIES, "print-capabilities", NULL, "print what this back end can, as JSON" },
 	{ O_VERSION, "version", NULL, "print the version" },
 	{ 0 },
@@ -62,9 +65,9 @@ static const struct verb self = {
 	.name = "",
 	.operands = "",
 	.summary = "a disk for a vhost-user front end",
-	.details =
-		"The image is locked: no two writers, no reader beside a writer. Exit status: 0 when the\n"
-		"front end is gone, 1 if something failed, 2 for wrong usage.",
+	.details = "The image is locked: no two writers, no reader beside a writer. A socket that is left over\n"
+		   "is replaced. Exit status: 0 when the front end is gone, 1 if something failed, 2 for\n"
+		   "wrong usage.",
 	.opts = opts,
 };
 
@@ -109,6 +112,9 @@ static int set_option(struct conf *c, int id, const char *arg, struct err *e)
 		return 0;
 	case O_NO_URING:
 		c->file.no_uring = true;
+		return 0;
+	case O_NO_SANDBOX:
+		c->no_sandbox = true;
 		return 0;
 	case O_CAPABILITIES:
 		return say_capabilities();
@@ -222,11 +228,11 @@ static int serve(const struct conf *c, struct store *store, struct err *e)
 	dev.features = blk_features(&blk);
 	dev.arg = &blk;
 	r = vu_mem_guard("rktio-blk: the front end took back memory that it had shared\n");
+	if (r == 0 && !c->no_sandbox)
+		r = vu_sandbox(e);
 	if (r == 0)
 		r = c->socket ? serve_all(c, &dev, listener, e) : serve_one(c, &dev, (int)c->fd, e);
 	blk_fini(&blk);
-	if (listener >= 0)
-		vu_sock_remove(c->socket);
 	return r;
 }
 
@@ -238,7 +244,7 @@ int main(int argc, char **argv)
 	int r;
 
 	log_init("rktio-blk", "RKTIO_LOG", false);
-	if (argc == 2 && opt_wants_help(argv[1])) {
+	if (argc > 1 && opt_wants_help(argv[argc - 1])) {
 		opt_print_help("rktio-blk", &self);
 		return 0;
 	}
