@@ -179,104 +179,98 @@ static int send_step(struct rig *r, const struct step *s, struct err *e)
 #define GOOD_ADDR  ADDR(0, USER, USER + 0x2000, USER + 0x1000, 0)
 
 /* The last step of each row is refused, with these words; those before it are not. */
+static const struct {
+	const char *words;
+	struct step step[7];
+} hostile_front[] = {
+	{ "not of version 1", { HEADER(VU_SET_OWNER, 2, 0) } },
+	{ "no such request", { HEADER(99, 1, 0) } },
+	{ "no such request", { HEADER(UINT32_MAX, 1, 0) } },
+	{ "no such request", { HEADER(6, 1, 16) } },
+	{ "does not reply", { HEADER(VU_SET_OWNER, 5, 0) } },
+	{ "too long", { HEADER(VU_SET_OWNER, 1, 8) } },
+	{ "too short", { HEADER(VU_SET_FEATURES, 1, 4) } },
+	{ "too long", { HEADER(VU_SET_MEM_TABLE, 1, UINT32_MAX) } },
+	{ "not offered: 0x80", { NUM(VU_SET_FEATURES, 0xc0) } },
+	{ "not offered: 0x2", { NUM(VU_SET_PROTOCOL_FEATURES, 3) } },
+	{ "too many descriptors", { FD(VU_SET_FEATURES, 0, MEM) } },
+	{ "contradict", { { VU_SET_MEM_TABLE, 0, 40, { .mem = { .nregions = 2 } }, MEM } } },
+	{ "contradict", { { VU_SET_MEM_TABLE, 0, 8, { .mem = { .nregions = 0 } }, NONE } } },
+	{ "contradict",
+	  { { VU_SET_MEM_TABLE, 0, 40, { .mem = { .nregions = 0x8000001 } }, MEM } } },
+	{ "one descriptor for each",
+	  { { VU_SET_MEM_TABLE, 0, 40, { .mem = { .nregions = 1 } }, TWO } } },
+	{ "one descriptor for each",
+	  { { VU_SET_MEM_TABLE, 0, 40, { .mem = { .nregions = 1 } }, NONE } } },
+	{ "empty or wraps", { TABLE(GPA, 0, USER, 0) } },
+	{ "empty or wraps", { TABLE(UINT64_MAX, 2, USER, 0) } },
+	{ "empty or wraps", { TABLE(GPA, 2, UINT64_MAX, 0) } },
+	{ "empty or wraps", { TABLE(GPA, 2, USER, UINT64_MAX) } },
+	{ "empty or wraps", { TABLE(GPA, 2, USER, INT64_MAX) } },
+	{ "within its file", { TABLE(GPA, MEMORY + 1, USER, 0) } },
+	{ "within its file", { TABLE(GPA, MEMORY, USER, 1) } },
+	{ "within its file",
+	  { { VU_SET_MEM_TABLE,
+	      0,
+	      40,
+	      { .mem = { .nregions = 1, .region = { { GPA, 8, USER, 0 } } } },
+	      EVENT } } },
+	{ "overlap",
+	  { GOOD_TABLE,
+	    { VU_ADD_MEM_REG, 0, 40, { .reg.region = { GPA + MEMORY - 1, 1, 0, 0 } }, MEM } } },
+	{ "overlap",
+	  { GOOD_TABLE, { VU_ADD_MEM_REG, 0, 40, { .reg.region = { 0, 9, USER - 8, 0 } }, MEM } } },
+	{ "no descriptor", { { VU_ADD_MEM_REG, 0, 40, { .reg.region = { 0, 9, 0, 0 } }, NONE } } },
+	{ "no such memory region",
+	  { GOOD_TABLE, { VU_REM_MEM_REG, 0, 40, { .reg.region = { GPA, 9, USER, 0 } }, NONE } } },
+	{ "there is no queue 2", { STATE(VU_SET_VRING_NUM, 2, 8) } },
+	{ "there is no queue 4294967295", { STATE(VU_GET_VRING_BASE, UINT32_MAX, 8) } },
+	{ "there is no queue 255", { FD(VU_SET_VRING_KICK, 255, EVENT) } },
+	{ "there is no queue 9", { ADDR(9, 0, 0, 0, 0) } },
+	{ "cannot have 0", { STATE(VU_SET_VRING_NUM, 0, 0) } },
+	{ "cannot have 7", { STATE(VU_SET_VRING_NUM, 0, 7) } },
+	{ "cannot have 65544", { STATE(VU_SET_VRING_NUM, 0, 0x10008) } },
+	{ "cannot continue at 65536", { STATE(VU_SET_VRING_BASE, 0, 0x10000) } },
+	{ "logged", { ADDR(0, 0, 0, 0, 1) } },
+	{ "unknown bits", { FD(VU_SET_VRING_CALL, 0x200, EVENT) } },
+	{ "number of descriptors", { FD(VU_SET_VRING_CALL, 0x100, EVENT) } },
+	{ "number of descriptors", { FD(VU_SET_VRING_CALL, 0, NONE) } },
+	{ "cannot be enabled", { STATE(VU_SET_VRING_ENABLE, 0, 1) } },
+	{ "without size or address",
+	  { NUM(VU_SET_FEATURES, 0x40), FD(VU_SET_VRING_KICK, 0, EVENT) } },
+	{ "without size or address",
+	  { NUM(VU_SET_FEATURES, 0x40), GOOD_ADDR, FD(VU_SET_VRING_KICK, 0, EVENT) } },
+	{ "not in shared memory",
+	  { NUM(VU_SET_FEATURES, 0x40), STATE(VU_SET_VRING_NUM, 0, 8), GOOD_ADDR,
+	    FD(VU_SET_VRING_KICK, 0, EVENT) } },
+	{ "not in shared memory",
+	  { NUM(VU_SET_FEATURES, 0x40), GOOD_TABLE, STATE(VU_SET_VRING_NUM, 0, 8),
+	    ADDR(0, USER, USER + MEMORY - 70, USER + 0x1000, 0),
+	    FD(VU_SET_VRING_KICK, 0, EVENT) } },
+	{ "cannot have 16",
+	  { NUM(VU_SET_FEATURES, 0x40), GOOD_TABLE, STATE(VU_SET_VRING_NUM, 0, 8), GOOD_ADDR,
+	    FD(VU_SET_VRING_KICK, 0, EVENT), STATE(VU_SET_VRING_NUM, 0, 16) } },
+	{ "contradict", { CONFIG(VU_GET_CONFIG, 0, 5, 12 + 4) } },
+	{ "past the configuration", { CONFIG(VU_GET_CONFIG, 253, 4, 12 + 4) } },
+	{ "past the configuration", { CONFIG(VU_GET_CONFIG, UINT32_MAX, 4, 12 + 4) } },
+	{ "not writable", { CONFIG(VU_SET_CONFIG, 4, 4, 12 + 4) } },
+};
+
 static void test_hostile_front(void **state)
 {
-	static const struct {
-		const char *words;
-		struct step step[7];
-	} row[] = {
-		{ "not of version 1", { HEADER(VU_SET_OWNER, 2, 0) } },
-		{ "no such request", { HEADER(99, 1, 0) } },
-		{ "no such request", { HEADER(UINT32_MAX, 1, 0) } },
-		{ "no such request", { HEADER(6, 1, 16) } },
-		{ "does not reply", { HEADER(VU_SET_OWNER, 5, 0) } },
-		{ "too long", { HEADER(VU_SET_OWNER, 1, 8) } },
-		{ "too short", { HEADER(VU_SET_FEATURES, 1, 4) } },
-		{ "too long", { HEADER(VU_SET_MEM_TABLE, 1, UINT32_MAX) } },
-		{ "not offered: 0x80", { NUM(VU_SET_FEATURES, 0xc0) } },
-		{ "not offered: 0x2", { NUM(VU_SET_PROTOCOL_FEATURES, 3) } },
-		{ "too many descriptors", { FD(VU_SET_FEATURES, 0, MEM) } },
-		{ "contradict",
-		  { { VU_SET_MEM_TABLE, 0, 40, { .mem = { .nregions = 2 } }, MEM } } },
-		{ "contradict",
-		  { { VU_SET_MEM_TABLE, 0, 8, { .mem = { .nregions = 0 } }, NONE } } },
-		{ "contradict",
-		  { { VU_SET_MEM_TABLE, 0, 40, { .mem = { .nregions = 0x8000001 } }, MEM } } },
-		{ "one descriptor for each",
-		  { { VU_SET_MEM_TABLE, 0, 40, { .mem = { .nregions = 1 } }, TWO } } },
-		{ "one descriptor for each",
-		  { { VU_SET_MEM_TABLE, 0, 40, { .mem = { .nregions = 1 } }, NONE } } },
-		{ "empty or wraps", { TABLE(GPA, 0, USER, 0) } },
-		{ "empty or wraps", { TABLE(UINT64_MAX, 2, USER, 0) } },
-		{ "empty or wraps", { TABLE(GPA, 2, UINT64_MAX, 0) } },
-		{ "empty or wraps", { TABLE(GPA, 2, USER, UINT64_MAX) } },
-		{ "empty or wraps", { TABLE(GPA, 2, USER, INT64_MAX) } },
-		{ "within its file", { TABLE(GPA, MEMORY + 1, USER, 0) } },
-		{ "within its file", { TABLE(GPA, MEMORY, USER, 1) } },
-		{ "within its file",
-		  { { VU_SET_MEM_TABLE,
-		      0,
-		      40,
-		      { .mem = { .nregions = 1, .region = { { GPA, 8, USER, 0 } } } },
-		      EVENT } } },
-		{ "overlap",
-		  { GOOD_TABLE,
-		    { VU_ADD_MEM_REG,
-		      0,
-		      40,
-		      { .reg.region = { GPA + MEMORY - 1, 1, 0, 0 } },
-		      MEM } } },
-		{ "overlap",
-		  { GOOD_TABLE,
-		    { VU_ADD_MEM_REG, 0, 40, { .reg.region = { 0, 9, USER - 8, 0 } }, MEM } } },
-		{ "no descriptor",
-		  { { VU_ADD_MEM_REG, 0, 40, { .reg.region = { 0, 9, 0, 0 } }, NONE } } },
-		{ "no such memory region",
-		  { GOOD_TABLE,
-		    { VU_REM_MEM_REG, 0, 40, { .reg.region = { GPA, 9, USER, 0 } }, NONE } } },
-		{ "there is no queue 2", { STATE(VU_SET_VRING_NUM, 2, 8) } },
-		{ "there is no queue 4294967295", { STATE(VU_GET_VRING_BASE, UINT32_MAX, 8) } },
-		{ "there is no queue 255", { FD(VU_SET_VRING_KICK, 255, EVENT) } },
-		{ "there is no queue 9", { ADDR(9, 0, 0, 0, 0) } },
-		{ "cannot have 0", { STATE(VU_SET_VRING_NUM, 0, 0) } },
-		{ "cannot have 7", { STATE(VU_SET_VRING_NUM, 0, 7) } },
-		{ "cannot have 65544", { STATE(VU_SET_VRING_NUM, 0, 0x10008) } },
-		{ "cannot continue at 65536", { STATE(VU_SET_VRING_BASE, 0, 0x10000) } },
-		{ "logged", { ADDR(0, 0, 0, 0, 1) } },
-		{ "unknown bits", { FD(VU_SET_VRING_CALL, 0x200, EVENT) } },
-		{ "number of descriptors", { FD(VU_SET_VRING_CALL, 0x100, EVENT) } },
-		{ "number of descriptors", { FD(VU_SET_VRING_CALL, 0, NONE) } },
-		{ "cannot be enabled", { STATE(VU_SET_VRING_ENABLE, 0, 1) } },
-		{ "without size or address",
-		  { NUM(VU_SET_FEATURES, 0x40), FD(VU_SET_VRING_KICK, 0, EVENT) } },
-		{ "without size or address",
-		  { NUM(VU_SET_FEATURES, 0x40), GOOD_ADDR, FD(VU_SET_VRING_KICK, 0, EVENT) } },
-		{ "not in shared memory",
-		  { NUM(VU_SET_FEATURES, 0x40), STATE(VU_SET_VRING_NUM, 0, 8), GOOD_ADDR,
-		    FD(VU_SET_VRING_KICK, 0, EVENT) } },
-		{ "not in shared memory",
-		  { NUM(VU_SET_FEATURES, 0x40), GOOD_TABLE, STATE(VU_SET_VRING_NUM, 0, 8),
-		    ADDR(0, USER, USER + MEMORY - 70, USER + 0x1000, 0),
-		    FD(VU_SET_VRING_KICK, 0, EVENT) } },
-		{ "cannot have 16",
-		  { NUM(VU_SET_FEATURES, 0x40), GOOD_TABLE, STATE(VU_SET_VRING_NUM, 0, 8),
-		    GOOD_ADDR, FD(VU_SET_VRING_KICK, 0, EVENT), STATE(VU_SET_VRING_NUM, 0, 16) } },
-		{ "contradict", { CONFIG(VU_GET_CONFIG, 0, 5, 12 + 4) } },
-		{ "past the configuration", { CONFIG(VU_GET_CONFIG, 253, 4, 12 + 4) } },
-		{ "past the configuration", { CONFIG(VU_GET_CONFIG, UINT32_MAX, 4, 12 + 4) } },
-		{ "not writable", { CONFIG(VU_SET_CONFIG, 4, 4, 12 + 4) } },
-	};
 	struct rig *r = *state;
 
-	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
-		const struct step *s = row[i].step;
+	for (size_t i = 0; i < ARRAY_SIZE(hostile_front); i++) {
+		const struct step *s = hostile_front[i].step;
 		struct err e = { 0 };
 		int ret;
 
-		while ((ret = send_step(r, s, &e)) == 1 && s < row[i].step + 5 && s[1].request)
+		while ((ret = send_step(r, s, &e)) == 1 && s < hostile_front[i].step + 5 &&
+		       s[1].request)
 			s++;
-		if (ret != -EPROTO || !strstr(e.msg, row[i].words) || s[1].request)
-			fail_msg("row %zu: %d '%s', not '%s'", i, ret, e.msg, row[i].words);
+		if (ret != -EPROTO || !strstr(e.msg, hostile_front[i].words) || s[1].request)
+			fail_msg("row %zu: %d '%s', not '%s'", i, ret, e.msg,
+				 hostile_front[i].words);
 		stop(r);
 		start(r);
 	}

@@ -65,9 +65,10 @@ static const struct verb self = {
 	.name = "",
 	.operands = "",
 	.summary = "a disk for a vhost-user front end",
-	.details = "The image is locked: no two writers, no reader beside a writer. A socket that is left over\n"
-		   "is replaced. Exit status: 0 when the front end is gone, 1 if something failed, 2 for\n"
-		   "wrong usage.",
+	.details =
+		"The image is locked: no two writers, no reader beside a writer. A socket that is left over\n"
+		"is replaced. Exit status: 0 when the front end is gone, 1 if something failed, 2 for\n"
+		"wrong usage.",
 	.opts = opts,
 };
 

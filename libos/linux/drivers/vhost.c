@@ -206,7 +206,8 @@ static int vhost_find_vqs(struct virtio_device *v, unsigned int n, struct virtqu
 		r = lo_vhost_queue_init(&dev->queue[i], i, callbacks[i], names[i]);
 		if (r < 0) {
 			dev_err(&v->dev, "cannot start queue %u: %s (%d)\n", i,
-				dev->front.why ? dev->front.why : "the back end does not answer", r);
+				dev->front.why ? dev->front.why : "the back end does not answer",
+				r);
 			vhost_del_vqs(v);
 			return r;
 		}
@@ -301,7 +302,8 @@ static int __init register_device(struct lo_vhost *dev, unsigned int index)
 	dev->virtio.dev.parent = &dev->parent->dev;
 	dev->virtio.dev.release = release;
 	dev->virtio.config = &ops;
-	dev->call = (struct lo_event){ .fd = host_eventfd(), .wants = HOST_POLLIN, .ready = on_call };
+	dev->call =
+		(struct lo_event){ .fd = host_eventfd(), .wants = HOST_POLLIN, .ready = on_call };
 	dev->gone = (struct lo_event){ .fd = dev->sock, .wants = HOST_POLLIN, .ready = on_gone };
 	dev->poll = (struct lo_poll){ .poll = on_poll, .arm = on_arm };
 	if (dev->call.fd < 0)
@@ -360,7 +362,8 @@ static int __init vhost_arg(char *arg)
 		size_t n = strlen(types[i].name);
 		unsigned int fd;
 
-		if (strncmp(arg, types[i].name, n) || arg[n] != ':' || kstrtouint(arg + n + 1, 10, &fd))
+		if (strncmp(arg, types[i].name, n) || arg[n] != ':' ||
+		    kstrtouint(arg + n + 1, 10, &fd))
 			continue;
 		if (nwanted >= LO_VHOST_DEVICES)
 			break;
@@ -368,8 +371,8 @@ static int __init vhost_arg(char *arg)
 		wanted[nwanted++].fd = fd;
 		return 0;
 	}
-	pr_err("vhost=%s: it is TYPE:FD, of blk, net, console, rng, at most %d times\n", arg ? arg : "",
-	       LO_VHOST_DEVICES);
+	pr_err("vhost=%s: it is TYPE:FD, of blk, net, console, rng, at most %d times\n",
+	       arg ? arg : "", LO_VHOST_DEVICES);
 	return -EINVAL;
 }
 early_param("vhost", vhost_arg);

@@ -17,12 +17,12 @@
 #include "vu_front.h"
 
 #define LO_VHOST_DEVICES 16
-#define LO_VHOST_QUEUES	 3
-#define LO_VHOST_SIZE	 256 /* entries of a ring, the driver's and the back end's */
-#define LO_VHOST_REQS	 (LO_VHOST_SIZE / 2)
-#define LO_VHOST_SEGS	 64
-#define LO_VHOST_WINDOW	 (16UL << 20) /* bytes of memory shared with one back end */
-#define LO_VHOST_CONFIG	 60
+#define LO_VHOST_QUEUES  3
+#define LO_VHOST_SIZE    256 /* entries of a ring, the driver's and the back end's */
+#define LO_VHOST_REQS    (LO_VHOST_SIZE / 2)
+#define LO_VHOST_SEGS    64
+#define LO_VHOST_WINDOW  (16UL << 20) /* bytes of memory shared with one back end */
+#define LO_VHOST_CONFIG  60
 
 struct lo_vhost_queue;
 
@@ -32,7 +32,7 @@ struct lo_vhost_req {
 	struct vq_chain chain;
 	bool inflight;
 	unsigned int page, pages; /* of the window; none: 0 pages */
-	u8 *in;			  /* in the window */
+	u8 *in;                   /* in the window */
 	u32 in_size;
 	struct iovec iov[LO_VHOST_SEGS + 4];
 };
@@ -47,7 +47,7 @@ struct lo_vhost_queue {
 	struct vq_slot slots[LO_VHOST_SIZE];
 	struct lo_vhost_req *reqs, *free;
 	struct lo_vhost_req *waiting; /* taken from the driver, no room in the window */
-	u8 *rings;		      /* in the window */
+	u8 *rings;                    /* in the window */
 	int kick;
 };
 

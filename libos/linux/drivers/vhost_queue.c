@@ -24,7 +24,7 @@
 #include "../host/host.h"
 #include "vhost.h"
 
-#define HEADER	    16
+#define HEADER      16
 #define DATA_ALIGN  512
 #define RING_STRIDE 0x4000 /* bytes of the window for the rings of one queue */
 #define OFF_AVAIL   0x2000
@@ -93,8 +93,8 @@ static void copy_in(const struct vq_chain *c, const u8 *from, size_t left)
 }
 
 /* Room in the window, filled; and the buffers as the back end shall see them. */
-static int bounce(struct lo_vhost_queue *q, struct lo_vhost_req *r, struct vq_buf *buf, unsigned int *nout,
-		  unsigned int *nin)
+static int bounce(struct lo_vhost_queue *q, struct lo_vhost_req *r, struct vq_buf *buf,
+		  unsigned int *nout, unsigned int *nin)
 {
 	size_t out = vq_chain_out_size(&r->chain), in = vq_chain_in_size(&r->chain);
 	size_t lead = out ? DATA_ALIGN - HEADER : 0, in_at = ALIGN(lead + out, DATA_ALIGN);
@@ -304,7 +304,8 @@ static int init_shared(struct lo_vhost_queue *q, unsigned int index)
 	struct lo_vhost *dev = q->dev;
 	struct vq_drv_conf conf = { .slot = q->slots,
 				    .size = LO_VHOST_SIZE,
-				    .event_idx = dev->front.features >> VIRTIO_RING_F_EVENT_IDX & 1 };
+				    .event_idx = dev->front.features >> VIRTIO_RING_F_EVENT_IDX &
+						 1 };
 	u64 at = (u64)index * RING_STRIDE, base = (unsigned long)dev->window;
 	struct vu_front_queue back = { .index = index,
 				       .size = LO_VHOST_SIZE,
@@ -351,8 +352,8 @@ int lo_vhost_queue_init(struct lo_vhost_queue *q, unsigned int index, vq_callbac
 	if (r < 0)
 		return r;
 	spin_lock_init(&q->lock);
-	vq = vring_create_virtqueue(index, LO_VHOST_SIZE, PAGE_SIZE, &q->dev->virtio, true, true, false,
-				    on_notify, callback, name);
+	vq = vring_create_virtqueue(index, LO_VHOST_SIZE, PAGE_SIZE, &q->dev->virtio, true, true,
+				    false, on_notify, callback, name);
 	if (!vq)
 		return -ENOMEM;
 	vq->num_max = LO_VHOST_SIZE;

@@ -10,8 +10,8 @@
 static int sock_send(void *arg, const void *buf, size_t len, const int *fds, size_t nfds)
 {
 	struct lo_vhost *dev = arg;
-	long n = nfds ? host_send_fds(dev->sock, buf, len, fds, nfds) :
-			host_write(dev->sock, buf, len);
+	long n = nfds ? host_send_fds(dev->sock, buf, len, fds, nfds)
+		      : host_write(dev->sock, buf, len);
 
 	if (n < 0)
 		return n;

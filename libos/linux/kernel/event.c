@@ -143,7 +143,7 @@ static bool arm_polls(bool on)
 	struct lo_poll *poll;
 	bool waiting = false;
 
-	list_for_each_entry (poll, &polls, node)
+	list_for_each_entry(poll, &polls, node)
 		waiting |= poll->arm(poll, on);
 	return waiting;
 }
