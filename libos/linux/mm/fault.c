@@ -8,7 +8,8 @@
  * Linux handles it as a fault, as on any processor, and the result is installed.
  *
  * A fault costs a host signal and a host mmap, 5 us, so one that writes to anonymous memory next
- * to a page that is there already takes the rest of its window along (fault_ahead).
+ * to a page that was written already takes the rest of its window along (fault_ahead): fresh pages, or
+ * copies of those that a fork has made common.
  */
 #include <asm/lo.h>
 #include <asm/map.h>
@@ -24,21 +25,24 @@
 #define ERROR_WRITE 2
 #define ERROR_FETCH 16
 
-/* Pages that are faulted in or installed together. */
-#define WINDOW 16
+/* A page that a write would fault on: not there, or to be copied first. */
+static bool needs_write_fault(const pte_t *pte)
+{
+	return pte_none(*pte) || (pte_present(*pte) && !pte_write(*pte));
+}
 
 static void fault_ahead(struct vm_area_struct *vma, unsigned long addr, unsigned int flags)
 {
-	unsigned long last = (addr >> PAGE_SHIFT | (WINDOW - 1)) + 1;
+	unsigned long last = (addr >> PAGE_SHIFT | (LO_WINDOW - 1)) + 1;
 	unsigned long end = min(last << PAGE_SHIFT, vma->vm_end);
 	pte_t *pte = lo_find_pte(vma->vm_mm->pgd, addr - PAGE_SIZE);
 
-	if (!pte || !pte_present(*pte))
+	if (!pte || !(lo_pte_rights(*pte) & LO_WRITE))
 		return;
 	flags &= ~(FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE);
 	for (addr = (addr & PAGE_MASK) + PAGE_SIZE; addr < end; addr += PAGE_SIZE) {
 		pte = lo_find_pte(vma->vm_mm->pgd, addr);
-		if (!pte || !pte_none(*pte) ||
+		if (!pte || !needs_write_fault(pte) ||
 		    handle_mm_fault(vma, addr, flags, NULL) & (VM_FAULT_ERROR | VM_FAULT_RETRY))
 			break;
 	}
@@ -119,7 +123,7 @@ void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error
 	pte = lo_find_pte(mm->pgd, addr);
 	if (pte && lo_pte_rights(*pte) & want) {
 		lo_stats.refills++;
-		lo_install(addr, pte);
+		lo_install(addr, pte, want);
 		return;
 	}
 	r = lo_handle_fault(mm, addr, fault_flags(error));
@@ -130,5 +134,5 @@ void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error
 	/* Whatever has become of it meanwhile, the program faults again if it isn't enough. */
 	pte = lo_find_pte(mm->pgd, addr);
 	if (pte && lo_pte_rights(*pte) & want)
-		lo_install(addr, pte);
+		lo_install(addr, pte, want);
 }
