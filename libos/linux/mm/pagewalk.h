@@ -41,8 +41,8 @@ static inline int lo_pte_rights(pte_t pte)
 /* Has Linux handle a fault; 0, or signal << 8 | si_code, or -1: a signal is pending. */
 int lo_handle_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags);
 
-/* Pages that are faulted in or installed together. */
-#define LO_WINDOW 16
+/* Pages that are installed together at most: 128 KiB, aligned. */
+#define LO_WINDOW 32
 
 /*
  * Maps the page of `pte` into the program, and those around it that can come along; if it `want`s to
