@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -16,7 +17,7 @@
 
 extern char **environ;
 
-static char *self;
+static char self[] = "/proc/self/exe";
 
 static int status_of(pid_t pid)
 {
@@ -27,9 +28,11 @@ static int status_of(pid_t pid)
 	return status;
 }
 
-__attribute__((noinline)) static void raise_fault(volatile int *at)
+static void raise_fault(void)
 {
-	*at = 1;
+	static volatile uintptr_t nowhere = 8;
+
+	*(volatile int *)nowhere = 1;
 }
 
 static void exit_codes(void)
@@ -49,7 +52,7 @@ static void exit_codes(void)
 	CHECK(WTERMSIG(status_of(pid)) == SIGKILL);
 	pid = fork();
 	if (pid == 0)
-		raise_fault((volatile int *)8);
+		raise_fault();
 	CHECK(WTERMSIG(status_of(pid)) == SIGSEGV);
 	pid = fork();
 	if (pid == 0) /* an address that is none: IRETQ itself refuses it */
@@ -216,6 +219,7 @@ int main(int argc, char **argv)
 
 	if (argc > 2 && strcmp(argv[1], "exit") == 0)
 		return atoi(argv[2]);
-	self = argv[0];
+	if (argc > 1 && strcmp(argv[1], "crash") == 0)
+		raise_fault();
 	return t_main(argc, argv, cases);
 }

@@ -32,6 +32,7 @@
 static struct tty_driver *driver;
 static struct tty_port port;
 static bool interactive; /* stdin is a terminal */
+static bool at_end;      /* of stdin */
 
 static void on_input(struct lo_event *event);
 static void on_output(struct lo_event *event);
@@ -55,13 +56,16 @@ static void on_input(struct lo_event *event)
 	unsigned int room = tty_buffer_space_avail(&port);
 	long n;
 
-	if (!room)
+	if (!room) { /* on_input comes back with unthrottle */
+		lo_event_del(&input);
 		return;
+	}
 	n = host_read(STDIN, buf, min_t(unsigned int, room, sizeof(buf)));
 	if (n == -EAGAIN || n == -EINTR)
 		return;
 	if (n <= 0) {
 		lo_event_del(&input);
+		at_end = true;
 		tty_insert_flip_char(&port, CHAR_EOF, TTY_NORMAL);
 	} else {
 		tty_insert_flip_string(&port, buf, n);
@@ -127,12 +131,19 @@ static void console_tty_hangup(struct tty_struct *tty)
 	tty_port_hangup(&port);
 }
 
+static void console_tty_unthrottle(struct tty_struct *tty)
+{
+	if (list_empty(&input.node) && !at_end)
+		lo_event_add(&input);
+}
+
 static const struct tty_operations ops = {
 	.open = console_tty_open,
 	.close = console_tty_close,
 	.hangup = console_tty_hangup,
 	.write = console_tty_write,
 	.write_room = console_tty_write_room,
+	.unthrottle = console_tty_unthrottle,
 };
 
 static const struct tty_port_operations port_ops = {};

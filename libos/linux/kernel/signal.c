@@ -29,7 +29,7 @@
 
 #define RED_ZONE           128
 #define XSTATE_LEGACY_SIZE 512
-#define XSTATE_HEADER_END  576
+#define XSTATE_FPSSE       3
 #define FLAG_DIRECTION     0x400UL
 #define FLAG_TRAP          0x100UL
 /* What a program may set: arithmetic, trap, direction, alignment check. */
@@ -108,6 +108,8 @@ static int put_xstate(void __user *to)
 		.xfeatures = lo_xfeatures,
 		.xstate_size = LO_XSTATE_SIZE,
 	};
+	/* A handler that knows x87 and SSE alone writes to them, and to no header. */
+	*(u64 *)(xstate + XSTATE_LEGACY_SIZE) |= XSTATE_FPSSE;
 	if (copy_to_user(to, xstate, LO_XSTATE_SIZE) ||
 	    put_user(FP_XSTATE_MAGIC2, (u32 __user *)(to + LO_XSTATE_SIZE)))
 		return -EFAULT;
@@ -181,7 +183,7 @@ static int restore_xstate(const void __user *from)
 	if (copy_from_user(thread->xstate, from, size))
 		return -EFAULT;
 	if (size == XSTATE_LEGACY_SIZE)
-		*(u64 *)(thread->xstate + XSTATE_LEGACY_SIZE) = 3;
+		*(u64 *)(thread->xstate + XSTATE_LEGACY_SIZE) = XSTATE_FPSSE;
 	lo_xstate_sanitise(thread->xstate);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include <linux/delay.h>
 #include <linux/hardirq.h>
 #include <linux/init.h>
+#include <linux/math64.h>
 #include <linux/random.h>
 #include <linux/sched/clock.h>
 #include <linux/timekeeping.h>
@@ -76,7 +77,7 @@ static u64 hz_since_start(void)
 {
 	struct instant now = measure();
 
-	return (u64)((unsigned __int128)(now.tsc - start.tsc) * NSEC_PER_SEC / (now.ns - start.ns));
+	return mul_u64_u64_div_u64(now.tsc - start.tsc, NSEC_PER_SEC, now.ns - start.ns);
 }
 
 void __init lo_time_calibrate(void)

@@ -8,7 +8,9 @@
  * Linux handles it as a fault, as on any processor, and the result is installed.
  *
  * A fault costs a host signal and a host mmap, 5 us, so one that writes to anonymous memory next
- * to a page that is there already takes the rest of its window along (fault_ahead).
+ * to a page that was written already takes the rest of its window along (fault_ahead): fresh pages, or
+ * copies of those that a fork has made common. In a large mapping the first touch takes its whole window
+ * (fault_window): pages touched at random would each be a mapping of the host, of which it has few.
  */
 #include <asm/lo.h>
 #include <asm/map.h>
@@ -24,24 +26,52 @@
 #define ERROR_WRITE 2
 #define ERROR_FETCH 16
 
-/* Pages that are faulted in or installed together. */
-#define WINDOW 16
+/* What a sequence of writes takes along, aligned. */
+#define AHEAD_SIZE (16 * PAGE_SIZE)
+/* A mapping of this size is a pool of something: the host has 65,530 mappings for us, not more. */
+#define POOL_SIZE (32UL << 20)
 
-static void fault_ahead(struct vm_area_struct *vma, unsigned long addr, unsigned int flags)
+/* A page that a write would fault on: not there, or to be copied first. */
+static bool needs_write_fault(const pte_t *pte)
 {
-	unsigned long last = (addr >> PAGE_SHIFT | (WINDOW - 1)) + 1;
-	unsigned long end = min(last << PAGE_SHIFT, vma->vm_end);
-	pte_t *pte = lo_find_pte(vma->vm_mm->pgd, addr - PAGE_SIZE);
+	return pte_none(*pte) || (pte_present(*pte) && !pte_write(*pte));
+}
 
-	if (!pte || !pte_present(*pte))
-		return;
+/* Fault `addr` and what follows it up to `end` in, as a write would. */
+static void fault_run(struct vm_area_struct *vma, unsigned long addr, unsigned long end,
+		      unsigned int flags)
+{
 	flags &= ~(FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE);
-	for (addr = (addr & PAGE_MASK) + PAGE_SIZE; addr < end; addr += PAGE_SIZE) {
-		pte = lo_find_pte(vma->vm_mm->pgd, addr);
-		if (!pte || !pte_none(*pte) ||
-		    handle_mm_fault(vma, addr, flags, NULL) & (VM_FAULT_ERROR | VM_FAULT_RETRY))
+	for (; addr < end; addr += PAGE_SIZE) {
+		pte_t *pte = lo_find_pte(vma->vm_mm->pgd, addr);
+
+		if (pte && !needs_write_fault(pte))
+			break;
+		if (handle_mm_fault(vma, addr, flags, NULL) & (VM_FAULT_ERROR | VM_FAULT_RETRY))
 			break;
 	}
+}
+
+/* The page before it has been written already: so will be those behind it. */
+static void fault_ahead(struct vm_area_struct *vma, unsigned long addr, unsigned int flags)
+{
+	unsigned long end = ALIGN(addr + 1, AHEAD_SIZE);
+	pte_t *pte = lo_find_pte(vma->vm_mm->pgd, addr - PAGE_SIZE);
+
+	if (pte && lo_pte_rights(*pte) & LO_WRITE)
+		fault_run(vma, (addr & PAGE_MASK) + PAGE_SIZE, min(end, vma->vm_end), flags);
+}
+
+/* A pool that is filled in any order: whole windows, in the order of addresses and so, mostly, of RAM. */
+static void fault_window(struct vm_area_struct *vma, unsigned long addr, unsigned int flags)
+{
+	unsigned long start = addr & ~(LO_WINDOW * PAGE_SIZE - 1);
+	pte_t *pte = lo_find_pte(vma->vm_mm->pgd, addr);
+
+	if (vma->vm_end - vma->vm_start < POOL_SIZE || (pte && !pte_none(*pte)))
+		return;
+	fault_run(vma, max(start, vma->vm_start), min(start + LO_WINDOW * PAGE_SIZE, vma->vm_end),
+		  flags);
 }
 
 static bool may_access(struct vm_area_struct *vma, unsigned int flags)
@@ -69,6 +99,7 @@ int lo_handle_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags
 	struct pt_regs *regs = task_pt_regs(current);
 	struct vm_area_struct *vma;
 	vm_fault_t fault;
+	bool ahead;
 
 	flags |= FAULT_FLAG_DEFAULT;
 retry:
@@ -79,6 +110,9 @@ retry:
 		mmap_read_unlock(mm);
 		return SIGSEGV << 8 | SEGV_ACCERR;
 	}
+	ahead = flags & FAULT_FLAG_WRITE && flags & FAULT_FLAG_USER && vma_is_anonymous(vma);
+	if (ahead)
+		fault_window(vma, addr, flags);
 	fault = handle_mm_fault(vma, addr, flags, regs);
 	if (fault_signal_pending(fault, regs))
 		return -1;
@@ -88,8 +122,7 @@ retry:
 		flags |= FAULT_FLAG_TRIED;
 		goto retry;
 	}
-	if (!(fault & VM_FAULT_ERROR) && flags & FAULT_FLAG_WRITE && flags & FAULT_FLAG_USER &&
-	    vma_is_anonymous(vma))
+	if (!(fault & VM_FAULT_ERROR) && ahead)
 		fault_ahead(vma, addr, flags);
 	mmap_read_unlock(mm);
 	return fault & VM_FAULT_ERROR ? fault_error(fault) : 0;
@@ -119,7 +152,7 @@ void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error
 	pte = lo_find_pte(mm->pgd, addr);
 	if (pte && lo_pte_rights(*pte) & want) {
 		lo_stats.refills++;
-		lo_install(addr, pte);
+		lo_install(addr, pte, want);
 		return;
 	}
 	r = lo_handle_fault(mm, addr, fault_flags(error));
@@ -130,5 +163,5 @@ void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error
 	/* Whatever has become of it meanwhile, the program faults again if it isn't enough. */
 	pte = lo_find_pte(mm->pgd, addr);
 	if (pte && lo_pte_rights(*pte) & want)
-		lo_install(addr, pte);
+		lo_install(addr, pte, want);
 }

@@ -41,7 +41,13 @@ static inline int lo_pte_rights(pte_t pte)
 /* Has Linux handle a fault; 0, or signal << 8 | si_code, or -1: a signal is pending. */
 int lo_handle_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags);
 
-/* Maps the page of `pte`, and those around it that can come along, into the program. */
-void lo_install(unsigned long addr, pte_t *pte);
+/* Pages that are installed together at most: 128 KiB, aligned. */
+#define LO_WINDOW 32
+
+/*
+ * Maps the page of `pte` into the program, and those around it that can come along; if it `want`s to
+ * write, those behind it that may be written, too.
+ */
+void lo_install(unsigned long addr, pte_t *pte, int want);
 
 #endif

@@ -31,7 +31,6 @@
 #include "../host/host.h"
 #include "pagewalk.h"
 
-#define WINDOW          16
 #define LAST_GENERATION 255
 
 static unsigned long vmalloc_flushes;
@@ -58,14 +57,15 @@ static void unmap_user(unsigned long start, unsigned long end)
 
 void lo_flush_all(void)
 {
+	static unsigned char last; /* of all processes: a fork's hints are not to be the child's */
 	struct lo_hostproc *proc = this_proc();
 
 	lo_vcpu()->flushes.count = 0;
-	if (!proc->loaded)
-		return;
-	unmap_user(0, TASK_SIZE);
+	if (proc->loaded)
+		unmap_user(0, TASK_SIZE);
 	proc->loaded = false;
-	proc->generation = proc->generation % LAST_GENERATION + 1;
+	last = last % LAST_GENERATION + 1;
+	proc->generation = last;
 }
 
 void lo_flush_run(void)
@@ -164,10 +164,14 @@ bool lo_vmalloc_fault(unsigned long addr)
 			pte_pfn(*pte) << PAGE_SHIFT) >= 0;
 }
 
+static bool is_installed(pte_t pte)
+{
+	return pte_val(pte) >> _PAGE_GEN_SHIFT == this_proc()->generation;
+}
+
 static bool comes_along(pte_t pte, int rights, unsigned long pfn)
 {
-	return pte_val(pte) >> _PAGE_GEN_SHIFT != this_proc()->generation &&
-	       lo_pte_rights(pte) == rights && pte_pfn(pte) == pfn;
+	return !is_installed(pte) && lo_pte_rights(pte) == rights && pte_pfn(pte) == pfn;
 }
 
 static void map(unsigned long addr, unsigned long size, int rights, unsigned long pfn)
@@ -186,23 +190,41 @@ static void map(unsigned long addr, unsigned long size, int rights, unsigned lon
 	lo_stats.map_pages += size >> PAGE_SHIFT;
 }
 
-void lo_install(unsigned long addr, pte_t *pte)
+/* The run around `addr`; returns where it ends. */
+static unsigned long install_run(unsigned long addr, pte_t *pte)
 {
 	int rights = lo_pte_rights(*pte), idx = pte_index(addr);
 	pte_t *table = pte - idx;
-	unsigned long pfn = pte_pfn(*pte), flags, start_addr;
-	int low = idx & ~(WINDOW - 1), start = idx, end = idx + 1, i;
+	unsigned long pfn = pte_pfn(*pte), first, size;
+	int low = idx & ~(LO_WINDOW - 1), start = idx, end = idx + 1, i;
 
-	local_irq_save(flags);
 	while (start > low && comes_along(table[start - 1], rights, pfn - (idx - start) - 1))
 		start--;
-	while (end < low + WINDOW && comes_along(table[end], rights, pfn + (end - idx)))
+	while (end < low + LO_WINDOW && comes_along(table[end], rights, pfn + (end - idx)))
 		end++;
-	start_addr = (addr & PMD_MASK) + ((unsigned long)start << PAGE_SHIFT);
-	settle(start_addr, start_addr + ((unsigned long)(end - start) << PAGE_SHIFT));
-	map(start_addr, (unsigned long)(end - start) << PAGE_SHIFT, rights, pfn - (idx - start));
+	first = (addr & PMD_MASK) + ((unsigned long)start << PAGE_SHIFT);
+	size = (unsigned long)(end - start) << PAGE_SHIFT;
+	settle(first, first + size);
+	map(first, size, rights, pfn - (idx - start));
 	for (i = start; i < end; i++)
 		pte_val(table[i]) = (pte_val(table[i]) & _PAGE_VALUE) |
 				    (unsigned long)this_proc()->generation << _PAGE_GEN_SHIFT;
+	return first + size;
+}
+
+void lo_install(unsigned long addr, pte_t *pte, int want)
+{
+	unsigned long end = ((addr >> PAGE_SHIFT | (LO_WINDOW - 1)) + 1) << PAGE_SHIFT, flags;
+	pte_t *table = pte - pte_index(addr);
+
+	local_irq_save(flags);
+	addr = install_run(addr, pte);
+	/* Who writes here goes on writing, for all we know; a map is cheaper than a fault. */
+	while (want == LO_WRITE && addr < end) {
+		pte = table + pte_index(addr);
+		if (!(lo_pte_rights(*pte) & want) || is_installed(*pte))
+			break;
+		addr = install_run(addr, pte);
+	}
 	local_irq_restore(flags);
 }
