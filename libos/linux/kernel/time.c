@@ -10,6 +10,7 @@
  * There is no timer interrupt: `deadline` is compared with the clock on each trap, on each tick of
  * the host process, on every 16th patched system call, and the idle loop sleeps no longer than that.
  */
+#include <asm/irq_regs.h>
 #include <asm/lo.h>
 #include <asm/trap.h>
 #include <linux/clockchips.h>
@@ -166,13 +167,20 @@ void read_persistent_clock64(struct timespec64 *ts)
 	*ts = ns_to_timespec64(host_ns(HOST_CLOCK_REALTIME));
 }
 
+/* Out of the idle loop there are no registers; the periodic tick, before high resolution, looks at them. */
 void lo_timer_check(void)
 {
+	static struct pt_regs of_kernel;
+	struct pt_regs *old = get_irq_regs();
+
 	if (lo_time_ns() < deadline)
 		return;
 	deadline = NEVER;
 	irq_enter();
+	if (!old)
+		set_irq_regs(&of_kernel);
 	timer.event_handler(&timer);
+	set_irq_regs(old);
 	irq_exit();
 }
 
