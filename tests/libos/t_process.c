@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* t_process.c - processes: exit codes, exec, pipes, many of them, ptrace, system call sites. */
-#define _GNU_SOURCE
 #include "t.h"
 
 #include <errno.h>
@@ -62,14 +61,15 @@ static void exit_codes(void)
 
 static void exec_self(void)
 {
-	char *const args[] = { self, "exit", "17", NULL };
+	static char verb[] = "exit", code[] = "17", nowhere[] = "/no/such/program";
+	char *const args[] = { self, verb, code, NULL };
 	pid_t pid;
 
 	for (int i = 0; i < 30; i++) {
 		CHECK(posix_spawn(&pid, self, NULL, NULL, args, environ) == 0);
 		CHECK(WEXITSTATUS(status_of(pid)) == 17);
 	}
-	char *const none[] = { "/no/such/program", NULL };
+	char *const none[] = { nowhere, NULL };
 	CHECK(posix_spawn(&pid, none[0], NULL, NULL, none, environ) == ENOENT);
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* t_signal.c - signal frames, vector state in them, restarts, masks, faults by the processor. */
-#define _GNU_SOURCE
 #include "t.h"
 
 #include <errno.h>

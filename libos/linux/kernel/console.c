@@ -146,7 +146,23 @@ static const struct tty_operations ops = {
 	.unthrottle = console_tty_unthrottle,
 };
 
-static const struct tty_port_operations port_ops = {};
+/* What came before someone opened it would lie in the buffer until something else comes. */
+static int console_port_activate(struct tty_port *p, struct tty_struct *tty)
+{
+	if (!at_end)
+		lo_event_add(&input);
+	return 0;
+}
+
+static void console_port_shutdown(struct tty_port *p)
+{
+	lo_event_del(&input);
+}
+
+static const struct tty_port_operations port_ops = {
+	.activate = console_port_activate,
+	.shutdown = console_port_shutdown,
+};
 
 static void set_termios(struct ktermios *termios)
 {
@@ -209,7 +225,6 @@ static int __init console_tty_init(void)
 		tty_driver_kref_put(driver);
 		return r;
 	}
-	lo_event_add(&input);
 	return 0;
 }
 device_initcall(console_tty_init);
