@@ -133,6 +133,21 @@ t()
 	done
 }
 
+@test "no process of it may make other calls of the host than the data path's" {
+	local pid pids
+	"$ROOT/tests/libos/initramfs" "$BED/libos/root.cpio" <(printf '#!/bin/sh\nmount -t devtmpfs dev /dev\nsleep 1000 &\nsleep 1000\n')
+	spawn "$BED/libos/log" "$VMLINUX" initrd="$BED/libos/root.cpio" verbose
+	wait_for 20 at_least_processes 4
+	mapfile -t pids < <(pgrep -f "^$VMLINUX")
+	for pid in "${pids[@]}"; do
+		same 2 "$(awk '/^Seccomp:/ { print $2 }' "/proc/$pid/status")" "filter mode of process $pid"
+		same 1 "$(awk '/^NoNewPrivs:/ { print $2 }' "/proc/$pid/status")" "no_new_privs of process $pid"
+	done
+	stop_pid "${pids[0]}"
+	matches "$(<"$BED/libos/log")" 'host call allowed: mmap'
+	misses "$(<"$BED/libos/log")" 'host call allowed: (open|socket|execve|ptrace)'
+}
+
 at_least_processes() { [ "$(pgrep -fc "^$VMLINUX")" -ge "$1" ]; }
 
 @test "bad arguments are one sentence and status 125" {
