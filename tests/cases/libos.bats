@@ -110,10 +110,11 @@ t()
 }
 
 @test "kill -9 of any host process ends all of them" {
-	local victim status pids
+	local victim first status pids
 	"$ROOT/tests/libos/initramfs" "$BED/libos/root.cpio" <(printf '#!/bin/sh\nmount -t devtmpfs dev /dev\nsleep 1000 &\nsleep 1000 &\nsleep 1000\n')
 	for victim in first zygote last; do
 		spawn "$BED/libos/log" "$VMLINUX" initrd="$BED/libos/root.cpio" quiet
+		first=$!
 		wait_for 20 at_least_processes 5
 		mapfile -t pids < <(pgrep -f "^$VMLINUX")
 		case $victim in
@@ -123,7 +124,7 @@ t()
 		esac
 		wait_for 10 none_left
 		status=0
-		wait $! || status=$?
+		wait "$first" || status=$?
 		if [ "$victim" = first ]; then
 			same 137 "$status"
 		else
