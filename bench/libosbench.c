@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* libosbench.c - what an operating system costs a program; runs natively and in the library OS alike. */
+/*
+ * libosbench.c - what an operating system costs a program; runs natively and in the library OS
+ * alike.
+ */
 /*
  * Theory of operation
  *
@@ -185,7 +188,10 @@ static void measure(const char *name, void (*run)(unsigned long), unsigned long 
 	printf("%s %.1f\n", name, (double)best / (double)n);
 }
 
-/* After a fork both sides have each page read-only; the child is gone, so a write copies or keeps it. */
+/*
+ * After a fork both sides have each page read-only; the child is gone, so a write copies or keeps
+ * it.
+ */
 static void do_write_after_fork(unsigned long n)
 {
 	int hold[2];

@@ -6,9 +6,9 @@
  * /dev/ttyLO, which also is /dev/console, reads descriptor 0 and writes descriptor 1. The
  * kernel's messages go to descriptor 2, so that a program's output can be redirected alone.
  *
- * If stdin is a terminal, this one starts with the usual settings, for the host's is expected to be raw
- * (the launcher sees to it). If it isn't, nothing is echoed, translated or turned into signals; the
- * end of the file is handed on as the EOF character, so a reader of lines sees it.
+ * If stdin is a terminal, this one starts with the usual settings, for the host's is expected to
+ * be raw (the launcher sees to it). If it isn't, nothing is echoed, translated or turned into
+ * signals; the end of the file is handed on as the EOF character, so a reader of lines sees it.
  *
  * Output never blocks the vCPU: what the host doesn't take now waits for HOST_POLLOUT.
  */

@@ -3,10 +3,10 @@
 /*
  * Theory of operation
  *
- * The table is generated from arch/x86's. A call comes in by a trap (lo_trap_user) or from a patched
- * site (lo_syscall_direct); both end in lo_syscall(), which is Linux's generic entry code around
- * one indirect call. Numbers and arguments are x86-64's; the few calls that x86 defines itself
- * are here.
+ * The table is generated from arch/x86's. A call comes in by a trap (lo_trap_user) or from a
+ * patched site (lo_syscall_direct); both end in lo_syscall(), which is Linux's generic entry code
+ * around one indirect call. Numbers and arguments are x86-64's; the few calls that x86 defines
+ * itself are here.
  */
 #include <asm/fpu.h>
 #include <asm/lo.h>
