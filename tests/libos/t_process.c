@@ -147,6 +147,9 @@ static void traced(void)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 5);
 }
 
+/* Calls after which a site is patched for certain. */
+#define PATCHED 12
+
 /* A site of the kind that is patched, twice: its red zone and registers stay as they are. */
 static long call_site(long *ret_zone)
 {
@@ -165,7 +168,7 @@ static long call_site(long *ret_zone)
 
 static void patched_sites(void)
 {
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < PATCHED; i++) {
 		long zone = 0;
 
 		CHECK(call_site(&zone) == getppid() && zone == 0x1234567);
@@ -191,7 +194,7 @@ static long jump_to_site(int getpid_by_jump)
 
 static void jumps_to_sites(void)
 {
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < PATCHED; i++) {
 		CHECK(jump_to_site(0) == getppid());
 		CHECK(jump_to_site(1) == getpid());
 	}
