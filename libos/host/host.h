@@ -49,6 +49,11 @@ long host_memfd_sealed(const char *name, unsigned long size);
 long host_truncate(int fd, unsigned long size); /* (start) */
 /* A shared mapping of `fd` at exactly `addr`, in place of what is there. */
 long host_map(unsigned long addr, unsigned long size, int prot, int fd, unsigned long off);
+/*
+ * The same, and the host's page tables are filled at once: cheaper from a few pages on, if they
+ * are used.
+ */
+long host_map_filled(unsigned long addr, unsigned long size, int prot, int fd, unsigned long off);
 /* (start) Private zero pages at exactly `addr`. */
 long host_map_private(unsigned long addr, unsigned long size, int prot);
 long host_unmap(unsigned long addr, unsigned long size);

@@ -8,12 +8,16 @@ VMLINUX=${RKTIO_LINUX:-$ROOT/build/rktio-linux-6.1}
 
 setup_file()
 {
-	need libos
 	local name
 	mkdir -p "$BED/libos/static"
 	for name in t_mem t_process t_signal t_thread; do
-		gcc -std=gnu17 -O2 -static -pthread -o "$BED/libos/static/$name" "$ROOT/tests/libos/$name.c"
+		gcc -std=gnu17 -D_GNU_SOURCE -O2 -static -pthread -o "$BED/libos/static/$name" "$ROOT/tests/libos/$name.c"
 	done
+}
+
+setup()
+{
+	need libos
 }
 
 # boots INIT-SCRIPT PROGRAM...: prints what it prints, status and all. LIBOS_ARGS goes to the kernel.
@@ -93,23 +97,24 @@ t()
 @test "redis saves in a fork while it serves" {
 	run -0 boots 'redis-server --port 6379 --save "" --dir /tmp >/tmp/log 2>&1 &
 		until redis-cli ping 2>/dev/null | grep -q PONG; do sleep 0.05; done
-		redis-cli debug populate 20000 k 100 >/dev/null
+		redis-cli eval "for i = 1, 20000 do redis.call(\"set\", \"k\" .. i, string.rep(\"x\", 100)) end" 0 >/dev/null
 		redis-cli bgsave >/dev/null
-		redis-cli set seen yes; redis-cli get seen
+		redis-cli --raw set seen yes; redis-cli --raw get seen
 		while redis-cli info persistence | grep -q rdb_bgsave_in_progress:1; do sleep 0.05; done
 		redis-cli info persistence | grep -o "rdb_last_bgsave_status:ok"
 		redis-cli shutdown nosave; wait
 		redis-server --port 6379 --save "" --dir /tmp >/tmp/log 2>&1 &
 		until redis-cli ping 2>/dev/null | grep -q PONG; do sleep 0.05; done
-		redis-cli dbsize' redis-server redis-cli
+		redis-cli --raw dbsize' redis-server redis-cli
 	same $'OK\nyes\nrdb_last_bgsave_status:ok\n20000' "$(tr -d '\r' <<<"$output")"
 }
 
 @test "kill -9 of any host process ends all of them" {
-	local victim status pids
-	"$ROOT/tests/libos/initramfs" "$BED/libos/root.cpio" <(printf '#!/bin/sh\nsleep 1000 &\nsleep 1000 &\nsleep 1000\n')
+	local victim first status pids
+	"$ROOT/tests/libos/initramfs" "$BED/libos/root.cpio" <(printf '#!/bin/sh\nmount -t devtmpfs dev /dev\nsleep 1000 &\nsleep 1000 &\nsleep 1000\n')
 	for victim in first zygote last; do
 		spawn "$BED/libos/log" "$VMLINUX" initrd="$BED/libos/root.cpio" quiet
+		first=$!
 		wait_for 20 at_least_processes 5
 		mapfile -t pids < <(pgrep -f "^$VMLINUX")
 		case $victim in
@@ -119,7 +124,7 @@ t()
 		esac
 		wait_for 10 none_left
 		status=0
-		wait $! || status=$?
+		wait "$first" || status=$?
 		if [ "$victim" = first ]; then
 			same 137 "$status"
 		else
@@ -127,6 +132,21 @@ t()
 			matches "$(<"$BED/libos/log")" 'a host process of it was killed'
 		fi
 	done
+}
+
+@test "no process of it may make other calls of the host than the data path's" {
+	local pid pids
+	"$ROOT/tests/libos/initramfs" "$BED/libos/root.cpio" <(printf '#!/bin/sh\nmount -t devtmpfs dev /dev\nsleep 1000 &\nsleep 1000\n')
+	spawn "$BED/libos/log" "$VMLINUX" initrd="$BED/libos/root.cpio" verbose
+	wait_for 20 at_least_processes 4
+	mapfile -t pids < <(pgrep -f "^$VMLINUX")
+	for pid in "${pids[@]}"; do
+		same 2 "$(awk '/^Seccomp:/ { print $2 }' "/proc/$pid/status")" "filter mode of process $pid"
+		same 1 "$(awk '/^NoNewPrivs:/ { print $2 }' "/proc/$pid/status")" "no_new_privs of process $pid"
+	done
+	stop_pid "${pids[0]}"
+	matches "$(<"$BED/libos/log")" 'host call allowed: mmap'
+	misses "$(<"$BED/libos/log")" 'host call allowed: (open|socket|execve|ptrace)'
 }
 
 at_least_processes() { [ "$(pgrep -fc "^$VMLINUX")" -ge "$1" ]; }

@@ -20,7 +20,9 @@ struct t_case {
 	void (*run)(void);
 };
 
-/* Runs all, or the one named in argv[1]; prints "ok NAME" for each; exits 1 at the first failure. */
+/*
+ * Runs all, or the one named in argv[1]; prints "ok NAME" for each; exits 1 at the first failure.
+ */
 static inline int t_main(int argc, char **argv, const struct t_case *cases)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* t_mem.c - the program's memory: fresh, private, shared, protected, moved, given back. */
-#define _GNU_SOURCE
 #include "t.h"
 
 #include <fcntl.h>

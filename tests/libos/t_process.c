@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* t_process.c - processes: exit codes, exec, pipes, many of them, ptrace, system call sites. */
-#define _GNU_SOURCE
 #include "t.h"
 
 #include <errno.h>
@@ -62,14 +61,15 @@ static void exit_codes(void)
 
 static void exec_self(void)
 {
-	char *const args[] = { self, "exit", "17", NULL };
+	static char verb[] = "exit", code[] = "17", nowhere[] = "/no/such/program";
+	char *const args[] = { self, verb, code, NULL };
 	pid_t pid;
 
 	for (int i = 0; i < 30; i++) {
 		CHECK(posix_spawn(&pid, self, NULL, NULL, args, environ) == 0);
 		CHECK(WEXITSTATUS(status_of(pid)) == 17);
 	}
-	char *const none[] = { "/no/such/program", NULL };
+	char *const none[] = { nowhere, NULL };
 	CHECK(posix_spawn(&pid, none[0], NULL, NULL, none, environ) == ENOENT);
 }
 
@@ -147,6 +147,9 @@ static void traced(void)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 5);
 }
 
+/* Calls after which a site is patched for certain. */
+#define PATCHED 12
+
 /* A site of the kind that is patched, twice: its red zone and registers stay as they are. */
 static long call_site(long *ret_zone)
 {
@@ -165,7 +168,7 @@ static long call_site(long *ret_zone)
 
 static void patched_sites(void)
 {
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < PATCHED; i++) {
 		long zone = 0;
 
 		CHECK(call_site(&zone) == getppid() && zone == 0x1234567);
@@ -191,7 +194,7 @@ static long jump_to_site(int getpid_by_jump)
 
 static void jumps_to_sites(void)
 {
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < PATCHED; i++) {
 		CHECK(jump_to_site(0) == getppid());
 		CHECK(jump_to_site(1) == getpid());
 	}

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* t_thread.c - threads: their own storage and registers, futexes, robust and PI locks. */
-#define _GNU_SOURCE
 #include "t.h"
 
 #include <errno.h>

@@ -6,9 +6,9 @@
  * /dev/ttyLO, which also is /dev/console, reads descriptor 0 and writes descriptor 1. The
  * kernel's messages go to descriptor 2, so that a program's output can be redirected alone.
  *
- * If stdin is a terminal, this one starts with the usual settings, for the host's is expected to be raw
- * (the launcher sees to it). If it isn't, nothing is echoed, translated or turned into signals; the
- * end of the file is handed on as the EOF character, so a reader of lines sees it.
+ * If stdin is a terminal, this one starts with the usual settings, for the host's is expected to
+ * be raw (the launcher sees to it). If it isn't, nothing is echoed, translated or turned into
+ * signals; the end of the file is handed on as the EOF character, so a reader of lines sees it.
  *
  * Output never blocks the vCPU: what the host doesn't take now waits for HOST_POLLOUT.
  */
@@ -146,7 +146,23 @@ static const struct tty_operations ops = {
 	.unthrottle = console_tty_unthrottle,
 };
 
-static const struct tty_port_operations port_ops = {};
+/* What came before someone opened it would lie in the buffer until something else comes. */
+static int console_port_activate(struct tty_port *p, struct tty_struct *tty)
+{
+	if (!at_end)
+		lo_event_add(&input);
+	return 0;
+}
+
+static void console_port_shutdown(struct tty_port *p)
+{
+	lo_event_del(&input);
+}
+
+static const struct tty_port_operations port_ops = {
+	.activate = console_port_activate,
+	.shutdown = console_port_shutdown,
+};
 
 static void set_termios(struct ktermios *termios)
 {
@@ -209,7 +225,6 @@ static int __init console_tty_init(void)
 		tty_driver_kref_put(driver);
 		return r;
 	}
-	lo_event_add(&input);
 	return 0;
 }
 device_initcall(console_tty_init);

@@ -68,7 +68,10 @@
 .endm
 
 	.section .head.text, "ax"
-/* The host's stack holds argc, argv, envp, auxv; the image isn't shared yet, so use that stack first. */
+/*
+ * The host's stack holds argc, argv, envp, auxv; the image isn't shared yet, so use that stack
+ * first.
+ */
 SYM_CODE_START(_start)
 	xorl	%ebp, %ebp
 	mov	%rsp, %rbx

@@ -6,8 +6,8 @@
  * A driver whose other side writes to a descriptor adds a struct lo_event; one whose other side
  * writes to memory adds a struct lo_poll. Idle, arch_cpu_idle() polls the latter for SPIN_NS, then
  * sleeps in the host's ppoll until a descriptor is ready or the next timer is due. Busy, each tick
- * looks at both. All host processes share one descriptor table, so it doesn't matter in which of them
- * the kernel is idle. Handlers run as interrupts do.
+ * looks at both. All host processes share one descriptor table, so it doesn't matter in which of
+ * them the kernel is idle. Handlers run as interrupts do.
  */
 #include <asm/event.h>
 #include <asm/lo.h>

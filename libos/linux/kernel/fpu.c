@@ -113,7 +113,10 @@ void lo_xstate_sanitise(void *xstate)
 {
 	u64 *header = xstate + XSTATE_HEADER;
 
-	/* XRSTOR faults on unknown features, on any other bit in its header, on reserved MXCSR bits. */
+	/*
+	 * XRSTOR faults on unknown features, on any other bit in its header, on reserved MXCSR
+	 * bits.
+	 */
 	header[0] &= lo_xfeatures;
 	memset(header + 1, 0, XSTATE_HEADER_SIZE - sizeof(*header));
 	*(u32 *)(xstate + XSTATE_MXCSR) &= mxcsr_mask;

@@ -3,8 +3,8 @@
 /*
  * Theory of operation
  *
- * The host's page tables are our TLB, and a host process has one set of them. So each mm that runs has a
- * host process of its own, whose user range holds the mm's mappings. All share the RAM, the
+ * The host's page tables are our TLB, and a host process has one set of them. So each mm that runs
+ * has a host process of its own, whose user range holds the mm's mappings. All share the RAM, the
  * kernel's data (both memfds) and the descriptor table; private are the stack that the host gave,
  * and LO_HOSTCPU with the signal stack.
  *
@@ -13,9 +13,9 @@
  * sleeps on its own futex, and the kernel goes on where it was, on the same kernel stack, in the
  * other process. Vector registers belong to a host process, so they are put away before.
  *
- * Host processes are a cache: lo_hostproc_put() frees one with its mapping still in it, which are emptied
- * when the next mm gets it; if there are too many, or the host refuses one more, the mm that
- * comes next in turn loses its own, and faults its pages in again in another one later.
+ * Host processes are a cache: lo_hostproc_put() frees one with its mapping still in it, which are
+ * emptied when the next mm gets it; if there are too many, or the host refuses one more, the mm
+ * that comes next in turn loses its own, and faults its pages in again in another one later.
  *
  *	process 1	the first one. It gets the exit status, and waits for the others at the end.
  *	process 0	the zygote, its child: has no user mapping, so its forks are cheap. It makes

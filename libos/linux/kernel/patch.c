@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* patch.c - system call sites that have trapped once call the kernel directly. */
+/* patch.c - system call sites that have trapped some times call the kernel directly. */
 /*
  * Theory of operation
  *
@@ -23,6 +23,7 @@
 #include <asm/lo.h>
 #include <asm/map.h>
 #include <asm/trap.h>
+#include <linux/hash.h>
 #include <linux/init.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
@@ -42,6 +43,9 @@ struct stub {
 } __packed;
 
 #define STUBS ((LO_STUBS_END - LO_STUBS) / sizeof(struct stub))
+
+#define SEEN         1024
+#define TRAPS_BEFORE 4
 
 static const u8 jmp_slot[3] = { 0xff, 0x24, 0x25 };
 static bool patching = true;
@@ -100,6 +104,35 @@ static bool make_stub(unsigned long at, unsigned long site, unsigned long nr)
 	return write_code(at, &stub, sizeof(stub));
 }
 
+/* Frames are known by the bytes of the first; the others end what would use the patch again. */
+static bool is_left_alone(unsigned long nr)
+{
+	return nr == __NR_rt_sigreturn || nr == __NR_exit || nr == __NR_exit_group ||
+	       nr == __NR_execve;
+}
+
+/*
+ * Patching costs as much as some traps: two copies of pages, a flush, faults. A program that comes
+ * and goes uses most sites once or twice. Counts are kept by site and mm, as long as no other takes
+ * the place.
+ */
+static bool is_worth_it(unsigned long site)
+{
+	static struct {
+		const struct mm_struct *mm;
+		unsigned long site;
+		unsigned int count;
+	} seen[SEEN], *entry;
+
+	entry = &seen[hash_long(site ^ (unsigned long)current->mm, ilog2(SEEN))];
+	if (entry->mm != current->mm || entry->site != site) {
+		entry->mm = current->mm;
+		entry->site = site;
+		entry->count = 0;
+	}
+	return ++entry->count >= TRAPS_BEFORE;
+}
+
 static void patch_site(unsigned long site, unsigned long nr)
 {
 	unsigned int *used = &current->mm->context.stubs;
@@ -121,11 +154,11 @@ void lo_patch(struct pt_regs *regs, unsigned long nr)
 	unsigned long site = regs->ip - LO_PATCH_SIZE;
 	u8 bytes[LO_PATCH_SIZE];
 
-	if (!patching || nr >= NR_syscalls || nr == __NR_rt_sigreturn ||
+	if (!patching || nr >= NR_syscalls || is_left_alone(nr) ||
 	    copy_from_user(bytes, (void __user *)site, sizeof(bytes)) || bytes[0] != 0xb8 ||
 	    *(u32 *)(bytes + 1) != nr || bytes[5] != 0x0f || bytes[6] != 0x05)
 		return;
-	if (!is_constant_code(site, sizeof(bytes)))
+	if (!is_worth_it(site) || !is_constant_code(site, sizeof(bytes)))
 		return;
 	mutex_lock(&patch_lock);
 	patch_site(site, nr);

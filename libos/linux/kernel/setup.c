@@ -5,8 +5,9 @@
  *
  * The command line of the program is the kernel's: its words are joined, those with blanks in
  * quotes. Two are for us: mem=SIZE (with K, M or G) and initrd=PATH. "_start" first calls
- * lo_share_image(), still on the host's stack, then lo_main() on the stack of the init task, which checks the
- * host, maps the RAM, reads the initrd into it and starts Linux. setup_arch() tells Linux of that.
+ * lo_share_image(), still on the host's stack, then lo_main() on the stack of the init task, which
+ * checks the host, maps the RAM, reads the initrd into it and starts Linux. setup_arch() tells
+ * Linux of that.
  */
 #include <asm/fpu.h>
 #include <asm/hostproc.h>
@@ -54,9 +55,9 @@ static void __init __noreturn refuse(const char *what, const char *object)
 }
 
 /*
- * The host has mapped the image privately, so a fork would copy it. All that the kernel writes moves
- * into a shared file, in place. Runs on the host's stack, and must not write to what it moves
- * after the copy began.
+ * The host has mapped the image privately, so a fork would copy it. All that the kernel writes
+ * moves into a shared file, in place. Runs on the host's stack, and must not write to what it
+ * moves after the copy began.
  */
 void __init lo_share_image(void)
 {

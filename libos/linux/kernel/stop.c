@@ -3,10 +3,10 @@
 /*
  * Theory of operation
  *
- * Power off, halt and restart are one thing here: every host process ends, and the first one
- * exits with what lo_set_exit_status() was given. The exit of init sets it (kernel/syscall.c). A panic
- * exits with LO_EXIT_FAILED, but for the one that Linux makes of init's death by a signal: that is 128
- * and the signal, as a shell has it.
+ * Power off, halt and restart are one thing here: every host process ends, and the first one exits
+ * with what lo_set_exit_status() was given. The exit of init sets it (kernel/syscall.c). A panic
+ * exits with LO_EXIT_FAILED, but for the one that Linux makes of init's death by a signal: that is
+ * 128 and the signal, as a shell has it.
  */
 #include <asm/hostproc.h>
 #include <asm/lo.h>

@@ -3,10 +3,10 @@
 /*
  * Theory of operation
  *
- * The table is generated from arch/x86's. A call comes in by a trap (lo_trap_user) or from a patched
- * site (lo_syscall_direct); both end in lo_syscall(), which is Linux's generic entry code around
- * one indirect call. Numbers and arguments are x86-64's; the few calls that x86 defines itself
- * are here.
+ * The table is generated from arch/x86's. A call comes in by a trap (lo_trap_user) or from a
+ * patched site (lo_syscall_direct); both end in lo_syscall(), which is Linux's generic entry code
+ * around one indirect call. Numbers and arguments are x86-64's; the few calls that x86 defines
+ * itself are here.
  */
 #include <asm/fpu.h>
 #include <asm/lo.h>
@@ -14,12 +14,14 @@
 #include <asm/syscall.h>
 #include <asm/trap.h>
 #include <asm/unistd.h>
+#include <linux/device.h>
 #include <linux/entry-common.h>
 #include <linux/linkage.h>
 #include <linux/nospec.h>
 #include <linux/reboot.h>
 #include <linux/sched/signal.h>
 #include <linux/syscalls.h>
+#include <linux/syscore_ops.h>
 
 SYSCALL_DEFINE6(mmap, unsigned long, addr, unsigned long, len, unsigned long, prot, unsigned long,
 		flags, unsigned long, fd, unsigned long, off)
@@ -51,13 +53,22 @@ SYSCALL_DEFINE2(arch_prctl, int, option, unsigned long, arg)
 	return -EINVAL;
 }
 
+/* As kernel_power_off() does, but without a word. */
+static void __noreturn power_off(int status)
+{
+	blocking_notifier_call_chain(&reboot_notifier_list, SYS_POWER_OFF, NULL);
+	system_state = SYSTEM_POWER_OFF;
+	device_shutdown();
+	syscore_shutdown();
+	lo_stop(status);
+}
+
 /* The end of init is the end of the machine, with init's exit status: not a panic. */
 SYSCALL_DEFINE1(lo_exit_group, int, status)
 {
 	if (is_global_init(current)) {
 		ksys_sync();
-		lo_set_exit_status(status & 0xff);
-		kernel_power_off();
+		power_off(status & 0xff);
 	}
 	do_group_exit((status & 0xff) << 8);
 	return 0;

@@ -146,7 +146,10 @@ static void on_signal(int signal, void *info, void *context)
 
 	if (si->si_code <= 0)
 		return; /* someone's kill(2), not the processor's doing */
-	/* The program's instruction pointer is one that IRETQ refuses; its registers are still there. */
+	/*
+	 * The program's instruction pointer is one that IRETQ refuses; its registers are still
+	 * there.
+	 */
 	if (in_kernel && signal == SIGSEGV && c->ip == (unsigned long)lo_leave_iret) {
 		thread->trap = (struct lo_trap){ .signal = signal };
 		lo_xstate_restore((void *)c->fpstate);

@@ -3,14 +3,15 @@
 /*
  * Theory of operation
  *
- * A fault on the host means that a page isn't installed there, not with the right that is wanted. Often
- * the program's page table already grants it (a refill): then lo_install() does the rest. Else
- * Linux handles it as a fault, as on any processor, and the result is installed.
+ * A fault on the host means that a page isn't installed there, not with the right that is wanted.
+ * Often the program's page table already grants it (a refill): then lo_install() does the rest.
+ * Else Linux handles it as a fault, as on any processor, and the result is installed.
  *
  * A fault costs a host signal and a host mmap, 5 us, so one that writes to anonymous memory next
- * to a page that was written already takes the rest of its window along (fault_ahead): fresh pages, or
- * copies of those that a fork has made common. In a large mapping the first touch takes its whole window
- * (fault_window): pages touched at random would each be a mapping of the host, of which it has few.
+ * to a page that was written already takes the rest of its window along (fault_ahead): fresh
+ * pages, or copies of those that a fork has made common. In a large mapping the first touch takes
+ * its whole window (fault_window): pages touched at random would each be a mapping of the host, of
+ * which it has few.
  */
 #include <asm/lo.h>
 #include <asm/map.h>
@@ -62,7 +63,10 @@ static void fault_ahead(struct vm_area_struct *vma, unsigned long addr, unsigned
 		fault_run(vma, (addr & PAGE_MASK) + PAGE_SIZE, min(end, vma->vm_end), flags);
 }
 
-/* A pool that is filled in any order: whole windows, in the order of addresses and so, mostly, of RAM. */
+/*
+ * A pool that is filled in any order: whole windows, in the order of addresses and so, mostly, of
+ * RAM.
+ */
 static void fault_window(struct vm_area_struct *vma, unsigned long addr, unsigned int flags)
 {
 	unsigned long start = addr & ~(LO_WINDOW * PAGE_SIZE - 1);

@@ -57,7 +57,9 @@ bool lo_kernel_addr_ok(const void *addr)
 	return pte && pte_present(*pte);
 }
 
-/* Keeps the program from mapping anything over the kernel's image, which lies among its addresses. */
+/*
+ * Keeps the program from mapping anything over the kernel's image, which lies among its addresses.
+ */
 int arch_setup_additional_pages(struct linux_binprm *bprm, int uses_interp)
 {
 	static struct page *none[1];

@@ -45,8 +45,8 @@ int lo_handle_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags
 #define LO_WINDOW 32
 
 /*
- * Maps the page of `pte` into the program, and those around it that can come along; if it `want`s to
- * write, those behind it that may be written, too.
+ * Maps the page of `pte` into the program, and those around it that can come along; if it `want`s
+ * to write, those behind it that may be written, too.
  */
 void lo_install(unsigned long addr, pte_t *pte, int want);
 

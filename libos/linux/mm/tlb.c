@@ -33,6 +33,8 @@
 
 #define LAST_GENERATION 255
 
+#define FILL_SIZE (4 * PAGE_SIZE)
+
 static unsigned long vmalloc_flushes;
 
 static struct lo_hostproc *this_proc(void)
@@ -176,12 +178,14 @@ static bool comes_along(pte_t pte, int rights, unsigned long pfn)
 
 static void map(unsigned long addr, unsigned long size, int rights, unsigned long pfn)
 {
-	long r = host_map(addr, size, rights, lo_ram_fd, pfn << PAGE_SHIFT);
+	/* For one page, filling costs 4 us, and the host's fault that it saves 1.6. */
+	__auto_type map_pages = size < FILL_SIZE ? host_map : host_map_filled;
+	long r = map_pages(addr, size, rights, lo_ram_fd, pfn << PAGE_SHIFT);
 
 	if (r < 0) {
 		this_proc()->loaded = true;
 		lo_flush_all();
-		r = host_map(addr, size, rights, lo_ram_fd, pfn << PAGE_SHIFT);
+		r = map_pages(addr, size, rights, lo_ram_fd, pfn << PAGE_SHIFT);
 	}
 	if (r < 0)
 		panic("the host maps no page for a program: %ld", r);

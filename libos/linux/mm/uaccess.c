@@ -3,9 +3,10 @@
 /*
  * Theory of operation
  *
- * Page by page: the program's page table is walked, and the page is used at its place in the direct
- * map. So there are no faults to be fixed up, no signal of the host, and it does not matter what is
- * installed. A page that isn't there with the right is faulted in first, unless page faults are off.
+ * Page by page: the program's page table is walked, and the page is used at its place in the
+ * direct map. So there are no faults to be fixed up, no signal of the host, and it does not matter
+ * what is installed. A page that isn't there with the right is faulted in first, unless page
+ * faults are off.
  */
 #include <asm/futex.h>
 #include <asm/lo.h>

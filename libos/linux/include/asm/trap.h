@@ -27,7 +27,10 @@ void lo_syscall(struct pt_regs *regs, unsigned long nr);
 
 /* kernel/patch.c: makes the site that trapped call the kernel directly, if it can be. */
 void lo_patch(struct pt_regs *regs, unsigned long nr);
-/* The breakpoint that the program hit is a patched site that it entered at its system call instruction. */
+/*
+ * The breakpoint that the program hit is a patched site that it entered at its system call
+ * instruction.
+ */
 bool lo_patch_entered(struct pt_regs *regs);
 /* Room for stubs in the program that is being started. */
 void lo_map_stubs(void);

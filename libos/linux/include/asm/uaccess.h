@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* uaccess.h - the program's memory is reached through its page tables, never through its mappings */
+/*
+ * uaccess.h - the program's memory is reached through its page tables, never through its mappings
+ */
 #ifndef LO_ASM_UACCESS_H
 #define LO_ASM_UACCESS_H
 
