@@ -162,5 +162,5 @@ bool vq_drv_calls_on(struct vq_drv *vq)
 		vq_store(vq->avail, 0);
 	vq->polling = false;
 	vq_fence(); /* the wish is out before the last look; pairs with the fence in vq_dev_publish() */
-	return vq_load_acquire(vq->used + VQ_IDX_OFF) != vq->last_used;
+	return vq_drv_ready(vq);
 }

@@ -73,6 +73,12 @@ int vq_drv_push(struct vq_drv *vq, const struct vq_buf *buf, unsigned int nout, 
 /* Let the device see what was pushed. Return: is it to be told? */
 bool vq_drv_publish(struct vq_drv *vq) _must_check_;
 
+/* Is something done that was not popped? */
+static inline bool vq_drv_ready(const struct vq_drv *vq)
+{
+	return vq_load_acquire(vq->used + VQ_IDX_OFF) != vq->last_used;
+}
+
 /* Return: 1, the cookie and the length written; 0 if none is ready; -EPROTO. */
 int vq_drv_pop(struct vq_drv *vq, void **ret_cookie, uint32_t *ret_written) _must_check_;
 

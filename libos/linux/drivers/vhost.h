@@ -4,6 +4,7 @@
 #define LO_VHOST_H
 
 #include <asm/event.h>
+#include <linux/interrupt.h>
 #include <linux/platform_device.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
@@ -49,6 +50,7 @@ struct lo_vhost_queue {
 	struct lo_vhost_req *waiting; /* taken from the driver, no room in the window */
 	u8 *rings;                    /* in the window */
 	int kick;
+	struct tasklet_struct done; /* the driver rang, and there was something done */
 };
 
 struct lo_vhost {

@@ -261,16 +261,27 @@ bool lo_vhost_queue_work(struct lo_vhost_queue *q)
 	return done;
 }
 
-/* The driver's doorbell, with its locks held: nothing may be given back from here. */
+/* The driver's doorbell, with its locks held: what is done is given back from a tasklet. */
 static bool on_notify(struct virtqueue *vq)
 {
 	struct lo_vhost_queue *q = vq->priv;
 	unsigned long flags;
+	bool done;
 
 	spin_lock_irqsave(&q->lock, flags);
 	hand_on(q);
+	done = vq_drv_ready(&q->shared) || q->own.published != q->own.used_idx;
 	spin_unlock_irqrestore(&q->lock, flags);
+	if (done)
+		tasklet_schedule(&q->done);
 	return true;
+}
+
+static void on_done(struct tasklet_struct *tasklet)
+{
+	struct lo_vhost_queue *q = from_tasklet(q, tasklet, done);
+
+	lo_vhost_queue_work(q);
 }
 
 bool lo_vhost_queue_arm(struct lo_vhost_queue *q)
@@ -352,6 +363,7 @@ int lo_vhost_queue_init(struct lo_vhost_queue *q, unsigned int index, vq_callbac
 	if (r < 0)
 		return r;
 	spin_lock_init(&q->lock);
+	tasklet_setup(&q->done, on_done);
 	vq = vring_create_virtqueue(index, LO_VHOST_SIZE, PAGE_SIZE, &q->dev->virtio, true, true,
 				    false, on_notify, callback, name);
 	if (!vq)
@@ -369,8 +381,10 @@ int lo_vhost_queue_init(struct lo_vhost_queue *q, unsigned int index, vq_callbac
 
 void lo_vhost_queue_fini(struct lo_vhost_queue *q)
 {
-	if (q->vq)
+	if (q->vq) {
+		tasklet_kill(&q->done);
 		vring_del_virtqueue(q->vq);
+	}
 	q->vq = NULL;
 	kvfree(q->reqs);
 	q->reqs = q->free = q->waiting = NULL;
