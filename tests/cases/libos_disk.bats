@@ -35,7 +35,7 @@ boots()
 	done
 	shift
 	timeout -k 5 120 "$ROOT/tests/libos/with-disk" "${options[@]}" -- "$VMLINUX" root=/dev/vda rw init=/init quiet "$@" \
-		</dev/null 2>"$BED/disk/messages"
+		</dev/null 2>"$BED/disk/messages" || { local status=$?; cat "$BED/disk/messages"; return "$status"; }
 }
 
 sound()
@@ -74,7 +74,7 @@ SQLITE='sqlite3 /root/a.db "pragma journal_mode=wal; create table t(a integer pr
 }
 
 @test "redis saves to the disk from a fork" {
-	image 'redis-server --port 6379 --save "" --dir /root >/tmp/log 2>&1 &
+	image 'redis-server --port 6379 --save "" --dir /root --enable-debug-command yes >/tmp/log 2>&1 &
 	until redis-cli ping 2>/dev/null | grep -q PONG; do sleep 0.05; done
 	redis-cli debug populate 20000 k 100 >/dev/null
 	redis-cli bgsave >/dev/null
@@ -82,7 +82,7 @@ SQLITE='sqlite3 /root/a.db "pragma journal_mode=wal; create table t(a integer pr
 	redis-cli shutdown nosave; wait
 	redis-server --port 6379 --save "" --dir /root >/tmp/log 2>&1 &
 	until redis-cli ping 2>/dev/null | grep -q PONG; do sleep 0.05; done
-	redis-cli dbsize; mount -o remount,ro /; poweroff -f'
+	redis-cli --raw dbsize; mount -o remount,ro /; poweroff -f'
 	run -0 boots --file "$BED/disk/image" --
 	same 20000 "$(tr -d '\r' <<<"$output")"
 	sound
