@@ -8,8 +8,9 @@
  * processes at the same address; agrees on features, reads the configuration, shares the window, and
  * registers a virtio device. The driver asks for queues; vhost_queue.c has them.
  *
- * All that is said over the socket is said before the lock-down, but for the end of a queue. After that,
- * whatever comes from the socket means that the back end is gone: lo_vhost_kill().
+ * All that is said over the socket is said before the lock-down, for descriptors cannot be sent after it;
+ * a driver that is bound again later gets no queues. From vhost_listen() on, whatever comes from the socket
+ * means that the back end is gone, lo_vhost_kill(), but for the reply to the end of a queue.
  *
  * Work is found by polling the rings, from the idle loop, from ticks, and when the driver rings. Before
  * the idle loop sleeps, it asks the back ends to call.
@@ -52,6 +53,9 @@ static struct {
 	int fd;
 } wanted[LO_VHOST_DEVICES] __initdata;
 static unsigned int nwanted __initdata;
+
+static struct lo_vhost *devices[LO_VHOST_DEVICES];
+static bool listening; /* the start is over */
 
 static struct lo_vhost *of_virtio(struct virtio_device *v)
 {
@@ -171,6 +175,8 @@ static int vhost_finalize_features(struct virtio_device *v)
 	u64 ring = BIT_OF(VIRTIO_F_VERSION_1) | BIT_OF(VIRTIO_RING_F_EVENT_IDX);
 
 	vring_transport_features(v);
+	if (listening)
+		return -EBUSY;
 	return vu_front_set_features(&dev->front, (v->features & type_of(dev)->features) | ring);
 }
 
@@ -180,6 +186,8 @@ static void vhost_del_vqs(struct virtio_device *v)
 	unsigned int i;
 	u16 base;
 
+	if (listening && !dev->dead)
+		lo_event_del(&dev->gone);
 	for (i = 0; i < LO_VHOST_QUEUES; i++) {
 		if (!dev->queue[i].vq)
 			continue;
@@ -199,6 +207,8 @@ static int vhost_find_vqs(struct virtio_device *v, unsigned int n, struct virtqu
 
 	if (n > LO_VHOST_QUEUES)
 		return -EINVAL;
+	if (listening)
+		return -EBUSY;
 	for (i = 0; i < n; i++) {
 		vqs[i] = NULL;
 		if (!names[i])
@@ -339,8 +349,7 @@ static void __init start_one(unsigned int index)
 		       dev->front.why ? dev->front.why : "its back end does not answer", r);
 		return;
 	}
-	/* From here on the socket has nothing more to say. */
-	lo_event_add(&dev->gone);
+	devices[index] = dev;
 }
 
 static int __init vhost_start(void)
@@ -352,6 +361,19 @@ static int __init vhost_start(void)
 	return 0;
 }
 device_initcall(vhost_start);
+
+/* All drivers have their queues: the sockets have nothing more to say. */
+static int __init vhost_listen(void)
+{
+	unsigned int i;
+
+	listening = true;
+	for (i = 0; i < LO_VHOST_DEVICES; i++)
+		if (devices[i])
+			lo_event_add(&devices[i]->gone);
+	return 0;
+}
+late_initcall(vhost_listen);
 
 /* TYPE:FD */
 static int __init vhost_arg(char *arg)

@@ -42,6 +42,7 @@ struct lo_vhost_req {
 struct lo_vhost_queue {
 	struct lo_vhost *dev;
 	struct virtqueue *vq; /* the driver's; NULL: not in use */
+	bool ready;           /* both rings are there */
 	spinlock_t lock;
 	struct vq_dev own;    /* our end of the driver's ring */
 	struct vq_drv shared; /* our end of the ring that the back end has */

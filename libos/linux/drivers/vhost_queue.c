@@ -247,7 +247,7 @@ bool lo_vhost_queue_work(struct lo_vhost_queue *q)
 	u16 before;
 	bool done;
 
-	if (!q->vq)
+	if (!READ_ONCE(q->ready))
 		return false;
 	spin_lock_irqsave(&q->lock, flags);
 	before = q->own.published;
@@ -286,12 +286,12 @@ static void on_done(struct tasklet_struct *tasklet)
 
 bool lo_vhost_queue_arm(struct lo_vhost_queue *q)
 {
-	return q->vq && !q->dev->dead && vq_drv_calls_on(&q->shared);
+	return q->ready && !q->dev->dead && vq_drv_calls_on(&q->shared);
 }
 
 void lo_vhost_queue_disarm(struct lo_vhost_queue *q)
 {
-	if (q->vq && !q->dev->dead)
+	if (q->ready && !q->dev->dead)
 		vq_drv_calls_off(&q->shared);
 }
 
@@ -376,11 +376,14 @@ int lo_vhost_queue_init(struct lo_vhost_queue *q, unsigned int index, vq_callbac
 		r = init_shared(q, index);
 	if (r < 0)
 		lo_vhost_queue_fini(q);
+	else
+		WRITE_ONCE(q->ready, true); /* from here on a tick may work on it */
 	return r;
 }
 
 void lo_vhost_queue_fini(struct lo_vhost_queue *q)
 {
+	WRITE_ONCE(q->ready, false);
 	if (q->vq) {
 		tasklet_kill(&q->done);
 		vring_del_virtqueue(q->vq);
