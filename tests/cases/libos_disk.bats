@@ -106,6 +106,36 @@ SQLITE='sqlite3 /root/a.db "pragma journal_mode=wal; create table t(a integer pr
 	matches "$(<"$BED/disk/log")" 'seen .*(Input/output error|Read-only file system)'
 }
 
+@test "a back end that breaks the rules loses its device, and that is all" {
+	local how
+	printf '#!/bin/sh\nmount -t devtmpfs dev /dev; i=0
+	while dd if=/dev/vda of=/dev/null bs=4k count=50 skip=$i iflag=direct 2>/dev/null && [ $i -lt 500 ]; do i=$((i + 50)); done
+	echo $i; exit 3' >"$BED/disk/init"
+	"$ROOT/tests/libos/initramfs" "$BED/disk/hostile.cpio" "$BED/disk/init"
+	for how in id twice length index garbage talk; do
+		run -3 timeout -k 5 60 "$ROOT/tests/libos/with-disk" --hostile "$how" -- "$VMLINUX" \
+			initrd="$BED/disk/hostile.cpio" quiet </dev/null
+		case $how in
+		garbage) ;; # each request fails, for its status is none
+		talk) matches "$output" 'the back end is gone: it closed the connection or broke silence' ;;
+		*) matches "$output" 'the back end is gone: it broke a queue' ;;
+		esac
+		matches "$output" 'I/O error, dev vda'
+	done
+}
+
+@test "several programs write at once, and read what they wrote" {
+	image 'for n in 1 2 3 4; do
+		(dd if=/dev/urandom of=/tmp/$n bs=1M count=8; cp /tmp/$n /root/$n; sync) 2>/dev/null &
+	done; wait
+	echo 3 >/proc/sys/vm/drop_caches
+	for n in 1 2 3 4; do cmp /tmp/$n /root/$n && echo same & done; wait
+	mount -o remount,ro /; poweroff -f'
+	run -0 boots --file "$BED/disk/image" --
+	same $'same\nsame\nsame\nsame' "$output"
+	sound
+}
+
 @test "a disk that only reads" {
 	image 'touch /root/x || echo refused; poweroff -f'
 	run -0 boots --file "$BED/disk/image" --read-only -- ro
