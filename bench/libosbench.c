@@ -203,7 +203,7 @@ static void do_write_after_fork(unsigned long n)
 	pid_t pid = fork();
 	if (pid == 0) {
 		close(hold[1]);
-		_exit(read(hold[0], &byte, 1) != 0);
+		_exit(read(hold[0], &byte, 1) == 0 ? 0 : 1);
 	}
 	uint64_t start = now_ns();
 	do_touch(n);
@@ -217,7 +217,7 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "exit") == 0)
 		return 0; /* what do_exec() starts */
-	setvbuf(stdout, NULL, _IOLBF, 0);
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	file = memfd_create("block", MFD_CLOEXEC);
 	if (file < 0 || write(file, block, sizeof(block)) != (ssize_t)sizeof(block))
 		fail("memfd");

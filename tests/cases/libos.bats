@@ -69,6 +69,13 @@ none_left()
 	same $'ONE\nTWO' "$(printf 'one\ntwo\n' | timeout 60 "$VMLINUX" initrd="$BED/libos/root.cpio" quiet)"
 }
 
+@test "a reader of its output that leaves does not end it" {
+	printf '#!/bin/sh\nmount -t devtmpfs dev /dev\nyes | head -n 50000\nexit 4\n' >"$BED/libos/init"
+	"$ROOT/tests/libos/initramfs" "$BED/libos/root.cpio" "$BED/libos/init"
+	timeout 60 "$VMLINUX" initrd="$BED/libos/root.cpio" quiet </dev/null | head -n 1 >/dev/null
+	same 4 "${PIPESTATUS[0]}"
+}
+
 # t NAME: dynamic and static, with patched and with trapped system calls.
 t()
 {

@@ -25,7 +25,7 @@ struct t_case {
  */
 static inline int t_main(int argc, char **argv, const struct t_case *cases)
 {
-	setvbuf(stdout, NULL, _IOLBF, 0);
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	for (; cases->name; cases++) {
 		if (argc > 1 && strcmp(argv[1], cases->name) != 0)
 			continue;

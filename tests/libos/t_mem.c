@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -70,13 +71,18 @@ static void fresh_pages(void)
 	char *p = map(PAGES * PAGE, RW, MAP_PRIVATE);
 
 	for (size_t i = 0; i < PAGES; i++) {
-		uint64_t *word = (uint64_t *)(p + shuffled(i) * PAGE);
+		uint64_t word, number = shuffled(i) + 1;
 
-		CHECK(*word == 0);
-		*word = shuffled(i) + 1;
+		memcpy(&word, p + shuffled(i) * PAGE, sizeof(word));
+		CHECK(word == 0);
+		memcpy(p + shuffled(i) * PAGE, &number, sizeof(number));
 	}
-	for (size_t i = 0; i < PAGES; i++)
-		CHECK(*(uint64_t *)(p + i * PAGE) == i + 1);
+	for (size_t i = 0; i < PAGES; i++) {
+		uint64_t word;
+
+		memcpy(&word, p + i * PAGE, sizeof(word));
+		CHECK(word == i + 1);
+	}
 	CHECK(munmap(p, PAGES * PAGE) == 0);
 	catch_faults();
 	CHECK(try_read(p) == SEGV_MAPERR);
@@ -155,7 +161,7 @@ static void generated_code(void)
 	catch_faults();
 	if (sigsetjmp(back, 1) == 0) {
 		(void)f();
-		CHECK(!"data was executed");
+		CHECK(false); /* data was executed */
 	}
 	CHECK(fault.si_code == SEGV_ACCERR);
 	CHECK(mprotect(p, PAGE, PROT_READ | PROT_EXEC) == 0);
@@ -222,16 +228,18 @@ static void through_calls(void)
 	CHECK(write(ends[1], p + 3 * PAGE, 1) == -1);
 	CHECK(write(ends[1], (char *)0x60000000, 1) == -1);     /* the kernel's own image */
 	CHECK(write(ends[1], (char *)0x700000001000, 1) == -1); /* and its RAM */
-	CHECK(open((char *)0x60000000, O_RDONLY) == -1);
+	int fd = open((char *)0x60000000, O_RDONLY);
+	CHECK(fd == -1);
 }
 
 static void kernel_is_out_of_reach(void)
 {
 	catch_faults();
-	CHECK(mmap((char *)0x60000000, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-		   -1, 0) == MAP_FAILED);
-	CHECK(mmap((char *)0x700000000000, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-		   0) == MAP_FAILED);
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	char *image = mmap((char *)0x60000000, PAGE, RW, flags | MAP_FIXED_NOREPLACE, -1, 0);
+	CHECK(image == MAP_FAILED);
+	char *ram = mmap((char *)0x700000000000, PAGE, RW, flags | MAP_FIXED, -1, 0);
+	CHECK(ram == MAP_FAILED);
 }
 
 int main(int argc, char **argv)

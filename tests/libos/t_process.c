@@ -47,7 +47,7 @@ static void exit_codes(void)
 	}
 	pid = fork();
 	if (pid == 0)
-		raise(SIGKILL);
+		(void)raise(SIGKILL);
 	CHECK(WTERMSIG(status_of(pid)) == SIGKILL);
 	pid = fork();
 	if (pid == 0)
@@ -127,7 +127,7 @@ static void traced(void)
 
 	if (pid == 0) {
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-		raise(SIGSTOP);
+		(void)raise(SIGSTOP);
 		_exit(syscall(SYS_getppid) == 99 ? 5 : 6);
 	}
 	CHECK(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status));

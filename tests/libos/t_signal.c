@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -53,7 +54,7 @@ static void restarts(void)
 		CHECK(pid >= 0);
 		if (pid == 0) {
 			usleep(80000);
-			_exit(write(ends[1], "z", 1) != 1);
+			_exit(write(ends[1], "z", 1) == 1 ? 0 : 1);
 		}
 		alarm_in(20000);
 		CHECK(read(ends[0], &byte, 1) == 1 && byte == 'z' && hits == 2);
@@ -197,7 +198,7 @@ static void where(int signal)
 	char here;
 
 	(void)signal;
-	on_stack = &here >= stack && &here < stack + sizeof(stack);
+	on_stack = (uintptr_t)&here - (uintptr_t)stack < sizeof(stack);
 }
 
 static void alternate_stack(void)

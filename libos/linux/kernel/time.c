@@ -4,7 +4,7 @@
  * Theory of operation
  *
  * The counter is measured against the host's clock twice: for some milliseconds at the start, which
- * is good to about 20 ppm and serves from then on; and over the first seconds, which replaces it as
+ * is good to some 50 ppm and serves from then on; and over the first seconds, which replaces it as
  * clock source (as x86 does with "tsc-early").
  *
  * There is no timer interrupt: `deadline` is compared with the clock on each trap, on each tick of
@@ -27,7 +27,7 @@
 
 #include "../host/host.h"
 
-#define CALIBRATION_NS 5000000
+#define CALIBRATION_NS 2000000
 #define BRACKETS       8
 #define REFINE_AFTER   (3 * HZ)
 #define NEVER          (~0ULL)

@@ -145,7 +145,7 @@ static void on_signal(int signal, void *info, void *context)
 	bool in_kernel = c->ip >= (unsigned long)_text && c->ip < (unsigned long)_end;
 
 	if (si->si_code <= 0)
-		return; /* someone's kill(2), not the processor's doing */
+		return; /* a kill(2) or a broken pipe, not the processor's doing */
 	/*
 	 * The program's instruction pointer is one that IRETQ refuses; its registers are still
 	 * there.
@@ -252,7 +252,9 @@ void lo_trap_init_child(void)
 
 void lo_trap_init(void)
 {
-	static const int signals[] = { SIGSEGV, SIGSYS, SIGPROF, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
+	/* SIGPIPE is what a write to a reader that left brings besides its error. */
+	static const int signals[] = { SIGSEGV, SIGSYS, SIGPROF, SIGBUS,
+				       SIGILL,  SIGFPE, SIGTRAP, SIGPIPE };
 	int i;
 
 	host_signal_stack(LO_HOSTCPU - LO_SIGNAL_STACK, LO_SIGNAL_STACK);
