@@ -18,7 +18,7 @@ static int address_of(const char *path, struct sockaddr_un *ret, struct err *e)
 	if (!*path || strlen(path) >= sizeof(ret->sun_path))
 		return err_set(e, ENAMETOOLONG, "'%.100s' cannot be a socket: 1 to %zu bytes can",
 			       path, sizeof(ret->sun_path) - 1);
-	strcpy(ret->sun_path, path);
+	memcpy(ret->sun_path, path, strlen(path) + 1);
 	return 0;
 }
 

@@ -226,7 +226,7 @@ int main(int argc, char **argv)
 	static struct disk d;
 	struct err e = { 0 };
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc < 3)
 		return 2;
 	if (!strcmp(argv[2], "verify"))
