@@ -28,7 +28,8 @@
 #include "../host/host.h"
 #include "vhost.h"
 
-#define BIT_OF(f) (1ULL << (f))
+#define BIT_OF(f)        (1ULL << (f))
+#define PHYSICAL_EXP_MAX 8
 
 /* What of each type is let through: what the driver is known to bear from anybody. */
 static const struct type {
@@ -273,6 +274,8 @@ static void __init limit_disk(struct lo_vhost *dev)
 {
 	struct virtio_blk_config *c = (void *)dev->config;
 
+	if (c->physical_block_exp > PHYSICAL_EXP_MAX)
+		c->physical_block_exp = 0; /* the driver shifts by it, unchecked */
 	c->size_max = cpu_to_le32(PAGE_SIZE);
 	c->seg_max = cpu_to_le32(LO_VHOST_SEGS);
 }
