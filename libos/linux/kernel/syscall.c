@@ -11,6 +11,7 @@
 #include <asm/fpu.h>
 #include <asm/lo.h>
 #include <asm/prctl.h>
+#include <asm/processor-flags.h>
 #include <asm/syscall.h>
 #include <asm/trap.h>
 #include <asm/unistd.h>
@@ -118,6 +119,9 @@ __visible bool lo_syscall_direct(struct pt_regs *regs)
 
 	lo_stats.direct++;
 	current->thread.restart_size = LO_PATCH_SIZE;
+	/* kernel/traps.c took it out of the flags, or the kernel would be stepped through. */
+	if (unlikely(test_thread_flag(TIF_SINGLESTEP)))
+		regs->flags |= X86_EFLAGS_TF;
 	/* Looking at the clock costs as much as a short call. */
 	if (unlikely(!(++vcpu->slow_calls & 15)))
 		lo_timer_poll();

@@ -129,7 +129,7 @@ static void trap_kernel(int signal, struct sigcontext *c)
 	if (signal == SIGSEGV && c->trapno == TRAP_PAGE_FAULT && lo_vmalloc_fault(c->cr2))
 		return;
 	if (signal == SIGTRAP && c->trapno == TRAP_DEBUG) {
-		/* The program steps through a patched site: its flags come back in lo_leave(). */
+		/* A debugger steps through a patched site; lo_syscall_direct() goes on with it. */
 		c->flags &= ~FLAG_TRAP;
 		return;
 	}
