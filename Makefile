@@ -5,16 +5,21 @@ FLAGS ?=
 MESON_SETUP = $(if $(wildcard $(BUILD)/build.ninja),,meson setup $(BUILD) $(FLAGS) >/dev/null &&)
 NINJA = $(MESON_SETUP) ninja -C $(BUILD)
 
-all:
+all: libos
 	@scripts/setup build
 	@$(NINJA)
 
-demo: setup-build-check
+# The library OS: Linux as a program. A hash of its source finds an earlier result.
+LINUX ?= 6.1
+libos: $(if $(filter x86_64,$(shell uname -m)),setup-libos)
+	@$(if $<,scripts/libos-build $(LINUX) $(BUILD)/rktio-linux-$(LINUX))
+
+demo: setup-build-check libos
 	@$(NINJA) --quiet
 	@scripts/demo $(BUILD)
 
 # T="FILE... | unit | corpus | NAME" chooses tests; F=REGEX chooses cases in a file.
-check: setup-build-check-deb
+check: setup-build-check-deb libos
 	@$(NINJA) --quiet
 	@scripts/run-tests --build $(BUILD) $(if $(F),--filter '$(F)') $(T)
 
@@ -56,4 +61,4 @@ clean:
 setup-%:
 	@scripts/setup $(subst -, ,$*)
 
-.PHONY: all demo check install deb fmt lint asan tsan fuzz bench soak clean
+.PHONY: all libos demo check install deb fmt lint asan tsan fuzz bench soak clean

@@ -127,9 +127,11 @@ static void print_opts(const struct opt *opts)
 	printf("  %-28s  %s\n", "-h, --help", "show this help");
 }
 
-static void print_verb(const struct program *prog, const struct verb *v)
+static void print_verb(const char *prog, const struct verb *v)
 {
-	printf("%s %s: %s\n\nUsage: %s %s%s%s%s\n", prog->name, v->name, v->summary, prog->name,
+	const char *space = *v->name ? " " : "";
+
+	printf("%s%s%s: %s\n\nUsage: %s%s%s%s%s%s\n", prog, space, v->name, v->summary, prog, space,
 	       v->name, opt_count(v->opts) ? " [OPTION...]" : "", *v->operands ? " " : "",
 	       v->operands);
 	if (v->details)
@@ -154,9 +156,14 @@ static void print_program(const struct program *prog)
 		printf("\n%s\n", prog->footer);
 }
 
-static bool wants_help(const char *word)
+bool opt_wants_help(const char *word)
 {
 	return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
+void opt_print_help(const char *program, const struct verb *self)
+{
+	print_verb(program, self);
 }
 
 /* --help counts only before the operands are complete: in "attach web -- ls --help" it is ls's. */
@@ -165,7 +172,7 @@ static bool help_asked(const struct verb *v, int argc, char **argv)
 	int targets = 0;
 
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		if (wants_help(argv[i]))
+		if (opt_wants_help(argv[i]))
 			return true;
 		if (argv[i][0] != '-' && ++targets > v->ntargets)
 			return false;
@@ -181,7 +188,7 @@ static int run_verb(const struct program *prog, const struct verb *v, int argc, 
 	if (!operand)
 		return OPT_EXIT_FAILED;
 	if (help_asked(v, argc, argv)) {
-		print_verb(prog, v);
+		print_verb(prog->name, v);
 		return 0;
 	}
 	optind = 1;
@@ -196,7 +203,7 @@ int opt_main(const struct program *prog, int argc, char **argv)
 			      prog->name);
 		return OPT_EXIT_USAGE;
 	}
-	if (wants_help(argv[1]) || !strcmp(argv[1], "help")) {
+	if (opt_wants_help(argv[1]) || !strcmp(argv[1], "help")) {
 		print_program(prog);
 		return 0;
 	}

@@ -58,8 +58,9 @@ struct verb {
 	const char *summary;  /* one line */
 	const char *details;  /* paragraph for --help, or NULL */
 	const struct opt *opts;
-	int ntargets;               /* operands before the command: options may follow these */
-	enum opt_complete complete; /* what the first operand is */
+	int ntargets; /* operands before the command: options may follow these */
+	enum opt_complete
+		complete; /* what the first operand is; the second, if @operands begins with "a|b" */
 	int (*run)(struct opt_parser *p); /* returns the exit code */
 };
 
@@ -82,6 +83,10 @@ int opt_next(struct opt_parser *p, struct err *e) _must_check_;
 
 /* Exit code of the whole program. */
 int opt_main(const struct program *prog, int argc, char **argv);
+
+/* For a program without verbs, whose table is @self with an empty name: its --help. */
+bool opt_wants_help(const char *word);
+void opt_print_help(const char *program, const struct verb *self);
 
 /* A number within [@min, @max]; the message names option @what. */
 int opt_number(const char *text, const char *what, long min, long max, long *ret, struct err *e)

@@ -54,6 +54,13 @@ struct cursor script_choices_of(const struct opt *o)
 	return cur_of(o->arg, o->arg ? strlen(o->arg) : 0);
 }
 
+struct cursor script_actions_of(const struct verb *v)
+{
+	size_t len = strcspn(v->operands, " ");
+
+	return cur_of(v->operands, memchr(v->operands, '|', len) ? len : 0);
+}
+
 bool script_has_command(const struct verb *v)
 {
 	return strstr(v->operands, "COMMAND") != NULL;

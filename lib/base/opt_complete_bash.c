@@ -219,6 +219,23 @@ static void put_value(const struct program *prog, const struct verb *v, const st
 	printf(" ;;\n");
 }
 
+static void put_target(const struct program *prog, const struct verb *v)
+{
+	struct cursor actions = script_actions_of(v);
+	bool second = cur_left(&actions) > 0;
+	struct span word;
+
+	printf("	%s)", v->name);
+	if (second)
+		printf(" if ((operands == 0)); then");
+	while (script_choice(&actions, &word))
+		printf(" _%s_offer %.*s;", prog->name, (int)word.len, word.p);
+	if (second)
+		printf(" else");
+	put_kinds(prog, v->complete);
+	printf("%s ;;\n", second ? " fi" : "");
+}
+
 static void put_values(const struct program *prog)
 {
 	script_put(prog, "_@P_value()\n{\n	case \"$verb $option\" in\n");
@@ -228,11 +245,8 @@ static void put_values(const struct program *prog)
 				put_value(prog, v, o);
 	script_put(prog, "	*) ;;\n	esac\n}\n\n_@P_target()\n{\n	case $verb in\n");
 	for (const struct verb *v = prog->verbs; v->name; v++) {
-		if (!v->complete)
-			continue;
-		printf("	%s)", v->name);
-		put_kinds(prog, v->complete);
-		printf(" ;;\n");
+		if (v->complete)
+			put_target(prog, v);
 	}
 	script_put(prog, "	completions) _@P_offer bash zsh fish ;;\n	esac\n}\n\n");
 }

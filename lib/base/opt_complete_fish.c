@@ -55,7 +55,7 @@ static const char head[] =
 	"	echo $place $operands\n"
 	"end\n"
 	"\n"
-	"# Is the cursor at this place of this verb: options, target, command?\n"
+	"# Is the cursor at this place of this verb: options, target, second (behind it), command?\n"
 	"function __@P_at --argument-names verb place\n"
 	"	set -l words (commandline -opc)\n"
 	"	test \"$words[2]\" = $verb; or return 1\n"
@@ -65,6 +65,8 @@ static const char head[] =
 	"			test $where[1] = options\n"
 	"		case target\n"
 	"			test $where[1] != command; and test $where[2] -eq 0\n"
+	"		case second\n"
+	"			test $where[1] != command; and test $where[2] -eq 1\n"
 	"		case command\n"
 	"			test $where[1] = command; or test $where[2] -eq (__@P_ntargets $verb)\n"
 	"	end\n"
@@ -160,11 +162,30 @@ static void put_opts(const struct program *prog, const struct verb *v)
 	printf("%s options' -s h -l help -d 'show this help'\n", v->name);
 }
 
+/* Whether there are any. */
+static bool put_actions(const struct program *prog, const struct verb *v)
+{
+	struct cursor actions = script_actions_of(v);
+	struct span word;
+
+	if (!cur_left(&actions))
+		return false;
+	script_put(prog, "complete -c @P -n '__@P_at ");
+	printf("%s target' -f -a '", v->name);
+	while (script_choice(&actions, &word))
+		printf("%.*s ", (int)word.len, word.p);
+	printf("'\n");
+	return true;
+}
+
 static void put_operands(const struct program *prog, const struct verb *v)
 {
+	bool second = put_actions(prog, v);
+
 	if (v->complete) {
 		script_put(prog, "complete -c @P -n '__@P_at ");
-		printf("%s target' -%s", v->name, v->complete & OPT_COMPLETE_FILE ? "F" : "f");
+		printf("%s %s' -%s", v->name, second ? "second" : "target",
+		       v->complete & OPT_COMPLETE_FILE ? "F" : "f");
 		if (v->complete & OPT_COMPLETE_TARGET)
 			script_put(prog, " -a '(__@P_targets)'");
 		else if (v->complete & OPT_COMPLETE_DIR)

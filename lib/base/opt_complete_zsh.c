@@ -156,6 +156,20 @@ static void put_command(const struct program *prog, const struct verb *v)
 	printf(" && return\n");
 }
 
+/* The operand after the actions is what can be completed, if there are any. */
+static void put_target(const struct program *prog, const struct verb *v, int i)
+{
+	struct cursor actions = script_actions_of(v);
+	int last = cur_left(&actions) ? 2 : 1;
+	struct span word;
+
+	printf("			'%d:target", i);
+	put_kinds(prog, i == last ? v->complete : OPT_COMPLETE_NONE);
+	while (i == 1 && script_choice(&actions, &word))
+		printf(" %.*s", (int)word.len, word.p);
+	printf("' \\\n");
+}
+
 static void put_verb(const struct program *prog, const struct verb *v)
 {
 	printf("	%s)\n", v->name);
@@ -164,11 +178,8 @@ static void put_verb(const struct program *prog, const struct verb *v)
 	printf("		_arguments -s -S \\\n");
 	for (const struct opt *o = v->opts; o && o->name; o++)
 		put_opt(prog, o);
-	for (int i = 1; i <= v->ntargets; i++) {
-		printf("			'%d:target", i);
-		put_kinds(prog, i == 1 ? v->complete : OPT_COMPLETE_NONE);
-		printf("' \\\n");
-	}
+	for (int i = 1; i <= v->ntargets; i++)
+		put_target(prog, v, i);
 	if (script_has_command(v))
 		printf("			'%d:command: _command_names -e' \\\n",
 		       v->ntargets + 1);

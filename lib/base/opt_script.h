@@ -22,6 +22,9 @@ int script_choice(struct cursor *arg, struct span *ret) _must_check_;
 /* The argument of @o as a cursor for script_choice(). */
 struct cursor script_choices_of(const struct opt *o);
 
+/* The words that the verb's first operand is one of, where it begins with "a|b"; empty else. The second is completed then. */
+struct cursor script_actions_of(const struct verb *v);
+
 /* Do the verb's operands end with a command? */
 bool script_has_command(const struct verb *v);
 

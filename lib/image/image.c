@@ -114,7 +114,7 @@ static int open_manifest(struct image *img, const char *ref, struct err *e)
 	if (archive_looks_like_root(img->archive))
 		return err_set(e, EINVAL,
 			       "a tar of a root file system, not an image: unpack it, and give "
-			       "the directory (--tools DIR)");
+			       "the directory");
 	if (has_member(img, "repositories"))
 		return err_set(e, EOPNOTSUPP,
 			       "an archive of docker before 1.10: save it with a newer one");

@@ -44,6 +44,16 @@ cap_unshare() { has unshare; }
 cap_pty() { [ -c /dev/ptmx ] && has python3; }
 cap_tmux() { has tmux; }
 cap_deb() { has git dpkg-buildpackage dh lintian && git -C "$ROOT" rev-parse HEAD >/dev/null; }
+cap_qsd() { has qemu-storage-daemon qemu-system-x86_64; }
+cap_image() { has mke2fs debugfs e2fsck cryptsetup veritysetup jq setfacl setfattr setcap; }
+cap_packages()
+{
+	has mmdebstrap apt-get || return 1
+	[ -n "$(apt-get indextargets --format '$(FILENAME)' 'Created-By: Packages' | xargs -r ls 2>/dev/null)" ] || {
+		echo "apt has no package lists (apt-get update?)"
+		return 1
+	}
+}
 cap_debugger() { has gdb strace; }
 
 cap_overlay() { grep -qw overlay /proc/filesystems || modprobe overlay 2>/dev/null || { echo "no overlayfs in this kernel"; return 1; }; }
@@ -81,4 +91,13 @@ kernel_at_least()
 		echo "Linux $(uname -r) is older than $1.$2"
 		return 1
 	}
+}
+
+# The host's side of the library OS: a program's system calls can be caught (Linux 5.11), FS and GS set by it.
+cap_libos()
+{
+	[ "$(uname -m)" = x86_64 ] || { echo "x86-64 only"; return 1; }
+	kernel_at_least 5 11 || return 1
+	grep -qw fsgsbase /proc/cpuinfo || { echo "no FSGSBASE"; return 1; }
+	[ -x "${RKTIO_LINUX:-$BUILD/rktio-linux-6.1}" ] || { echo "not built: make libos"; return 1; }
 }

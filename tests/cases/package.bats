@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# The Debian package: built from HEAD, without a complaint of lintian's, and what is in it works.
+# The Debian packages: built from HEAD, without a complaint of lintian's, and what is in them works.
 
 load ../bed/bed
 
@@ -10,6 +10,7 @@ setup_file()
 	export DEB_OUT=$BED/deb TREE=$BED/deb-tree
 	"$ROOT/scripts/deb"
 	dpkg-deb -x "$DEB_OUT"/cntr_*.deb "$TREE"
+	dpkg-deb -x "$DEB_OUT"/rktio_*.deb "$TREE.rktio"
 }
 
 setup()
@@ -41,13 +42,27 @@ setup()
 	grep -q '^complete -c cntr ' "$TREE/usr/share/fish/vendor_completions.d/cntr.fish"
 }
 
-@test "each verb has its manual page" {
-	"$TREE/usr/bin/cntr" completions table | awk -F'\t' '$1 == "verb" { print $2 }' >"$BED/verbs"
+# pages PROGRAM TREE
+pages()
+{
+	"$2/usr/bin/$1" completions table | awk -F'\t' '$1 == "verb" { print $2 }' >"$BED/verbs"
 	[ -s "$BED/verbs" ]
 	while read -r verb; do
-		[ -s "$TREE/usr/share/man/man1/cntr-$verb.1.gz" ] || {
+		[ -s "$2/usr/share/man/man1/$1-$verb.1.gz" ] || {
 			echo "no page for $verb"
 			false
 		}
 	done <"$BED/verbs"
+}
+
+@test "each verb has its manual page" {
+	pages cntr "$TREE"
+	pages rktio "$TREE.rktio"
+}
+
+@test "rktio is a package of its own" {
+	same "rktio $(dpkg-deb -f "$DEB_OUT"/rktio_*.deb Version)" "$("$TREE.rktio/usr/bin/rktio" --version)" version
+	[ ! -e "$TREE/usr/bin/rktio" ] && [ ! -e "$TREE.rktio/usr/bin/cntr" ]
+	bash -n "$TREE.rktio/usr/share/bash-completion/completions/rktio"
+	grep -q '^#compdef rktio$' "$TREE.rktio/usr/share/zsh/vendor-completions/_rktio"
 }

@@ -74,6 +74,12 @@ static const struct verb verbs[] = {
 	  .ntargets = 1,
 	  .complete = OPT_COMPLETE_FILE,
 	  .run = run_attach },
+	{ .name = "disk",
+	  .operands = "make|show FILE",
+	  .summary = "one of several actions",
+	  .ntargets = 2,
+	  .complete = OPT_COMPLETE_FILE,
+	  .run = run_attach },
 	{ .name = "ps", .operands = "", .summary = "list", .opts = ps_opts, .run = run_ps },
 	{ 0 },
 };

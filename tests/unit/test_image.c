@@ -348,7 +348,7 @@ static void test_not_images(void **state)
 	memcpy(b.p, "#!/bin/sh\n", 10);
 	expect_error(b, -EPROTO, "not a tar archive");
 	expect_error((struct bytes){ 0 }, -EPROTO, "empty");
-	expect_error(tar_of(root), -EINVAL, "--tools DIR");
+	expect_error(tar_of(root), -EINVAL, "give the directory");
 	expect_error(tar_of(other), -EINVAL, "neither index.json nor manifest.json");
 	expect_error(tar_of(loop), -EINVAL, "neither index.json nor manifest.json");
 	b = (struct bytes){ 0 };

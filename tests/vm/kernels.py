@@ -27,6 +27,9 @@ META = "linux-image-cloud-amd64"
 # In the order of loading; what is missing is part of the kernel.
 MODULES = ["virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
            "crc16", "crc32c_generic", "mbcache", "jbd2", "ext4", "virtio_blk", "virtio_console", "overlay"]
+# Further ones, for disks that are encrypted or sealed.
+DISK_MODULES = ["dax", "dm_mod", "dm_bufio", "xor", "async_tx", "async_xor", "ecb", "xts", "hmac",
+                "sha256_generic", "authenc", "dm_crypt", "dm_integrity", "reed_solomon", "dm_verity"]
 
 
 class Unavailable(Exception):
@@ -114,7 +117,7 @@ def take_members(deb, out):
             module = re.fullmatch(r"([\w-]+)\.ko(\.xz)?", name)
             if name.startswith("vmlinuz") and member.isfile():
                 (out / "vmlinux").write_bytes(unpack_bzimage(tar.extractfile(member).read()))
-            elif module and module[1].replace("-", "_") in MODULES:
+            elif module and module[1].replace("-", "_") in MODULES + DISK_MODULES:
                 data = tar.extractfile(member).read()
                 data = lzma.decompress(data) if module[2] else data
                 (out / (module[1].replace("-", "_") + ".ko")).write_bytes(data)
@@ -123,7 +126,9 @@ def take_members(deb, out):
 def get_kernel(suite):
     """A directory with vmlinux and *.ko of the kernel of this suite of Debian."""
     cache = pathlib.Path(os.environ.get("DVS_CACHE") or pathlib.Path.home() / ".cache/dvs")
-    kernel = cache / "vm" / suite
+    # What was unpacked for other modules lacks some of these.
+    wanted = zlib.crc32(" ".join(MODULES + DISK_MODULES).encode())
+    kernel = cache / "vm" / f"{suite}-{wanted:08x}"
     if (kernel / "vmlinux").exists():
         return kernel
     kernel.parent.mkdir(parents=True, exist_ok=True)

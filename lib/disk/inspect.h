@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* inspect.h - what a disk image is. Nothing in it is believed; it is only read, and little of it. */
+#ifndef DISK_INSPECT_H
+#define DISK_INSPECT_H
+
+#include "ext4.h"
+#include "integrity.h"
+#include "luks.h"
+#include "verity.h"
+
+struct disk {
+	uint64_t size, allocated; /* of the file: bytes, and those that it takes */
+	bool has_ext4, has_luks, has_integrity, has_verity;
+	struct ext4 ext4; /* in the clear */
+	struct luks luks;
+	struct integrity integrity; /* of the LUKS2 segment */
+	struct verity verity;       /* behind the file system */
+	bool truncated;             /* the file ends before what it promises */
+};
+
+/* Return: 0; -EPROTO it looks like a known kind, but is damaged; another -errno. An unknown kind has none of the flags. */
+int disk_inspect(int fd, struct disk *ret, struct err *e) _must_check_;
+
+#endif

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* errno.h - for files of lib/ */
+#include <linux/errno.h>

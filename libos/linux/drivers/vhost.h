@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* vhost.h - virtio devices of vhost-user back ends, which are not trusted */
+#ifndef LO_VHOST_H
+#define LO_VHOST_H
+
+#include <asm/event.h>
+#include <linux/interrupt.h>
+#include <linux/platform_device.h>
+#include <linux/spinlock.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+
+#include "gmem.h"
+#include "vq_chain.h"
+#include "vq_dev.h"
+#include "vq_drv.h"
+#include "vu_front.h"
+
+#define LO_VHOST_DEVICES 16
+#define LO_VHOST_QUEUES  3
+#define LO_VHOST_SIZE    256 /* entries of a ring, the driver's and the back end's */
+#define LO_VHOST_REQS    (LO_VHOST_SIZE / 2)
+#define LO_VHOST_SEGS    64
+#define LO_VHOST_WINDOW  (16UL << 20) /* bytes of memory shared with one back end */
+#define LO_VHOST_CONFIG  60
+
+struct lo_vhost_queue;
+
+/* A chain of the driver's, private; its copy lies in the window. */
+struct lo_vhost_req {
+	struct lo_vhost_req *next; /* free */
+	struct vq_chain chain;
+	bool inflight;
+	unsigned int page, pages; /* of the window; none: 0 pages */
+	u8 *in;                   /* in the window */
+	u32 in_size;
+	struct iovec iov[LO_VHOST_SEGS + 4];
+};
+
+/* `lock` is for all of it but what is set once. */
+struct lo_vhost_queue {
+	struct lo_vhost *dev;
+	struct virtqueue *vq; /* the driver's; NULL: not in use */
+	bool ready;           /* both rings are there */
+	spinlock_t lock;
+	struct vq_dev own;    /* our end of the driver's ring */
+	struct vq_drv shared; /* our end of the ring that the back end has */
+	struct vq_slot slots[LO_VHOST_SIZE];
+	struct lo_vhost_req *reqs, *free;
+	struct lo_vhost_req *waiting; /* taken from the driver, no room in the window */
+	u8 *rings;                    /* in the window */
+	int kick;
+	struct tasklet_struct done; /* the driver rang, and there was something done */
+};
+
+struct lo_vhost {
+	struct virtio_device virtio;
+	struct platform_device *parent;
+	struct vu_front front;
+	struct gmem ram;
+	struct gmem_region ram_region;
+	struct lo_vhost_queue queue[LO_VHOST_QUEUES];
+	struct lo_event gone, call;
+	struct lo_poll poll;
+	int sock, memfd;
+	bool dead; /* the back end is gone, or broke the rules */
+	u8 status;
+	u8 *window;
+	unsigned long *used; /* pages of the window */
+	unsigned int next_page;
+	spinlock_t window_lock;
+	u8 config[LO_VHOST_CONFIG];
+};
+
+/* --- vhost_queue.c --- */
+
+/* Rings for the driver and for the back end; -errno. */
+int lo_vhost_queue_init(struct lo_vhost_queue *q, unsigned int index, vq_callback_t *callback,
+			const char *name);
+void lo_vhost_queue_fini(struct lo_vhost_queue *q);
+/* Hand on what the driver offers and give back what is done; true: there was something done. */
+bool lo_vhost_queue_work(struct lo_vhost_queue *q);
+/* The back end tells us, or need not; true: something is done already. */
+bool lo_vhost_queue_arm(struct lo_vhost_queue *q);
+void lo_vhost_queue_disarm(struct lo_vhost_queue *q);
+
+/* --- vhost.c --- */
+
+/* No word more with the back end: what is in flight fails, and so does what comes. */
+void lo_vhost_kill(struct lo_vhost *dev, const char *why);
+
+/* --- vhost_sock.c --- */
+
+struct vu_io lo_vhost_io(struct lo_vhost *dev);
+
+#endif

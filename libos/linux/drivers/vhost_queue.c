@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* vhost_queue.c - one virtqueue twice: the driver's, in private memory, and its shadow in the window. */
+/*
+ * Theory of operation
+ *
+ * The in-tree driver has a ring in RAM, which the back end never sees. We are the device of that ring
+ * (lib/virtio/vq_dev.h), and the driver of another one (vq_drv.h), which lies in the window beside
+ * the data. A chain is taken from the first, what the device may read of it is copied into the
+ * window, and it is offered in the second as at most two buffers. When the back end gives it
+ * back, what it wrote is copied to where the driver wants it.
+ *
+ * So the driver, and virtio_ring.c, read nothing that the back end can write but the data. What is in
+ * flight and how long it is, is our own record: an id that is not, or a length beyond what was
+ * offered, is the end of the device.
+ *
+ * The data behind the first 16 bytes of a request, and what is read, start at multiples of 512, so that a
+ * back end can do direct I/O from and to the window.
+ */
+#include <linux/bitmap.h>
+#include <linux/slab.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_ids.h>
+
+#include "../host/host.h"
+#include "vhost.h"
+
+#define HEADER      16
+#define DATA_ALIGN  512
+#define RING_STRIDE 0x4000 /* bytes of the window for the rings of one queue */
+#define OFF_AVAIL   0x2000
+#define OFF_USED    0x3000
+
+static bool is_disk(const struct lo_vhost *dev)
+{
+	return dev->virtio.id.device == VIRTIO_ID_BLOCK;
+}
+
+/* --- the window --- */
+
+static int window_take(struct lo_vhost *dev, unsigned int pages, unsigned int *ret_page)
+{
+	unsigned int total = LO_VHOST_WINDOW >> PAGE_SHIFT;
+	unsigned long flags, at;
+
+	spin_lock_irqsave(&dev->window_lock, flags);
+	at = bitmap_find_next_zero_area(dev->used, total, dev->next_page, pages, 0);
+	if (at >= total)
+		at = bitmap_find_next_zero_area(dev->used, total, 0, pages, 0);
+	if (at < total) {
+		bitmap_set(dev->used, at, pages);
+		dev->next_page = at + pages;
+	}
+	spin_unlock_irqrestore(&dev->window_lock, flags);
+	if (at >= total)
+		return -ENOSPC;
+	*ret_page = at;
+	return 0;
+}
+
+static void window_give(struct lo_vhost *dev, struct lo_vhost_req *r)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&dev->window_lock, flags);
+	bitmap_clear(dev->used, r->page, r->pages);
+	spin_unlock_irqrestore(&dev->window_lock, flags);
+	r->pages = 0;
+}
+
+/* --- copies --- */
+
+static void copy_out(u8 *to, const struct vq_chain *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->nout; i++) {
+		memcpy(to, c->iov[i].iov_base, c->iov[i].iov_len);
+		to += c->iov[i].iov_len;
+	}
+}
+
+static void copy_in(const struct vq_chain *c, const u8 *from, size_t left)
+{
+	struct iovec *v = vq_chain_in(c);
+
+	for (; left; v++) {
+		size_t n = min_t(size_t, left, v->iov_len);
+
+		memcpy(v->iov_base, from, n);
+		from += n;
+		left -= n;
+	}
+}
+
+/* Room in the window, filled; and the buffers as the back end shall see them. */
+static int bounce(struct lo_vhost_queue *q, struct lo_vhost_req *r, struct vq_buf *buf,
+		  unsigned int *nout, unsigned int *nin)
+{
+	size_t out = vq_chain_out_size(&r->chain), in = vq_chain_in_size(&r->chain);
+	size_t lead = out ? DATA_ALIGN - HEADER : 0, in_at = ALIGN(lead + out, DATA_ALIGN);
+	struct lo_vhost *dev = q->dev;
+	u8 *base;
+
+	r->pages = PAGE_ALIGN(in_at + in) >> PAGE_SHIFT;
+	if (window_take(dev, r->pages, &r->page) < 0)
+		return -ENOSPC;
+	base = dev->window + ((size_t)r->page << PAGE_SHIFT);
+	copy_out(base + lead, &r->chain);
+	*nout = out ? 1 : 0;
+	*nin = in ? 1 : 0;
+	buf[0] = (struct vq_buf){ base + lead - dev->window, out };
+	r->in = base + in_at;
+	r->in_size = in;
+	buf[*nout] = (struct vq_buf){ r->in - dev->window, in };
+	if (in)
+		r->in[in - 1] = 0xff; /* a disk's status that nobody has set is none */
+	return 0;
+}
+
+/* --- from the driver to the back end --- */
+
+static void finish(struct lo_vhost_queue *q, struct lo_vhost_req *r, u32 written)
+{
+	vq_dev_push(&q->own, r->chain.head, written);
+	if (r->pages)
+		window_give(q->dev, r);
+	r->inflight = false;
+	r->next = q->free;
+	q->free = r;
+}
+
+/*
+ * A request that no back end will answer. A disk's gets an error for its status, what was sent is gone, what was to
+ * be received does not come.
+ */
+static void fail(struct lo_vhost_queue *q, struct lo_vhost_req *r)
+{
+	u8 *status;
+
+	r->inflight = false;
+	if (is_disk(q->dev)) {
+		status = vq_chain_take_last(&r->chain);
+		if (status)
+			*status = VIRTIO_BLK_S_IOERR;
+		finish(q, r, 0);
+	} else if (!r->chain.nin) {
+		finish(q, r, 0);
+	}
+}
+
+/* 0; -ENOSPC: later. */
+static int offer(struct lo_vhost_queue *q, struct lo_vhost_req *r)
+{
+	unsigned int nout, nin;
+	struct vq_buf buf[2];
+
+	if (q->shared.nfree < 2 || bounce(q, r, buf, &nout, &nin) < 0)
+		return -ENOSPC;
+	if (WARN_ON_ONCE(vq_drv_push(&q->shared, buf, nout, nin, r) < 0)) {
+		window_give(q->dev, r);
+		fail(q, r);
+		return 0;
+	}
+	r->inflight = true;
+	return 0;
+}
+
+/* The next chain of the driver's, or the one that has no room yet. */
+static struct lo_vhost_req *next_req(struct lo_vhost_queue *q)
+{
+	struct lo_vhost_req *r = q->waiting;
+	int n;
+
+	if (r) {
+		q->waiting = NULL;
+		return r;
+	}
+	r = q->free;
+	if (!r)
+		return NULL;
+	r->chain = (struct vq_chain){ .iov = r->iov, .max = ARRAY_SIZE(r->iov) };
+	n = vq_dev_pop(&q->own, &r->chain);
+	if (WARN_ONCE(n < 0, "a driver of our own offers nonsense: %d\n", n) || n == 0)
+		return NULL;
+	q->free = r->next;
+	return r;
+}
+
+static void hand_on(struct lo_vhost_queue *q)
+{
+	const u64 one = 1;
+	struct lo_vhost_req *r;
+
+	while ((r = next_req(q))) {
+		if (q->dev->dead) {
+			fail(q, r);
+		} else if (offer(q, r) < 0) {
+			q->waiting = r;
+			break;
+		}
+	}
+	if (!q->dev->dead && vq_drv_publish(&q->shared))
+		host_write(q->kick, &one, sizeof(one));
+}
+
+/* --- and back --- */
+
+static void give_back(struct lo_vhost_queue *q, struct lo_vhost_req *r, u32 written)
+{
+	/* Back ends differ in what they count for a disk; its status is behind the data. */
+	if (is_disk(q->dev))
+		written = r->in_size;
+	copy_in(&r->chain, r->in, written);
+	finish(q, r, written);
+}
+
+static void fail_all(struct lo_vhost_queue *q)
+{
+	unsigned int i;
+
+	for (i = 0; i < LO_VHOST_REQS; i++)
+		if (q->reqs[i].inflight)
+			fail(q, &q->reqs[i]);
+}
+
+static void take_back(struct lo_vhost_queue *q)
+{
+	void *cookie;
+	u32 written;
+	int r;
+
+	if (q->dev->dead) {
+		fail_all(q);
+		return;
+	}
+	while ((r = vq_drv_pop(&q->shared, &cookie, &written)) > 0)
+		give_back(q, cookie, written);
+	if (r < 0) {
+		lo_vhost_kill(q->dev, "it broke a queue");
+		fail_all(q);
+	}
+}
+
+bool lo_vhost_queue_work(struct lo_vhost_queue *q)
+{
+	unsigned long flags;
+	u16 before;
+	bool done;
+
+	if (!READ_ONCE(q->ready))
+		return false;
+	spin_lock_irqsave(&q->lock, flags);
+	before = q->own.published;
+	take_back(q);
+	hand_on(q);
+	(void)!vq_dev_publish(&q->own);
+	done = q->own.published != before;
+	spin_unlock_irqrestore(&q->lock, flags);
+	if (done)
+		vring_interrupt(0, q->vq); /* takes the driver's locks */
+	return done;
+}
+
+/* The driver's doorbell, with its locks held: what is done is given back from a tasklet. */
+static bool on_notify(struct virtqueue *vq)
+{
+	struct lo_vhost_queue *q = vq->priv;
+	unsigned long flags;
+	bool done;
+
+	spin_lock_irqsave(&q->lock, flags);
+	hand_on(q);
+	done = vq_drv_ready(&q->shared) || q->own.published != q->own.used_idx;
+	spin_unlock_irqrestore(&q->lock, flags);
+	if (done)
+		tasklet_schedule(&q->done);
+	return true;
+}
+
+static void on_done(struct tasklet_struct *tasklet)
+{
+	struct lo_vhost_queue *q = from_tasklet(q, tasklet, done);
+
+	lo_vhost_queue_work(q);
+}
+
+bool lo_vhost_queue_arm(struct lo_vhost_queue *q)
+{
+	return q->ready && !q->dev->dead && vq_drv_calls_on(&q->shared);
+}
+
+void lo_vhost_queue_disarm(struct lo_vhost_queue *q)
+{
+	if (q->ready && !q->dev->dead)
+		vq_drv_calls_off(&q->shared);
+}
+
+/* --- beginning and end --- */
+
+static int init_own(struct lo_vhost_queue *q)
+{
+	struct vq_conf conf = {
+		.desc = { virtqueue_get_desc_addr(q->vq) },
+		.avail = { virtqueue_get_avail_addr(q->vq) },
+		.used = { virtqueue_get_used_addr(q->vq) },
+		.size = virtqueue_get_vring_size(q->vq),
+		.indirect = true,
+	};
+
+	return vq_dev_init(&q->own, &q->dev->ram, &conf);
+}
+
+static int init_shared(struct lo_vhost_queue *q, unsigned int index)
+{
+	struct lo_vhost *dev = q->dev;
+	struct vq_drv_conf conf = { .slot = q->slots,
+				    .size = LO_VHOST_SIZE,
+				    .event_idx = dev->front.features >> VIRTIO_RING_F_EVENT_IDX &
+						 1 };
+	u64 at = (u64)index * RING_STRIDE, base = (unsigned long)dev->window;
+	struct vu_front_queue back = { .index = index,
+				       .size = LO_VHOST_SIZE,
+				       .desc = base + at,
+				       .avail = base + at + OFF_AVAIL,
+				       .used = base + at + OFF_USED,
+				       .call = dev->call.fd,
+				       .err = -1 };
+	int r;
+
+	q->rings = dev->window + at;
+	memset(q->rings, 0, RING_STRIDE);
+	conf.desc = (void *)q->rings;
+	conf.avail = q->rings + OFF_AVAIL;
+	conf.used = q->rings + OFF_USED;
+	q->kick = host_eventfd();
+	if (q->kick < 0)
+		return q->kick;
+	back.kick = q->kick;
+	r = vq_drv_init(&q->shared, &conf);
+	return r < 0 ? r : vu_front_queue(&dev->front, &back);
+}
+
+static int init_reqs(struct lo_vhost_queue *q)
+{
+	unsigned int i;
+
+	q->reqs = kvcalloc(LO_VHOST_REQS, sizeof(*q->reqs), GFP_KERNEL);
+	if (!q->reqs)
+		return -ENOMEM;
+	for (i = 0; i < LO_VHOST_REQS; i++) {
+		q->reqs[i].next = q->free;
+		q->free = &q->reqs[i];
+	}
+	return 0;
+}
+
+int lo_vhost_queue_init(struct lo_vhost_queue *q, unsigned int index, vq_callback_t *callback,
+			const char *name)
+{
+	struct virtqueue *vq;
+	int r = init_reqs(q);
+
+	if (r < 0)
+		return r;
+	spin_lock_init(&q->lock);
+	tasklet_setup(&q->done, on_done);
+	vq = vring_create_virtqueue(index, LO_VHOST_SIZE, PAGE_SIZE, &q->dev->virtio, true, true,
+				    false, on_notify, callback, name);
+	if (!vq)
+		return -ENOMEM;
+	vq->num_max = LO_VHOST_SIZE;
+	vq->priv = q;
+	q->vq = vq;
+	r = init_own(q);
+	if (r == 0)
+		r = init_shared(q, index);
+	if (r < 0)
+		lo_vhost_queue_fini(q);
+	else
+		WRITE_ONCE(q->ready, true); /* from here on a tick may work on it */
+	return r;
+}
+
+void lo_vhost_queue_fini(struct lo_vhost_queue *q)
+{
+	WRITE_ONCE(q->ready, false);
+	if (q->vq) {
+		tasklet_kill(&q->done);
+		vring_del_virtqueue(q->vq);
+	}
+	q->vq = NULL;
+	kvfree(q->reqs);
+	q->reqs = q->free = q->waiting = NULL;
+	if (q->kick > 0)
+		host_close(q->kick);
+	q->kick = 0;
+}

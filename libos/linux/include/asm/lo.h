@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* lo.h - the rest of what the files of this port know of each other */
+#ifndef LO_ASM_LO_H
+#define LO_ASM_LO_H
+
+#include <asm/sections.h>
+#include <linux/types.h>
+
+/* Nanoseconds of the host since the start; kernel/time.c. */
+u64 lo_time_ns(void);
+/* Measures the processor's clock; before the kernel proper. */
+void lo_time_calibrate(void);
+/* Runs the timer interrupt if it is due; interrupts are off. */
+void lo_timer_check(void);
+/* The same, in whatever state interrupts are. */
+void lo_timer_poll(void);
+/* Nanoseconds until it is due, at most `max_ns`. */
+u64 lo_timer_left(u64 max_ns);
+
+/* Exit status when the kernel itself failed. */
+#define LO_EXIT_FAILED 125
+/* Ends all that there is, with this exit status; kernel/stop.c. */
+void lo_stop(int status) __attribute__((noreturn));
+/* What the first host process will exit with when Linux powers off; 0 at first. */
+void lo_set_exit_status(int status);
+
+extern int lo_ram_fd;
+extern char __lo_shared_start[];
+
+/* Counters, printed at the end when the kernel argument "stats" is given. */
+struct lo_stats {
+	unsigned long trapped, direct, patched; /* system calls, and sites */
+	unsigned long faults, refills, kernel_faults, vmalloc_faults, ticks;
+	unsigned long maps, map_pages, unmaps, mm_switches, hostprocs, steals;
+};
+extern struct lo_stats lo_stats;
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* entry.S - where stacks change: start, traps, system calls, tasks, host processes. */
+/*
+ * Theory of operation
+ *
+ * The kernel has the privilege of the program, so "entering" it is a jump:
+ *
+ *	_start		from the host's loader
+ *	lo_enter	from the handler of a host signal, whose frame is left behind: no sigreturn
+ *	lo_call_entry	from a patched system call site, by a jump through a stub of kernel/patch.c
+ *
+ * and leaving it is IRETQ, which works at any privilege, sets all registers at once and needs no
+ * stack of the program. A patched site may lose rcx and r11, as by SYSCALL, so it gets a plain jump
+ * back, unless the way through the kernel has changed more than that.
+ *
+ *	__lo_switch	from one task's kernel stack to another's
+ *	lo_handover	the same kernel stack goes on in another host process
+ *
+ * Signals may arrive at any instruction: they run on the stack of LO_HOSTCPU, and those
+ * that find the kernel running return here.
+ */
+#include <asm/asm-offsets.h>
+#include <asm/map.h>
+#include <linux/linkage.h>
+
+#define THREAD_SIZE_ASM 16384
+
+#define VCPU(field) lo_vcpus + field
+#define USER_CS 0x33
+#define USER_SS 0x2b
+#define USER_FLAGS 0x202
+
+.macro PUSH_CALLEE_SAVED
+	push	%rbp
+	push	%rbx
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+.endm
+
+.macro POP_CALLEE_SAVED
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbx
+	pop	%rbp
+.endm
+
+/* All that stands in struct pt_regs below orig_ax. */
+.macro POP_REGS
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbp
+	pop	%rbx
+	pop	%r11
+	pop	%r10
+	pop	%r9
+	pop	%r8
+	pop	%rax
+	pop	%rcx
+	pop	%rdx
+	pop	%rsi
+	pop	%rdi
+.endm
+
+	.section .head.text, "ax"
+/*
+ * The host's stack holds argc, argv, envp, auxv; the image isn't shared yet, so use that stack
+ * first.
+ */
+SYM_CODE_START(_start)
+	xorl	%ebp, %ebp
+	mov	%rsp, %rbx
+	and	$-16, %rsp
+	call	lo_share_image
+	mov	%rbx, %rdi
+	mov	$init_stack + THREAD_SIZE_ASM - 256, %rsp
+	call	lo_main
+	ud2
+SYM_CODE_END(_start)
+
+	.text
+/* (regs): the signal stack ends here, the kernel stack begins below `regs`. */
+SYM_CODE_START(lo_enter)
+	mov	%rdi, %rsp
+	and	$-16, %rsp
+	xorl	%ebp, %ebp
+	call	lo_trap_user
+	ud2
+SYM_CODE_END(lo_enter)
+
+/* (regs): to the program, with all registers. */
+SYM_CODE_START(lo_leave)
+	mov	%rdi, %rsp
+	POP_REGS
+	add	$8, %rsp
+SYM_INNER_LABEL(lo_leave_iret, SYM_L_GLOBAL)
+	iretq
+SYM_CODE_END(lo_leave)
+
+/* A patched site: eax is the number, rcx where the program goes on; nothing is on its stack. */
+SYM_CODE_START(lo_call_entry)
+	mov	%rsp, %r11
+	mov	VCPU(VCPU_KERNEL_SP), %rsp
+	cld
+	push	$USER_SS
+	push	%r11
+	push	$USER_FLAGS
+	push	$USER_CS
+	push	%rcx
+	push	%rax
+	push	%rdi
+	push	%rsi
+	push	%rdx
+	push	%rcx
+	push	$-38			/* ax until there is a result: -ENOSYS, as on x86 */
+	push	%r8
+	push	%r9
+	push	%r10
+	push	$USER_FLAGS		/* r11, as SYSCALL leaves it */
+	push	%rbx
+	push	%rbp
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	mov	%rsp, %rdi
+	mov	%rsp, %rbx
+	xorl	%ebp, %ebp
+	and	$-16, %rsp
+	call	lo_syscall_direct
+	test	%al, %al
+	mov	%rbx, %rdi
+	jz	lo_leave
+	mov	%rbx, %rsp
+	POP_REGS
+	mov	32(%rsp), %rsp
+	jmp	*%rcx
+SYM_CODE_END(lo_call_entry)
+
+/* (prev, next): returns prev, on the stack of next. */
+SYM_FUNC_START(__lo_switch)
+	PUSH_CALLEE_SAVED
+	mov	%rsp, THREAD_SP(%rdi)
+	mov	THREAD_SP(%rsi), %rsp
+	POP_CALLEE_SAVED
+	mov	%rdi, %rax
+	ret
+SYM_FUNC_END(__lo_switch)
+
+/* The first switch to a task "returns" here; copy_thread() has laid out rbx and r12. */
+SYM_CODE_START(lo_thread_start)
+	mov	%rax, %rdi
+	mov	%rbx, %rsi
+	mov	%r12, %rdx
+	call	lo_thread_begin
+	ud2
+SYM_CODE_END(lo_thread_start)
+
+/* (to): returns in host process `to`. Here, the private stack waits for the vCPU to come back. */
+SYM_FUNC_START(lo_handover)
+	PUSH_CALLEE_SAVED
+	mov	%rsp, VCPU(VCPU_HANDOVER_SP)
+	mov	LO_HOSTCPU + HOSTCPU_STACK, %rsp
+	call	lo_hostproc_sleep
+SYM_INNER_LABEL(lo_handover_resume, SYM_L_GLOBAL)
+	mov	VCPU(VCPU_HANDOVER_SP), %rsp
+	POP_CALLEE_SAVED
+	ret
+SYM_FUNC_END(lo_handover)
+
+	.section .note.GNU-stack, "", @progbits

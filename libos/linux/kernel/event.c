@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* event.c - the idle loop: descriptors of the host and rings in memory. */
+/*
+ * Theory of operation
+ *
+ * A driver whose other side writes to a descriptor adds a struct lo_event; one whose other side
+ * writes to memory adds a struct lo_poll. Idle, arch_cpu_idle() polls the latter for SPIN_NS, then
+ * sleeps in the host's ppoll until a descriptor is ready or the next timer is due. Busy, each tick
+ * looks at both. All host processes share one descriptor table, so it doesn't matter in which of
+ * them the kernel is idle. Handlers run as interrupts do.
+ */
+#include <asm/event.h>
+#include <asm/lo.h>
+#include <asm/trap.h>
+#include <linux/cpu.h>
+#include <linux/hardirq.h>
+#include <linux/sched.h>
+
+#include "../host/host.h"
+
+#define MAX_EVENTS 64
+#define SPIN_NS    20000
+#define SLEEP_NS   (10 * NSEC_PER_SEC)
+
+static LIST_HEAD(events);
+static LIST_HEAD(polls);
+
+void lo_event_add(struct lo_event *event)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	list_add_tail(&event->node, &events);
+	local_irq_restore(flags);
+}
+
+void lo_event_del(struct lo_event *event)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	list_del_init(&event->node);
+	local_irq_restore(flags);
+}
+
+void lo_poll_add(struct lo_poll *poll)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	list_add_tail(&poll->node, &polls);
+	local_irq_restore(flags);
+}
+
+void lo_poll_del(struct lo_poll *poll)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	list_del_init(&poll->node);
+	local_irq_restore(flags);
+}
+
+static bool run_polls(void)
+{
+	struct lo_poll *poll, *next;
+	bool worked = false;
+
+	if (list_empty(&polls))
+		return false;
+	irq_enter();
+	list_for_each_entry_safe(poll, next, &polls, node)
+		worked |= poll->poll(poll);
+	irq_exit();
+	return worked;
+}
+
+static unsigned int collect(struct host_pollfd *fds)
+{
+	struct lo_event *event;
+	unsigned int n = 0;
+
+	list_for_each_entry(event, &events, node) {
+		if (n == MAX_EVENTS)
+			break;
+		fds[n++] = (struct host_pollfd){ .fd = event->fd, .events = event->wants };
+	}
+	return n;
+}
+
+/* Looked up again by descriptor: one handler may remove another's event. */
+static void dispatch(const struct host_pollfd *fds, unsigned int n)
+{
+	struct lo_event *event, *next;
+	unsigned int i;
+
+	irq_enter();
+	for (i = 0; i < n; i++) {
+		if (!fds[i].revents)
+			continue;
+		list_for_each_entry_safe(event, next, &events, node)
+			if (event->fd == fds[i].fd && event->wants == fds[i].events)
+				event->ready(event);
+	}
+	irq_exit();
+}
+
+static void wait(u64 ns)
+{
+	static struct host_pollfd fds[MAX_EVENTS];
+	struct host_timespec timeout = { ns / NSEC_PER_SEC, ns % NSEC_PER_SEC };
+	unsigned int n = collect(fds);
+
+	if (n == 0 && ns == 0)
+		return;
+	if (host_poll(fds, n, &timeout) > 0)
+		dispatch(fds, n);
+}
+
+void lo_event_check(void)
+{
+	run_polls();
+	wait(0);
+}
+
+/* True: a ring had something. */
+static bool spin(void)
+{
+	u64 end = lo_time_ns() + SPIN_NS;
+
+	if (list_empty(&polls))
+		return false;
+	do {
+		if (run_polls() || need_resched())
+			return true;
+		cpu_relax();
+	} while (lo_time_ns() < end && lo_timer_left(1));
+	return false;
+}
+
+static bool arm_polls(bool on)
+{
+	struct lo_poll *poll;
+	bool waiting = false;
+
+	list_for_each_entry(poll, &polls, node)
+		waiting |= poll->arm(poll, on);
+	return waiting;
+}
+
+void arch_cpu_idle(void)
+{
+	if (!spin()) {
+		if (!arm_polls(true))
+			wait(lo_timer_left(SLEEP_NS));
+		arm_polls(false);
+	}
+	lo_timer_check();
+	raw_local_irq_enable();
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* ptrace.c - the registers of a program for debuggers and core files, as on x86-64. */
+#include <asm/elf.h>
+#include <asm/fpu.h>
+#include <asm/ptrace.h>
+#include <linux/elf.h>
+#include <linux/ptrace.h>
+#include <linux/regset.h>
+#include <linux/sched.h>
+#include <linux/sched/task_stack.h>
+#include <linux/uaccess.h>
+
+#define FLAG_TRAP 0x100UL
+/* What a debugger may set: arithmetic, trap, direction, nested task, alignment check. */
+#define FLAGS_OF_DEBUGGER 0x54dd5UL
+
+/* struct user_regs_struct of x86-64: pt_regs, then these. */
+enum {
+	USER_FS_BASE = sizeof(struct pt_regs) / sizeof(long),
+	USER_GS_BASE,
+	USER_DS,
+	USER_ES,
+	USER_FS,
+	USER_GS,
+	USER_REGS,
+};
+
+static unsigned long get_reg(struct task_struct *task, unsigned int idx)
+{
+	if (idx < USER_FS_BASE)
+		return ((unsigned long *)task_pt_regs(task))[idx];
+	lo_fpu_save(task);
+	if (idx == USER_FS_BASE)
+		return task->thread.fs;
+	return idx == USER_GS_BASE ? task->thread.gs : 0;
+}
+
+static int set_reg(struct task_struct *task, unsigned int idx, unsigned long value)
+{
+	struct pt_regs *regs = task_pt_regs(task);
+	unsigned long *reg = (unsigned long *)regs + idx;
+
+	if (idx == USER_FS_BASE || idx == USER_GS_BASE) {
+		if (value >= TASK_SIZE)
+			return -EIO;
+		lo_fpu_save(task);
+		lo_fpu_disown(task);
+		*(idx == USER_FS_BASE ? &task->thread.fs : &task->thread.gs) = value;
+		return 0;
+	}
+	if (idx > USER_FS_BASE || reg == &regs->cs || reg == &regs->ss)
+		return 0; /* segments are what they are */
+	if (reg == &regs->flags)
+		value = (regs->flags & ~FLAGS_OF_DEBUGGER) | (value & FLAGS_OF_DEBUGGER);
+	*reg = value;
+	return 0;
+}
+
+static int gpr_get(struct task_struct *task, const struct user_regset *regset, struct membuf to)
+{
+	unsigned int i;
+
+	for (i = 0; i < USER_REGS; i++)
+		membuf_store(&to, get_reg(task, i));
+	return 0;
+}
+
+static int gpr_set(struct task_struct *task, const struct user_regset *regset, unsigned int pos,
+		   unsigned int size, const void *kbuf, const void __user *ubuf)
+{
+	unsigned long values[USER_REGS];
+	unsigned int i;
+	int r;
+
+	for (i = 0; i < USER_REGS; i++)
+		values[i] = get_reg(task, i);
+	r = user_regset_copyin(&pos, &size, &kbuf, &ubuf, values, 0, sizeof(values));
+	for (i = 0; !r && i < USER_REGS; i++)
+		r = set_reg(task, i, values[i]);
+	return r;
+}
+
+static int xstate_get(struct task_struct *task, const struct user_regset *regset, struct membuf to)
+{
+	lo_fpu_save(task);
+	return membuf_write(&to, task->thread.xstate, regset->n * regset->size);
+}
+
+static int xstate_set(struct task_struct *task, const struct user_regset *regset, unsigned int pos,
+		      unsigned int size, const void *kbuf, const void __user *ubuf)
+{
+	int r;
+
+	lo_fpu_save(task);
+	lo_fpu_disown(task);
+	r = user_regset_copyin(&pos, &size, &kbuf, &ubuf, task->thread.xstate, 0,
+			       regset->n * regset->size);
+	lo_xstate_sanitise(task->thread.xstate);
+	return r;
+}
+
+static const struct user_regset regsets[] = {
+	{ .core_note_type = NT_PRSTATUS,
+	  .n = USER_REGS,
+	  .size = sizeof(long),
+	  .align = sizeof(long),
+	  .regset_get = gpr_get,
+	  .set = gpr_set },
+	{ .core_note_type = NT_PRFPREG,
+	  .n = 512 / sizeof(long),
+	  .size = sizeof(long),
+	  .align = sizeof(long),
+	  .regset_get = xstate_get,
+	  .set = xstate_set },
+	{ .core_note_type = NT_X86_XSTATE,
+	  .n = LO_XSTATE_SIZE / sizeof(long),
+	  .size = sizeof(long),
+	  .align = sizeof(long),
+	  .regset_get = xstate_get,
+	  .set = xstate_set },
+};
+
+static const struct user_regset_view view = {
+	.name = "x86_64",
+	.e_machine = EM_X86_64,
+	.regsets = regsets,
+	.n = ARRAY_SIZE(regsets),
+};
+
+const struct user_regset_view *task_user_regset_view(struct task_struct *task)
+{
+	return &view;
+}
+
+static int peek_user(struct task_struct *task, unsigned long addr, unsigned long __user *to)
+{
+	if (addr & (sizeof(long) - 1))
+		return -EIO;
+	/* Above the registers are the debug registers, which are all zero. */
+	return put_user(addr / sizeof(long) < USER_REGS ? get_reg(task, addr / sizeof(long)) : 0,
+			to);
+}
+
+static int poke_user(struct task_struct *task, unsigned long addr, unsigned long value)
+{
+	if (addr & (sizeof(long) - 1) || addr / sizeof(long) >= USER_REGS)
+		return -EIO;
+	return set_reg(task, addr / sizeof(long), value);
+}
+
+long arch_ptrace(struct task_struct *task, long request, unsigned long addr, unsigned long data)
+{
+	void __user *user = (void __user *)data;
+
+	switch (request) {
+	case PTRACE_PEEKUSR:
+		return peek_user(task, addr, user);
+	case PTRACE_POKEUSR:
+		return poke_user(task, addr, data);
+	case PTRACE_GETREGS:
+		return copy_regset_to_user(task, &view, 0, 0, USER_REGS * sizeof(long), user);
+	case PTRACE_SETREGS:
+		return copy_regset_from_user(task, &view, 0, 0, USER_REGS * sizeof(long), user);
+	case PTRACE_GETFPREGS:
+		return copy_regset_to_user(task, &view, 1, 0, 512, user);
+	case PTRACE_SETFPREGS:
+		return copy_regset_from_user(task, &view, 1, 0, 512, user);
+	}
+	return ptrace_request(task, request, addr, data);
+}
+
+void user_enable_single_step(struct task_struct *task)
+{
+	set_tsk_thread_flag(task, TIF_SINGLESTEP);
+	task_pt_regs(task)->flags |= FLAG_TRAP;
+}
+
+void user_disable_single_step(struct task_struct *task)
+{
+	clear_tsk_thread_flag(task, TIF_SINGLESTEP);
+	task_pt_regs(task)->flags &= ~FLAG_TRAP;
+}
+
+void ptrace_disable(struct task_struct *task)
+{
+	user_disable_single_step(task);
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* fault.c - page faults of programs. */
+/*
+ * Theory of operation
+ *
+ * A fault on the host means that a page isn't installed there, not with the right that is wanted.
+ * Often the program's page table already grants it (a refill): then lo_install() does the rest.
+ * Else Linux handles it as a fault, as on any processor, and the result is installed.
+ *
+ * A fault costs a host signal and a host mmap, 5 us, so one that writes to anonymous memory next
+ * to a page that was written already takes the rest of its window along (fault_ahead): fresh
+ * pages, or copies of those that a fork has made common. In a large mapping the first touch takes
+ * its whole window (fault_window): pages touched at random would each be a mapping of the host, of
+ * which it has few.
+ */
+#include <asm/lo.h>
+#include <asm/map.h>
+#include <asm/trap.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task_stack.h>
+
+#include "pagewalk.h"
+
+#define ERROR_WRITE 2
+#define ERROR_FETCH 16
+
+/* What a sequence of writes takes along, aligned. */
+#define AHEAD_SIZE (16 * PAGE_SIZE)
+/* A mapping of this size is a pool of something: the host has 65,530 mappings for us, not more. */
+#define POOL_SIZE (32UL << 20)
+
+/* A page that a write would fault on: not there, or to be copied first. */
+static bool needs_write_fault(const pte_t *pte)
+{
+	return pte_none(*pte) || (pte_present(*pte) && !pte_write(*pte));
+}
+
+/* Fault `addr` and what follows it up to `end` in, as a write would. */
+static void fault_run(struct vm_area_struct *vma, unsigned long addr, unsigned long end,
+		      unsigned int flags)
+{
+	flags &= ~(FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE);
+	for (; addr < end; addr += PAGE_SIZE) {
+		pte_t *pte = lo_find_pte(vma->vm_mm->pgd, addr);
+
+		if (pte && !needs_write_fault(pte))
+			break;
+		if (handle_mm_fault(vma, addr, flags, NULL) & (VM_FAULT_ERROR | VM_FAULT_RETRY))
+			break;
+	}
+}
+
+/* The page before it has been written already: so will be those behind it. */
+static void fault_ahead(struct vm_area_struct *vma, unsigned long addr, unsigned int flags)
+{
+	unsigned long end = ALIGN(addr + 1, AHEAD_SIZE);
+	pte_t *pte = lo_find_pte(vma->vm_mm->pgd, addr - PAGE_SIZE);
+
+	if (pte && lo_pte_rights(*pte) & LO_WRITE)
+		fault_run(vma, (addr & PAGE_MASK) + PAGE_SIZE, min(end, vma->vm_end), flags);
+}
+
+/*
+ * A pool that is filled in any order: whole windows, in the order of addresses and so, mostly, of
+ * RAM.
+ */
+static void fault_window(struct vm_area_struct *vma, unsigned long addr, unsigned int flags)
+{
+	unsigned long start = addr & ~(LO_WINDOW * PAGE_SIZE - 1);
+	pte_t *pte = lo_find_pte(vma->vm_mm->pgd, addr);
+
+	if (vma->vm_end - vma->vm_start < POOL_SIZE || (pte && !pte_none(*pte)))
+		return;
+	fault_run(vma, max(start, vma->vm_start), min(start + LO_WINDOW * PAGE_SIZE, vma->vm_end),
+		  flags);
+}
+
+static bool may_access(struct vm_area_struct *vma, unsigned int flags)
+{
+	if (flags & FAULT_FLAG_WRITE)
+		return vma->vm_flags & VM_WRITE;
+	if (flags & FAULT_FLAG_INSTRUCTION)
+		return vma->vm_flags & VM_EXEC;
+	return vma_is_accessible(vma);
+}
+
+static int fault_error(vm_fault_t fault)
+{
+	if (fault & VM_FAULT_OOM) {
+		pagefault_out_of_memory();
+		return -1;
+	}
+	if (fault & VM_FAULT_SIGBUS)
+		return SIGBUS << 8 | BUS_ADRERR;
+	return SIGSEGV << 8 | SEGV_MAPERR;
+}
+
+int lo_handle_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags)
+{
+	struct pt_regs *regs = task_pt_regs(current);
+	struct vm_area_struct *vma;
+	vm_fault_t fault;
+	bool ahead;
+
+	flags |= FAULT_FLAG_DEFAULT;
+retry:
+	vma = lock_mm_and_find_vma(mm, addr, NULL);
+	if (!vma)
+		return SIGSEGV << 8 | SEGV_MAPERR;
+	if (!may_access(vma, flags)) {
+		mmap_read_unlock(mm);
+		return SIGSEGV << 8 | SEGV_ACCERR;
+	}
+	ahead = flags & FAULT_FLAG_WRITE && flags & FAULT_FLAG_USER && vma_is_anonymous(vma);
+	if (ahead)
+		fault_window(vma, addr, flags);
+	fault = handle_mm_fault(vma, addr, flags, regs);
+	if (fault_signal_pending(fault, regs))
+		return -1;
+	if (fault & VM_FAULT_COMPLETED)
+		return 0;
+	if (fault & VM_FAULT_RETRY) {
+		flags |= FAULT_FLAG_TRIED;
+		goto retry;
+	}
+	if (!(fault & VM_FAULT_ERROR) && ahead)
+		fault_ahead(vma, addr, flags);
+	mmap_read_unlock(mm);
+	return fault & VM_FAULT_ERROR ? fault_error(fault) : 0;
+}
+
+static unsigned int fault_flags(unsigned long error)
+{
+	if (error & ERROR_WRITE)
+		return FAULT_FLAG_USER | FAULT_FLAG_WRITE;
+	if (error & ERROR_FETCH)
+		return FAULT_FLAG_USER | FAULT_FLAG_INSTRUCTION;
+	return FAULT_FLAG_USER;
+}
+
+void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error)
+{
+	int want = error & ERROR_WRITE ? LO_WRITE : error & ERROR_FETCH ? LO_EXEC : LO_READ;
+	struct mm_struct *mm = current->mm;
+	pte_t *pte;
+	int r;
+
+	lo_stats.faults++;
+	if (addr >= TASK_SIZE || (addr >= LO_IMAGE && addr < LO_IMAGE_END)) {
+		force_sig_fault(SIGSEGV, SEGV_MAPERR, (void __user *)addr);
+		return;
+	}
+	pte = lo_find_pte(mm->pgd, addr);
+	if (pte && lo_pte_rights(*pte) & want) {
+		lo_stats.refills++;
+		lo_install(addr, pte, want);
+		return;
+	}
+	r = lo_handle_fault(mm, addr, fault_flags(error));
+	if (r > 0)
+		force_sig_fault(r >> 8, r & 0xff, (void __user *)addr);
+	if (r)
+		return;
+	/* Whatever has become of it meanwhile, the program faults again if it isn't enough. */
+	pte = lo_find_pte(mm->pgd, addr);
+	if (pte && lo_pte_rights(*pte) & want)
+		lo_install(addr, pte, want);
+}

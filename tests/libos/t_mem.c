@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+/* t_mem.c - the program's memory: fresh, private, shared, protected, moved, given back. */
+#include "t.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGE  4096UL
+#define PAGES 3000UL
+#define RW    (PROT_READ | PROT_WRITE)
+
+static sigjmp_buf back;
+static volatile siginfo_t fault;
+
+static void on_fault(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)context;
+	fault = *info;
+	siglongjmp(back, 1);
+}
+
+static void catch_faults(void)
+{
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
+
+	CHECK(sigaction(SIGSEGV, &action, NULL) == 0);
+	CHECK(sigaction(SIGBUS, &action, NULL) == 0);
+}
+
+/* 0: the access went through; else the signal's code. */
+static int try_read(const volatile char *p)
+{
+	if (sigsetjmp(back, 1))
+		return fault.si_code;
+	(void)*p;
+	return 0;
+}
+
+static int try_write(volatile char *p)
+{
+	if (sigsetjmp(back, 1))
+		return fault.si_code;
+	*p = 1;
+	return 0;
+}
+
+static char *map(size_t size, int prot, int flags)
+{
+	char *p = mmap(NULL, size, prot, flags | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(p != MAP_FAILED);
+	return p;
+}
+
+static size_t shuffled(size_t i)
+{
+	return i * 1009 % PAGES;
+}
+
+/* Each page gets its own number, in an order that no neighbour can come along in. */
+static void fresh_pages(void)
+{
+	char *p = map(PAGES * PAGE, RW, MAP_PRIVATE);
+
+	for (size_t i = 0; i < PAGES; i++) {
+		uint64_t word, number = shuffled(i) + 1;
+
+		memcpy(&word, p + shuffled(i) * PAGE, sizeof(word));
+		CHECK(word == 0);
+		memcpy(p + shuffled(i) * PAGE, &number, sizeof(number));
+	}
+	for (size_t i = 0; i < PAGES; i++) {
+		uint64_t word;
+
+		memcpy(&word, p + i * PAGE, sizeof(word));
+		CHECK(word == i + 1);
+	}
+	CHECK(munmap(p, PAGES * PAGE) == 0);
+	catch_faults();
+	CHECK(try_read(p) == SEGV_MAPERR);
+	CHECK(fault.si_addr == p);
+}
+
+static void copy_on_write(void)
+{
+	char *p = map(PAGES * PAGE, RW, MAP_PRIVATE);
+	int status, toward[2];
+	char byte;
+
+	memset(p, 'a', PAGES * PAGE);
+	CHECK(pipe(toward) == 0);
+	pid_t pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		CHECK(read(toward[0], &byte, 1) == 1); /* the parent has written by now */
+		for (size_t i = 0; i < PAGES; i++)
+			CHECK(p[i * PAGE] == 'a');
+		memset(p, 'c', PAGES * PAGE);
+		_exit(p[PAGE] == 'c' ? 0 : 1);
+	}
+	for (size_t i = 0; i < PAGES; i += 2)
+		p[i * PAGE] = 'p';
+	CHECK(write(toward[1], "x", 1) == 1);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	for (size_t i = 0; i < PAGES; i++)
+		CHECK(p[i * PAGE] == (i % 2 ? 'a' : 'p') && p[i * PAGE + 1] == 'a');
+	CHECK(munmap(p, PAGES * PAGE) == 0);
+}
+
+static void shared_with_child(void)
+{
+	char *p = map(64 * PAGE, RW, MAP_SHARED);
+	int status;
+
+	p[0] = 'p';
+	pid_t pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		CHECK(p[0] == 'p');
+		for (int i = 0; i < 64; i++)
+			p[i * PAGE] = 'c';
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	for (int i = 0; i < 64; i++)
+		CHECK(p[i * PAGE] == 'c');
+}
+
+static void protections(void)
+{
+	char *p = map(16 * PAGE, RW, MAP_PRIVATE);
+
+	catch_faults();
+	memset(p, 1, 16 * PAGE);
+	CHECK(mprotect(p + PAGE, PAGE, PROT_READ) == 0);
+	CHECK(try_write(p) == 0 && try_read(p + PAGE) == 0 && try_write(p + 2 * PAGE) == 0);
+	CHECK(try_write(p + PAGE) == SEGV_ACCERR && fault.si_addr == p + PAGE);
+	CHECK(mprotect(p + PAGE, PAGE, PROT_NONE) == 0);
+	CHECK(try_read(p + PAGE) == SEGV_ACCERR);
+	CHECK(mprotect(p, 16 * PAGE, RW) == 0);
+	CHECK(try_write(p + PAGE) == 0 && p[PAGE + 1] == 1);
+}
+
+/* A function of ours, placed in data: it runs only while its page may be executed. */
+static void generated_code(void)
+{
+	static const unsigned char code[] = { 0xb8, 42, 0, 0, 0, 0xc3 }; /* mov $42, %eax; ret */
+	char *p = map(PAGE, RW, MAP_PRIVATE);
+	int (*f)(void);
+
+	memcpy(p, code, sizeof(code));
+	memcpy(&f, &p, sizeof(f));
+	catch_faults();
+	if (sigsetjmp(back, 1) == 0) {
+		(void)f();
+		CHECK(false); /* data was executed */
+	}
+	CHECK(fault.si_code == SEGV_ACCERR);
+	CHECK(mprotect(p, PAGE, PROT_READ | PROT_EXEC) == 0);
+	CHECK(f() == 42);
+	CHECK(mprotect(p, PAGE, RW) == 0);
+	p[1] = 43;
+	CHECK(mprotect(p, PAGE, PROT_READ | PROT_EXEC) == 0);
+	CHECK(f() == 43);
+}
+
+static void file_mappings(void)
+{
+	char path[] = "/tmp/t_mem.XXXXXX";
+	int fd = mkstemp(path);
+
+	CHECK(fd >= 0 && ftruncate(fd, 2 * PAGE) == 0);
+	char *shared = mmap(NULL, 4 * PAGE, RW, MAP_SHARED, fd, 0);
+	char *private = mmap(NULL, 2 * PAGE, RW, MAP_PRIVATE, fd, 0);
+	CHECK(shared != MAP_FAILED && private != MAP_FAILED);
+	CHECK(pwrite(fd, "file", 4, 0) == 4);
+	CHECK(memcmp(shared, "file", 4) == 0 && memcmp(private, "file", 4) == 0);
+	private[0] = 'P';
+	shared[1] = 'S';
+	char buf[4];
+	CHECK(pread(fd, buf, 4, 0) == 4 && memcmp(buf, "fSle", 4) == 0);
+	CHECK(private[1] == 'i' && private[0] == 'P');
+	catch_faults();
+	CHECK(try_read(shared + 3 * PAGE) == BUS_ADRERR);
+	CHECK(ftruncate(fd, PAGE) == 0);
+	CHECK(try_read(shared + PAGE) == BUS_ADRERR);
+	CHECK(unlink(path) == 0);
+}
+
+static void moved(void)
+{
+	char *p = map(32 * PAGE, RW, MAP_PRIVATE);
+
+	for (int i = 0; i < 32; i++)
+		p[i * PAGE] = (char)i;
+	char *hole = map(256 * PAGE, PROT_NONE, MAP_PRIVATE);
+	char *q = mremap(p, 32 * PAGE, 64 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, hole);
+	CHECK(q == hole);
+	for (int i = 0; i < 32; i++)
+		CHECK(q[i * PAGE] == (char)i);
+	CHECK(q[40 * PAGE] == 0);
+	catch_faults();
+	CHECK(try_read(p) == SEGV_MAPERR);
+	CHECK(madvise(q, 64 * PAGE, MADV_DONTNEED) == 0);
+	CHECK(q[PAGE] == 0);
+}
+
+/* The kernel reaches memory by its own way: all that the program may do, and no more. */
+static void through_calls(void)
+{
+	char *p = map(4 * PAGE, RW, MAP_PRIVATE);
+	int ends[2];
+
+	CHECK(pipe(ends) == 0);
+	CHECK(mprotect(p + PAGE, PAGE, PROT_READ) == 0);
+	CHECK(write(ends[1], "abcdef", 6) == 6);
+	CHECK(read(ends[0], p + PAGE - 3, 6) == 3 || read(ends[0], p + PAGE, 3) == -1);
+	CHECK(write(ends[1], p + 3 * PAGE, PAGE) == (ssize_t)PAGE);
+	CHECK(munmap(p + 3 * PAGE, PAGE) == 0);
+	CHECK(write(ends[1], p + 3 * PAGE, 1) == -1);
+	CHECK(write(ends[1], (char *)0x60000000, 1) == -1);     /* the kernel's own image */
+	CHECK(write(ends[1], (char *)0x700000001000, 1) == -1); /* and its RAM */
+	int fd = open((char *)0x60000000, O_RDONLY);
+	CHECK(fd == -1);
+}
+
+static void kernel_is_out_of_reach(void)
+{
+	catch_faults();
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	char *image = mmap((char *)0x60000000, PAGE, RW, flags | MAP_FIXED_NOREPLACE, -1, 0);
+	CHECK(image == MAP_FAILED);
+	char *ram = mmap((char *)0x700000000000, PAGE, RW, flags | MAP_FIXED, -1, 0);
+	CHECK(ram == MAP_FAILED);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct t_case cases[] = {
+		{ "fresh_pages", fresh_pages },
+		{ "copy_on_write", copy_on_write },
+		{ "shared_with_child", shared_with_child },
+		{ "protections", protections },
+		{ "generated_code", generated_code },
+		{ "file_mappings", file_mappings },
+		{ "moved", moved },
+		{ "through_calls", through_calls },
+		{ "kernel_is_out_of_reach", kernel_is_out_of_reach },
+		{ NULL, NULL },
+	};
+
+	return t_main(argc, argv, cases);
+}

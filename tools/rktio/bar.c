@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "bar.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "size.h"
+#include "text.h"
+
+#define PERIOD_NS 100000000ULL
+#define CELLS     30
+#define COLUMNS   78
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
+}
+
+static void draw(struct bar *b, uint64_t done, uint64_t total)
+{
+	static const char full[] = "##############################";
+	char line[160], have[SIZE_TEXT], all[SIZE_TEXT];
+	unsigned int percent, cells;
+
+	if (total) {
+		percent = (unsigned int)((double)done / (double)total * 100);
+		cells = percent * CELLS / 100;
+		(void)snprintf(line, sizeof(line), "%s [%-*.*s] %3u%% %s of %s", b->step, CELLS,
+			       (int)cells, full, percent, size_show(done, have),
+			       size_show(total, all));
+	} else {
+		(void)snprintf(line, sizeof(line), "%s", b->step);
+	}
+	text_cut(line, COLUMNS);
+	(void)fprintf(stderr, "\r\033[K%s", line);
+	b->shown = true;
+}
+
+static void tell(void *arg, const char *step, uint64_t done, uint64_t total)
+{
+	struct bar *b = arg;
+	_cleanup_free_ char *safe = text_safe(step);
+	uint64_t now = now_ns();
+	bool same = safe && !strncmp(b->step, safe, sizeof(b->step) - 1);
+
+	if (!safe || (same && now - b->last_ns < PERIOD_NS && done != total))
+		return;
+	b->last_ns = now;
+	(void)snprintf(b->step, sizeof(b->step), "%s", safe);
+	draw(b, done < total ? done : total, total);
+}
+
+struct progress bar_start(struct bar *b, bool quiet)
+{
+	*b = (struct bar){ .on = !quiet && isatty(STDERR_FILENO) };
+	return (struct progress){ .fn = b->on ? tell : NULL, .arg = b };
+}
+
+void bar_end(struct bar *b)
+{
+	if (b->shown)
+		(void)fputs("\r\033[K", stderr);
+	b->shown = false;
+}
