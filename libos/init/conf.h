@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conf.h - what the launcher tells init, and the messages between them while the program runs.
+ *
+ * The launcher puts a file CONF_PATH into the initial file system: strings "KEY=VALUE", each with
+ * its NUL, in any order but that of the same key. Init reads it and removes it.
+ *
+ *	arg=WORD	of the program's command line; the first is the program, by path or name
+ *	env=NAME=VALUE	of its environment, which has nothing else
+ *	cwd=PATH	its working directory
+ *	dm=NAME SECTORS TYPE PARAMETERS
+ *			a device-mapper device, at /dev/mapper/NAME, in this order; "-ro" after
+ *			NAME: read-only. Parameters may hold a key, so init wipes its copy.
+ *	root=DEVICE	what has the root file system (ext4)
+ *	rootflags=OPTS	of its mount; "ro" for a file system that is only read
+ *	tty=1		standard streams are the console, a terminal; else /dev/host/{stdin,stdout,stderr}
+ *	hostname=NAME
+ */
+#ifndef INIT_CONF_H
+#define INIT_CONF_H
+
+#include <stdint.h>
+
+#define CONF_PATH "/boot.conf"
+#define CONF_MAX  (1 << 20)
+
+/* Sent by the launcher over the descriptor /dev/host/control, one struct a message. */
+struct control {
+	enum control_kind {
+		CONTROL_SIGNAL,  /* a: its number */
+		CONTROL_WINSIZE, /* a: rows, b: columns */
+	} kind;
+	uint32_t a, b;
+};
+
+#endif
