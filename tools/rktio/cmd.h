@@ -8,8 +8,9 @@
 
 int cmd_image(struct opt_parser *p);
 int cmd_doctor(struct opt_parser *p);
+int cmd_run(struct opt_parser *p);
 
-extern const struct opt cmd_image_opts[], cmd_doctor_opts[];
+extern const struct opt cmd_image_opts[], cmd_doctor_opts[], cmd_run_opts[];
 
 /* Print @e and give the exit code: of a wrong command line, of a failure. */
 int cmd_usage(const struct opt_parser *p, const struct err *e);

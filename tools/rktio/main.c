@@ -1,9 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* rktio - programs on Linux as a library: so far, the disk images for it. */
+/* rktio - programs on Linux as a library. */
 #include "cmd.h"
 #include "log.h"
 
 static const struct verb verbs[] = {
+	{ .name = "run",
+	  .operands = "-- PROGRAM [ARGUMENT...]",
+	  .summary = "run a program of an image on Linux as a library",
+	  .details =
+		  "The program is an unmodified Linux program; what it asks for is done by a Linux of its\n"
+		  "own in this process, and all that it writes to the disk is encrypted on the way if\n"
+		  "the image is. This keeps nothing from the root user of this host, who can read the\n"
+		  "memory of each process. Exit status: the program's; 125 rktio failed, 126 it cannot\n"
+		  "be executed, 127 it is not there, 128+n it was ended by signal n.",
+	  .opts = cmd_run_opts,
+	  .ntargets = 0,
+	  .run = cmd_run },
 	{ .name = "image",
 	  .operands = "create|info|verify IMAGE",
 	  .summary = "make a disk image, say what one is, or read all of it",
@@ -27,7 +39,7 @@ static const struct verb verbs[] = {
 static const struct program rktio = {
 	.name = "rktio",
 	.version = DVS_VERSION,
-	.summary = "disk images for programs on Linux as a library",
+	.summary = "programs on Linux as a library",
 	.footer = "Environment: TMPDIR (where images are prepared, in the clear; /var/tmp).",
 	.verbs = verbs,
 };

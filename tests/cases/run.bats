@@ -1,0 +1,110 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# rktio run: programs of images, in the library OS.
+
+load ../bed/bed
+
+setup_file()
+{
+	need libos image
+	RKTIO=$BUILD/rktio
+	export RKTIO DISK=$BED/plain.img ENC=$BED/enc.img KEY=$BED/key SEALED=$BED/sealed.img
+	image_tree busybox >/dev/null
+	head -c 64 /dev/urandom >"$KEY"
+	chmod 600 "$KEY"
+	"$RKTIO" image create "$DISK" --quiet --dir "$(image_tree busybox)" --size 64M
+	"$RKTIO" image create "$ENC" --quiet --dir "$(image_tree busybox)" --size 64M --encrypt --key-file "$KEY"
+	"$RKTIO" image create "$SEALED" --quiet --dir "$(image_tree busybox)" --verity
+}
+
+setup()
+{
+	need libos image
+}
+
+plain() { "$RKTIO" run --disk "$DISK" -- "$@"; }
+crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
+
+@test "a program, its arguments and its output" {
+	same 'a b|c' "$(plain sh -c 'echo "$1|$2"' x 'a b' c)"
+}
+
+@test "exit status: the program's, 126, 127, 128+n" {
+	same 3 "$(status plain sh -c 'exit 3')"
+	same 127 "$(status plain no-such-program)"
+	same 126 "$(status plain /etc)"
+	same 137 "$(status plain sh -c 'kill -9 $$')"
+}
+
+@test "standard streams are binary-clean, and end" {
+	head -c 8388608 /dev/urandom >"$BED/random"
+	plain cat <"$BED/random" >"$BED/random.out"
+	cmp "$BED/random" "$BED/random.out"
+	same err "$(plain sh -c 'echo err >&2' 2>&1 >/dev/null)"
+}
+
+@test "what is written stays in the image" {
+	plain sh -c 'echo kept >/root/kept'
+	same kept "$(plain cat /root/kept)"
+	e2fsck -fn "$DISK"
+}
+
+@test "the environment is ours alone" {
+	same 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root A=b' \
+		"$(SECRET=1 "$RKTIO" run --disk "$DISK" --env A=b -- sh -c 'echo PATH=$PATH HOME=$HOME A=$A$SECRET')"
+	same /tmp "$("$RKTIO" run --disk "$DISK" --workdir /tmp -- pwd)"
+}
+
+@test "signals reach the program" {
+	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- \
+		sh -c 'trap "echo got; exit 7" TERM; echo ready; while :; do sleep 0.1; done'
+	p=$!
+	wait_for 30 grep -q ready "$BED/run.log"
+	kill -TERM "$p"
+	s=0
+	wait "$p" || s=$?
+	same 7 "$s"
+	grep -q got "$BED/run.log"
+}
+
+@test "an encrypted image: read, written, unreadable outside, and no changed block is believed" {
+	crypt sh -c 'echo planted-secret-4711 >/root/secret; sync'
+	same planted-secret-4711 "$(crypt cat /root/secret)"
+	same 1 "$(status grep -q planted-secret "$ENC")"
+	"$RKTIO" image verify "$ENC" --quiet --key-file "$KEY"
+}
+
+@test "a sealed image: only read, only as it was" {
+	root=$(<"$SEALED.roothash")
+	same 1 "$(status "$RKTIO" run --disk "$SEALED,verity=$root" -- touch /x)"
+	same 0 "$(status "$RKTIO" run --disk "$SEALED,verity=$root" -- true)"
+	run "$RKTIO" run --disk "$SEALED,verity=${root//[0-4]/5}" -- true
+	same 125 "$status"
+}
+
+@test "an image that is less than was asked for is refused" {
+	run "$RKTIO" run --disk "$DISK,key-file=$KEY" -- true
+	same 125 "$status"
+	matches "$output" 'not encrypted'
+	run "$RKTIO" run --disk "$ENC" -- true
+	same 125 "$status"
+	matches "$output" 'key-file'
+	head -c 64 /dev/zero >"$BED/wrong"
+	run "$RKTIO" run --disk "$ENC,key-file=$BED/wrong" -- true
+	same 125 "$status"
+	run "$RKTIO" run --disk "$BED/none.img" -- true
+	same 125 "$status"
+	matches "$output" 'none.img'
+	run "$RKTIO" run -- true
+	same 2 "$status"
+}
+
+@test "kill -9 of the launcher leaves nothing, and the file system recovers" {
+	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- sh -c 'echo ready; while :; do echo x >>/root/log; done'
+	p=$!
+	wait_for 30 grep -q ready "$BED/run.log"
+	kill -KILL "$p"
+	wait "$p" || :
+	wait_for 5 eval '! pgrep -f "rktio-(linux|blk)" >/dev/null'
+	same ok "$(plain sh -c 'test -s /root/log && echo ok')"
+}

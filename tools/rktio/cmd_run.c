@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* rktio run: one program of an image in the library OS. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "cmd.h"
+#include "log.h"
+#include "machine.h"
+#include "size.h"
+
+#define MEMORY_MIN     (64ULL << 20)
+#define MEMORY_DEFAULT (1ULL << 30)
+#define ENV_MAX        256
+
+enum {
+	O_DISK = OPT_LONG,
+	O_ENV,
+	O_STATS
+};
+
+const struct opt cmd_run_opts[] = {
+	{ O_DISK, "disk", "IMAGE[,key-file=FILE|,verity=ROOTHASH][,ro]",
+	  "the root file system, and what opens it", OPT_COMPLETE_FILE },
+	{ 'm', "memory", "SIZE", "RAM of the library OS (default: 1G)" },
+	{ O_ENV, "env", "NAME=VALUE", "a variable of the program's environment; may be repeated" },
+	{ 'w', "workdir", "DIR", "where the program starts (default: /)", OPT_COMPLETE_NONE },
+	{ O_STATS, "stats", NULL, "print what the library OS has counted, at its end" },
+	{ 'v', "verbose", NULL, "show the kernel's messages" },
+	{ 0 },
+};
+
+struct args {
+	struct machine m;
+	char *disk; /* the option's text, in pieces */
+	const char *env[ENV_MAX + 1];
+	size_t nenv;
+};
+
+static void args_fini(const struct args *a)
+{
+	free(a->disk);
+}
+
+/* A comma ends a path, as in QEMU's options. */
+static int take_disk(struct args *a, const char *text, struct err *e)
+{
+	struct root_opts *d = &a->m.disk;
+	char *rest, *word;
+
+	if (a->disk)
+		return err_set(e, EINVAL, "--disk can be given once");
+	a->disk = rest = strdup(text);
+	if (!rest)
+		return err_set(e, ENOMEM, "no memory");
+	d->path = strsep(&rest, ",");
+	if (!*d->path)
+		return err_set(e, EINVAL, "--disk begins with the path of an image");
+	while ((word = strsep(&rest, ","))) {
+		if (!strncmp(word, "key-file=", 9) && word[9])
+			d->key_file = word + 9;
+		else if (!strncmp(word, "verity=", 7) && word[7])
+			d->root_hash = word + 7;
+		else if (!strcmp(word, "ro"))
+			d->read_only = true;
+		else
+			return err_set(e, EINVAL,
+				       "'%.80s' is no part of --disk: key-file=FILE, "
+				       "verity=ROOTHASH and ro are",
+				       word);
+	}
+	return 0;
+}
+
+static int take_env(struct args *a, const char *text, struct err *e)
+{
+	const char *equals = strchr(text, '=');
+
+	if (!equals || equals == text)
+		return err_set(e, EINVAL, "'%.80s' is not NAME=VALUE", text);
+	if (a->nenv == ENV_MAX)
+		return err_set(e, E2BIG, "more than %d variables", ENV_MAX);
+	a->env[a->nenv++] = text;
+	return 0;
+}
+
+static int take_memory(struct args *a, const char *text, struct err *e)
+{
+	if (size_parse(text, &a->m.memory) < 0)
+		return err_set(e, EINVAL, "'%.40s' is not a size: 512M, 2G", text);
+	if (a->m.memory < MEMORY_MIN)
+		return err_set(e, EINVAL, "--memory %s is too little; 64M is the least", text);
+	return 0;
+}
+
+static int take_option(struct args *a, int id, const char *arg, struct err *e)
+{
+	switch (id) {
+	case O_DISK:
+		return take_disk(a, arg, e);
+	case 'm':
+		return take_memory(a, arg, e);
+	case O_ENV:
+		return take_env(a, arg, e);
+	case 'w':
+		a->m.workdir = arg;
+		return *arg == '/' ? 0
+				   : err_set(e, EINVAL, "--workdir '%.80s' is not absolute", arg);
+	case O_STATS:
+		a->m.stats = true;
+		return 0;
+	default:
+		a->m.verbose = true;
+		return 0;
+	}
+}
+
+static int parse(struct args *a, struct opt_parser *p, struct err *e)
+{
+	int id, r = 0;
+
+	while (!r && (id = opt_next(p, e)) != 0)
+		r = id < 0 ? id : take_option(a, id, p->arg, e);
+	if (r < 0)
+		return r;
+	if (!p->noperands)
+		return err_set(e, EINVAL, "no program is given");
+	if (!a->m.disk.path)
+		return err_set(e, EINVAL,
+			       "no --disk: it has the program; 'rktio image create' makes one");
+	a->m.argv = p->operand;
+	a->m.env = a->env;
+	return 0;
+}
+
+int cmd_run(struct opt_parser *p)
+{
+	_cleanup_(args_fini) struct args a = { .m = { .memory = MEMORY_DEFAULT } };
+	int exit_code = MACHINE_EXIT_FAILED;
+	struct err e = { 0 };
+
+	if (parse(&a, p, &e) < 0)
+		return cmd_usage(p, &e);
+	if (machine_run(&a.m, &exit_code, &e) < 0)
+		log_error("%s", e.msg);
+	return exit_code;
+}
