@@ -90,6 +90,7 @@ static int setup(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 
+	assert_non_null(r);
 	r->memfd = memfd_create("test", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(r->memfd, MEMORY), 0);
 	r->eventfd = eventfd(0, EFD_CLOEXEC);
