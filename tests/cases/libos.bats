@@ -82,7 +82,7 @@ t()
 	local count
 	count=$(grep -c '^		{ "' "$ROOT/tests/libos/$1.c")
 	for LIBOS_ARGS in "" nopatch; do
-		run -0 boots "$1 && exec $1-static" "$ROOT/build/tests/libos/$1" "$BED/libos/static/$1-static"
+		run -0 boots "$1 && exec $1-static" "$BUILD/tests/libos/$1" "$BED/libos/static/$1-static"
 		same $((2 * count)) "$(grep -c '^ok ' <<<"$output")" "cases of $1 with '$LIBOS_ARGS'"
 	done
 }

@@ -4,8 +4,8 @@
 
 load ../bed/bed
 
-BLK=$ROOT/build/rktio-blk
-TRY=$ROOT/build/tests/vhost/disk-try
+BLK=$BUILD/rktio-blk
+TRY=$BUILD/tests/vhost/disk-try
 
 setup()
 {

@@ -43,7 +43,7 @@ def section(page, title):
 def page_options(page):
     """An option is a line that begins with a dash in bold and has an indented text below."""
     lines = re.findall(r"^(\*-.*)\n\t", section(page, "OPTIONS"), re.M)
-    return {plain(line).replace(",", "") for line in lines}
+    return {plain(line).replace(", ", " ") for line in lines}
 
 
 def check_verb(operands, options, page):
