@@ -100,7 +100,7 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 }
 
 @test "kill -9 of the launcher leaves nothing, and the file system recovers" {
-	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- sh -c 'echo ready; while :; do echo x >>/root/log; done'
+	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- sh -c 'echo x >/root/log; sync; echo ready; while :; do echo x >>/root/more; done'
 	p=$!
 	wait_for 30 grep -q ready "$BED/run.log"
 	kill -KILL "$p"
