@@ -14,7 +14,7 @@ LINUX ?= 6.1
 libos: $(if $(filter x86_64,$(shell uname -m)),setup-libos)
 	@$(if $<,scripts/libos-build $(LINUX) $(BUILD)/rktio-linux-$(LINUX))
 
-demo: setup-build-check libos
+demo: setup-build-check
 	@$(NINJA) --quiet
 	@scripts/demo $(BUILD)
 
