@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -145,12 +146,13 @@ void store_file_free(struct store *s)
 	free(f);
 }
 
-/* Of the whole file, against us and against QEMU, which locks single bytes the same way. */
+/* Of the whole file, against us and against QEMU, which locks single bytes the same way; and by flock(2), which lib/disk knows. */
 static int lock_image(int fd, const struct store_file_conf *conf, struct err *e)
 {
 	struct flock l = { .l_type = conf->read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
 
-	if (fcntl(fd, F_OFD_SETLK, &l) == 0)
+	if (fcntl(fd, F_OFD_SETLK, &l) == 0 &&
+	    flock(fd, (conf->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
 		return 0;
 	if (errno == EAGAIN || errno == EACCES)
 		return err_set(e, EBUSY, "'%s' is in use by another process", conf->path);

@@ -124,6 +124,27 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 	same 2 "$status"
 }
 
+@test "an image in use: one writer, or readers" {
+	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- sh -c 'echo ready; sleep 60'
+	p=$!
+	wait_for 30 grep -q ready "$BED/run.log"
+	run plain true
+	same 125 "$status"
+	same 1 "${#lines[@]}" "$output"
+	matches "$output" 'in use'
+	run "$RKTIO" image create "$DISK" --quiet --force --dir "$BED/bin"
+	same 1 "$status"
+	kill -TERM "$p"
+	wait "$p" || :
+	root=$(<"$SEALED.roothash")
+	spawn "$BED/run.log" "$RKTIO" run --disk "$SEALED,verity=$root" -- sh -c 'echo ready; sleep 60'
+	p=$!
+	wait_for 30 grep -q ready "$BED/run.log"
+	same 0 "$(status "$RKTIO" run --disk "$SEALED,verity=$root" -- true)"
+	kill -TERM "$p"
+	wait "$p" || :
+}
+
 @test "kill -9 of the launcher leaves nothing, and the file system recovers" {
 	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- sh -c 'echo x >/root/log; sync; echo ready; while :; do echo x >>/root/more; done'
 	p=$!
