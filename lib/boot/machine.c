@@ -123,8 +123,6 @@ static _Noreturn void become(char *const *argv, const int *keep, size_t n)
 	static const int keys[] = { SIGINT, SIGQUIT, SIGTSTP, SIGHUP };
 	sigset_t none;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		_exit(MACHINE_EXIT_FAILED);
 	for (size_t i = 0; i < n; i++)
 		if (keep[i] >= 0 && fcntl(keep[i], F_SETFD, 0) < 0)
 			_exit(MACHINE_EXIT_FAILED);
@@ -140,9 +138,11 @@ static _Noreturn void become(char *const *argv, const int *keep, size_t n)
 /* @detached: the terminal, if we have one, is not for it. Its keys are for us then, and we pass signals on. */
 static pid_t start(char *const *argv, const int *keep, size_t n, bool detached, struct err *e)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (!pid) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+			_exit(MACHINE_EXIT_FAILED);
 		/* A group that may not read the terminal would be stopped when the program does. */
 		if (!isatty(STDIN_FILENO))
 			(void)setpgid(0, 0);
@@ -209,8 +209,7 @@ static int start_linux(struct run *r, struct err *e)
 
 	if (ret < 0)
 		return ret;
-	add_word(&w, "%s", path);
-	w.argv[0] = path;
+	w.argv[w.n++] = path;
 	add_word(&w, "mem=%lluM", (unsigned long long)(r->m->memory >> 20));
 	add_word(&w, "initrd=/proc/self/fd/%d", r->initrd);
 	for (size_t i = 0; i < ARRAY_SIZE(streams); i++)
@@ -354,9 +353,9 @@ int machine_run(const struct machine *m, int *ret_exit, struct err *e)
 	_cleanup_(run_close) struct run r = RUN_INIT;
 	int ret;
 
+	*ret_exit = MACHINE_EXIT_FAILED;
 	r.m = m;
 	r.terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && tty_is_ours(STDIN_FILENO);
-	*ret_exit = MACHINE_EXIT_FAILED;
 	ret = run(&r, e);
 	end_children(&r);
 	tty_restore();

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,38 +19,37 @@
 
 #include "init.h"
 
-#define BUF_SIZE 16384
-#define RO_MARK  "-ro"
+#define PARAMS_MAX 16000
+#define RO_MARK    "-ro"
 
 /* The ioctl's argument: a header, and for a table one target and its parameters. */
-union dm_arg {
+struct dm_arg {
 	struct dm_ioctl io;
-	char buf[BUF_SIZE];
+	struct dm_target_spec target;
+	char params[PARAMS_MAX];
 };
 
-static void arg_init(union dm_arg *a, const char *name, uint32_t flags)
+static void arg_init(struct dm_arg *a, const char *name, uint32_t flags)
 {
 	memset(a, 0, sizeof(*a));
 	a->io.version[0] = DM_VERSION_MAJOR;
 	a->io.data_size = sizeof(*a);
-	a->io.data_start = sizeof(a->io);
+	a->io.data_start = offsetof(struct dm_arg, target);
 	a->io.flags = flags;
 	(void)snprintf(a->io.name, sizeof(a->io.name), "%s", name);
 }
 
-static void add_target(union dm_arg *a, uint64_t sectors, const char *type, const char *params)
+static void add_target(struct dm_arg *a, uint64_t sectors, const char *type, const char *params)
 {
-	struct dm_target_spec *t = (struct dm_target_spec *)(a->buf + a->io.data_start);
-	char *to = (char *)(t + 1);
-	size_t room = sizeof(*a) - (size_t)(to - a->buf), len = strlen(params);
+	size_t len = strlen(params);
 
 	errno = 0;
-	if (len >= room)
+	if (len >= sizeof(a->params))
 		init_fail("a table that is too long of type", type);
 	a->io.target_count = 1;
-	t->length = sectors;
-	(void)snprintf(t->target_type, sizeof(t->target_type), "%s", type);
-	memcpy(to, params, len + 1);
+	a->target.length = sectors;
+	(void)snprintf(a->target.target_type, sizeof(a->target.target_type), "%s", type);
+	memcpy(a->params, params, len + 1);
 }
 
 static char *next_word(char **rest)
@@ -78,7 +78,7 @@ void dm_make(char *text)
 	char *name = next_word(&text), *sectors = next_word(&text), *type = next_word(&text);
 	int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
 	uint32_t flags = 0;
-	union dm_arg *a = malloc(sizeof(*a));
+	struct dm_arg *a = malloc(sizeof(*a));
 
 	if (fd < 0 || !a)
 		init_fail("opening", "/dev/mapper/control");
