@@ -15,7 +15,7 @@
 
 #include "sites.h"
 
-#define BASE           0x1000000000ull
+#define BASE           0x200000000000ull /* where sanitizers have nothing */
 #define COMPLAINTS_MAX 10
 
 struct totals {
