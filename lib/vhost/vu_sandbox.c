@@ -49,7 +49,8 @@ static int load(scmp_filter_ctx ctx)
 
 int vu_sandbox(struct err *e)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	scmp_filter_ctx ctx =
+		seccomp_init(ADDRESS_SANITIZER ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS);
 	int r = ctx ? load(ctx) : -ENOMEM;
 
 	seccomp_release(ctx);
