@@ -182,7 +182,7 @@ static size_t add_step(struct patch_step *steps, size_t n, size_t off, size_t le
 
 /*
  * INT3 at each beginning, so that nobody executes what comes next; then what lies between; then the
- * beginnings. Intel and AMD guarantee for one byte and INT3 what they do not for others.
+ * beginnings. It is what Linux does (arch/x86/kernel/alternative.c, text_poke_bp_batch()).
  */
 size_t patch_steps(const struct patch_plan *plan, const uint8_t to[PATCH_JUMP_LEN],
 		   struct patch_step ret_steps[PATCH_STEPS_MAX])
