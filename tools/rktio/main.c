@@ -41,8 +41,9 @@ static const struct program rktio = {
 	.name = "rktio",
 	.version = DVS_VERSION,
 	.summary = "programs on Linux as a library",
-	.footer = "Environment: RKTIO_LOG (log levels: info,disk=debug), RKTIO_LIBEXEC (where the parts of\n"
-		  "'run' are), TMPDIR (where images are prepared, in the clear; /var/tmp).",
+	.footer =
+		"Environment: RKTIO_LOG (log levels: info,disk=debug), RKTIO_LIBEXEC (where the parts of\n"
+		"'run' are), TMPDIR (where images are prepared, in the clear; /var/tmp).",
 	.verbs = verbs,
 };
 
