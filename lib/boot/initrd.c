@@ -13,7 +13,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "array.h"
 #include "cleanup.h"
 #include "conf.h"
 #include "io.h"
@@ -21,6 +20,27 @@
 #define CPIO_TRAILER "TRAILER!!!"
 #define CPIO_ALIGN   4
 #define CPIO_HEADER  110 /* bytes */
+
+/* As array_room(), but nothing is left behind where it was: a disk's key may be in it. */
+static int conf_room(struct boot_conf *c, size_t size)
+{
+	size_t room = 2 * size;
+	char *bigger;
+
+	if (size <= c->room)
+		return 0;
+	bigger = malloc(room);
+	if (!bigger)
+		return -ENOMEM;
+	if (c->data) {
+		memcpy(bigger, c->data, c->size);
+		explicit_bzero(c->data, c->size);
+		free(c->data);
+	}
+	c->data = bigger;
+	c->room = room;
+	return 0;
+}
 
 void boot_conf_add(struct boot_conf *c, const char *key, const char *format, ...)
 {
@@ -38,8 +58,7 @@ void boot_conf_add(struct boot_conf *c, const char *key, const char *format, ...
 		return;
 	}
 	size = strlen(key) + 1 + (size_t)n + 1;
-	if (c->size + size >= CONF_MAX ||
-	    array_room(&c->data, &c->room, c->size + size, sizeof(*c->data)) < 0)
+	if (c->size + size >= CONF_MAX || conf_room(c, c->size + size) < 0)
 		c->failed = true;
 	else
 		c->size += (size_t)snprintf(c->data + c->size, size, "%s=%s", key, value) + 1;
