@@ -43,6 +43,7 @@ struct lo_vhost_queue {
 	struct lo_vhost *dev;
 	struct virtqueue *vq; /* the driver's; NULL: not in use */
 	bool ready;           /* both rings are there */
+	bool ring;            /* the driver is to be called */
 	spinlock_t lock;
 	struct vq_dev own;    /* our end of the driver's ring */
 	struct vq_drv shared; /* our end of the ring that the back end has */
@@ -51,7 +52,7 @@ struct lo_vhost_queue {
 	struct lo_vhost_req *waiting; /* taken from the driver, no room in the window */
 	u8 *rings;                    /* in the window */
 	int kick;
-	struct tasklet_struct done; /* the driver rang, and there was something done */
+	struct tasklet_struct done; /* calls the driver, which rang and holds its locks */
 };
 
 struct lo_vhost {

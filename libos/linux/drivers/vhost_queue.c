@@ -241,38 +241,47 @@ static void take_back(struct lo_vhost_queue *q)
 	}
 }
 
+/* Both ways. True: the driver has got something back. */
+static bool exchange(struct lo_vhost_queue *q)
+{
+	u16 before = q->own.published;
+
+	take_back(q);
+	hand_on(q);
+	if (vq_dev_publish(&q->own))
+		q->ring = true;
+	return q->own.published != before;
+}
+
 bool lo_vhost_queue_work(struct lo_vhost_queue *q)
 {
 	unsigned long flags;
-	u16 before;
-	bool done;
+	bool done, ring;
 
 	if (!READ_ONCE(q->ready))
 		return false;
 	spin_lock_irqsave(&q->lock, flags);
-	before = q->own.published;
-	take_back(q);
-	hand_on(q);
-	(void)!vq_dev_publish(&q->own);
-	done = q->own.published != before;
+	done = exchange(q);
+	ring = q->ring;
+	q->ring = false;
 	spin_unlock_irqrestore(&q->lock, flags);
-	if (done)
+	if (ring)
 		vring_interrupt(0, q->vq); /* takes the driver's locks */
 	return done;
 }
 
-/* The driver's doorbell, with its locks held: what is done is given back from a tasklet. */
+/* The driver's doorbell, with its locks held: it is told from a tasklet, if it wants to be. */
 static bool on_notify(struct virtqueue *vq)
 {
 	struct lo_vhost_queue *q = vq->priv;
 	unsigned long flags;
-	bool done;
+	bool ring;
 
 	spin_lock_irqsave(&q->lock, flags);
-	hand_on(q);
-	done = vq_drv_ready(&q->shared) || q->own.published != q->own.used_idx;
+	exchange(q);
+	ring = q->ring;
 	spin_unlock_irqrestore(&q->lock, flags);
-	if (done)
+	if (ring)
 		tasklet_schedule(&q->done);
 	return true;
 }
