@@ -76,9 +76,9 @@ struct lo_vhost {
 
 /* --- vhost_queue.c --- */
 
-/* Rings for the driver and for the back end; -errno. */
+/* Rings for the driver, which may want a @context with each buffer, and for the back end; -errno. */
 int lo_vhost_queue_init(struct lo_vhost_queue *q, unsigned int index, vq_callback_t *callback,
-			const char *name);
+			const char *name, bool context);
 void lo_vhost_queue_fini(struct lo_vhost_queue *q);
 /* Hand on what the driver offers and give back what is done; true: there was something done. */
 bool lo_vhost_queue_work(struct lo_vhost_queue *q);

@@ -364,7 +364,7 @@ static int init_reqs(struct lo_vhost_queue *q)
 }
 
 int lo_vhost_queue_init(struct lo_vhost_queue *q, unsigned int index, vq_callback_t *callback,
-			const char *name)
+			const char *name, bool context)
 {
 	struct virtqueue *vq;
 	int r = init_reqs(q);
@@ -374,7 +374,7 @@ int lo_vhost_queue_init(struct lo_vhost_queue *q, unsigned int index, vq_callbac
 	spin_lock_init(&q->lock);
 	tasklet_setup(&q->done, on_done);
 	vq = vring_create_virtqueue(index, LO_VHOST_SIZE, PAGE_SIZE, &q->dev->virtio, true, true,
-				    false, on_notify, callback, name);
+				    context, on_notify, callback, name);
 	if (!vq)
 		return -ENOMEM;
 	vq->num_max = LO_VHOST_SIZE;
