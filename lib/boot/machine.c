@@ -43,10 +43,10 @@ struct run {
 	pid_t disk_pid, net_pid, pid;
 	int pidfd;
 };
-#define RUN_INIT                                                                                   \
-	{                                                                                          \
-		.initrd = -1, .control = { -1, -1 }, .disk = { -1, -1 }, .net = { -1, -1 },        \
-		.ready = -1, .stream = { -1, -1, -1 }, .signals = -1, .pidfd = -1                  \
+#define RUN_INIT                                                                            \
+	{                                                                                   \
+		.initrd = -1, .control = { -1, -1 }, .disk = { -1, -1 }, .net = { -1, -1 }, \
+		.ready = -1, .stream = { -1, -1, -1 }, .signals = -1, .pidfd = -1           \
 	}
 
 static void run_close(const struct run *r)
@@ -218,7 +218,8 @@ static int await_net(const struct run *r, struct err *e)
 	size_t len = 0;
 	ssize_t n;
 
-	while (len < sizeof(text) - 1 && (n = read(r->ready, text + len, sizeof(text) - 1 - len)) > 0)
+	while (len < sizeof(text) - 1 &&
+	       (n = read(r->ready, text + len, sizeof(text) - 1 - len)) > 0)
 		len += (size_t)n;
 	text[len] = 0;
 	if (!strcmp(text, NET_READY))
@@ -259,7 +260,7 @@ static void __attribute__((format(printf, 2, 3))) add_word(struct words *w, cons
 static int start_linux(struct run *r, struct err *e)
 {
 	static const char *const streams[] = { "stdin", "stdout", "stderr" };
-	const int keep[] = { r->initrd,    r->control[1], r->disk[1],   r->net[1],
+	const int keep[] = { r->initrd,    r->control[1], r->disk[1],  r->net[1],
 			     r->stream[0], r->stream[1],  r->stream[2] };
 	_cleanup_free_ char *path = NULL;
 	struct words w = { .n = 0 };

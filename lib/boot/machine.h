@@ -27,9 +27,9 @@
 
 struct machine {
 	struct root_opts
-		disk;    /* its path NULL: none, and the program is in the initial file system */
+		disk; /* its path NULL: none, and the program is in the initial file system */
 	struct net_opts net;
-	uint64_t memory; /* bytes */
+	uint64_t memory;         /* bytes */
 	const char *const *argv; /* the program; ends with NULL */
 	const char *const
 		*env; /* "NAME=VALUE", besides PATH, HOME and TERM; ends with NULL, or is it */

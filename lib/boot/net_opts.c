@@ -30,7 +30,9 @@ static size_t address(const char *text, bool suffix, uint8_t ret[16])
 		return 0;
 	if (slash)
 		*slash++ = 0;
-	size = inet_pton(AF_INET, copy, ret) == 1 ? 4 : inet_pton(AF_INET6, copy, ret) == 1 ? 16 : 0;
+	size = inet_pton(AF_INET, copy, ret) == 1    ? 4
+	       : inet_pton(AF_INET6, copy, ret) == 1 ? 16
+						     : 0;
 	if (!size || !slash)
 		return size;
 	len = strtoul(slash, &end, 10);
@@ -53,8 +55,8 @@ static int take_address(const char **list, unsigned int *n, const char *text, bo
 
 	if (!address(text, suffix, bytes))
 		return err_set(e, EINVAL, "'%.60s' is not %s", text,
-			       suffix ? "an address with its length, as 10.0.0.2/24 is" :
-					"an address");
+			       suffix ? "an address with its length, as 10.0.0.2/24 is"
+				      : "an address");
 	if (*n == NET_ADDRESSES_MAX)
 		return err_set(e, E2BIG, "more than %d addresses", NET_ADDRESSES_MAX);
 	list[(*n)++] = text;
@@ -76,8 +78,9 @@ static int take_word(struct net_opts *n, char *word, struct err *e)
 			       word);
 	n->mac = word + 4;
 	return is_mac(n->mac) ? 0
-			      : err_set(e, EINVAL, "mac '%.40s' is not one of an interface: "
-						   "52:54:00:12:34:56 is",
+			      : err_set(e, EINVAL,
+					"mac '%.40s' is not one of an interface: "
+					"52:54:00:12:34:56 is",
 					n->mac);
 }
 
@@ -153,16 +156,20 @@ int net_opts_check(struct net_opts *n, struct err *e)
 	if (n->kind == NET_NONE)
 		n->kind = NET_PRIVATE;
 	if (n->kind == NET_VHOST_USER)
-		return err_set(e, EINVAL,
-			       "--publish does not go with --net vhost-user: this host is not in that network");
+		return err_set(
+			e, EINVAL,
+			"--publish does not go with --net vhost-user: this host is not in that network");
 	return guest_address(n, &scratch)
 		       ? 0
-		       : err_set(e, EINVAL, "--publish needs an IPv4 address in --net: ip=ADDRESS/LENGTH");
+		       : err_set(e, EINVAL,
+				 "--publish needs an IPv4 address in --net: ip=ADDRESS/LENGTH");
 }
 
 static void plan_mac(const struct net_opts *n, struct boot_conf *conf)
 {
-	const char *ip = n->kind == NET_PRIVATE ? NET_PRIVATE_GUEST "/24" : n->nip ? n->ip[0] : NULL;
+	const char *ip = n->kind == NET_PRIVATE ? NET_PRIVATE_GUEST "/24"
+			 : n->nip               ? n->ip[0]
+						: NULL;
 	uint8_t b[16];
 	size_t size;
 

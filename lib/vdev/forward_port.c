@@ -139,10 +139,10 @@ int forward_sandbox(struct err *e)
 	};
 	scmp_filter_ctx ctx =
 		seccomp_init(ADDRESS_SANITIZER ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS);
-	int r = ctx ? seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-				       SCMP_A0(SCMP_CMP_EQ, AF_INET),
-				       SCMP_A1(SCMP_CMP_EQ,
-					       SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK))
+	int r = ctx ? seccomp_rule_add(
+			      ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+			      SCMP_A0(SCMP_CMP_EQ, AF_INET),
+			      SCMP_A1(SCMP_CMP_EQ, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK))
 		    : -ENOMEM;
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(allowed); i++)

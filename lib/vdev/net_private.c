@@ -15,7 +15,8 @@
 static int enter(struct err *e)
 {
 	/* Root needs no user namespace, and may be forbidden one. */
-	if (unshare(CLONE_NEWNET) == 0 || (errno == EPERM && unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0))
+	if (unshare(CLONE_NEWNET) == 0 ||
+	    (errno == EPERM && unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0))
 		return 0;
 	return err_set(e, errno,
 		       "cannot make a network of our own: %s (are user namespaces permitted?)",
@@ -57,5 +58,6 @@ int net_private(struct in_addr address, unsigned int prefix, struct err *e)
 	if (tap < 0)
 		return tap;
 	r = bring_up(address, prefix);
-	return r < 0 ? err_set(e, -r, "cannot set up a network of our own: %s", err_str(r)) : take_fd(&tap);
+	return r < 0 ? err_set(e, -r, "cannot set up a network of our own: %s", err_str(r))
+		     : take_fd(&tap);
 }

@@ -19,13 +19,15 @@ static int say_refused(const char *name, int error, struct err *e)
 	case EBUSY:
 		return err_set(e, error, "tap '%s' is in use", name);
 	case EPERM:
-		return err_set(e, error,
-			       "tap '%s' is not for this user: 'ip tuntap add %s mode tap user USER' "
-			       "makes one that is",
-			       name, name);
+		return err_set(
+			e, error,
+			"tap '%s' is not for this user: 'ip tuntap add %s mode tap user USER' "
+			"makes one that is",
+			name, name);
 	case EINVAL:
 		return err_set(e, error,
-			       "'%s' is no tap, or one with other settings (several queues?)", name);
+			       "'%s' is no tap, or one with other settings (several queues?)",
+			       name);
 	default:
 		return err_set(e, error, "cannot use tap '%s': %s", name, err_str(error));
 	}
@@ -41,8 +43,9 @@ int net_tap_open(const char *name, bool create, struct err *e)
 		return err_set(e, EINVAL, "'%.40s' is no name of an interface", name);
 	/* The kernel would make one that is not there. */
 	if (!create && !if_nametoindex(name))
-		return err_set(e, ENODEV, "there is no tap '%s': 'ip tuntap add %s mode tap' makes one",
-			       name, name);
+		return err_set(e, ENODEV,
+			       "there is no tap '%s': 'ip tuntap add %s mode tap' makes one", name,
+			       name);
 	fd = open(TUN, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return err_set(e, errno, "cannot open %s: %s", TUN, err_str(errno));

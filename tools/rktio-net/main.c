@@ -30,7 +30,7 @@
 
 struct conf {
 	const char *socket;
-	long fd; /* connected already; -1: none */
+	long fd;    /* connected already; -1: none */
 	long ready; /* say there that we serve, or why not; -1: on standard error */
 	const char *tap;
 	struct in_addr private, guest; /* 0: none */
@@ -80,7 +80,8 @@ static const struct verb self = {
 	.name = "",
 	.operands = "",
 	.summary = "a network for a vhost-user front end",
-	.details = "Exit status: 0 when the front end is gone, 1 if something failed, 2 for wrong usage.",
+	.details =
+		"Exit status: 0 when the front end is gone, 1 if something failed, 2 for wrong usage.",
 	.opts = opts,
 };
 
@@ -299,9 +300,8 @@ static int serve(struct conf *c, int tap, int listener, struct err *e)
 	if (r == 0)
 		r = c->socket ? serve_all(c, &d.vu, listener, e)
 			      : serve_one(c, &d.vu, (int)c->fd, e);
-	log_debug("%llu packets sent, %llu received, %llu dropped",
-		  (unsigned long long)d.net.sent, (unsigned long long)d.net.received,
-		  (unsigned long long)d.net.dropped);
+	log_debug("%llu packets sent, %llu received, %llu dropped", (unsigned long long)d.net.sent,
+		  (unsigned long long)d.net.received, (unsigned long long)d.net.dropped);
 	net_fini(&d.net);
 	return r;
 }

@@ -233,8 +233,7 @@ static int vhost_find_vqs(struct virtio_device *v, unsigned int n, struct virtqu
 		vqs[i] = NULL;
 		if (!names[i])
 			continue;
-		r = lo_vhost_queue_init(&dev->queue[i], i, callbacks[i], names[i],
-					ctx && ctx[i]);
+		r = lo_vhost_queue_init(&dev->queue[i], i, callbacks[i], names[i], ctx && ctx[i]);
 		if (r < 0) {
 			dev_err(&v->dev, "cannot start queue %u: %s (%d)\n", i,
 				dev->front.why ? dev->front.why : "the back end does not answer",
