@@ -16,9 +16,9 @@
 #include "text.h"
 #include "tty.h"
 
-#define OUTS          2
-#define DEFAULT_ROWS  24
-#define DEFAULT_COLS  80
+#define OUTS         2
+#define DEFAULT_ROWS 24
+#define DEFAULT_COLS 80
 
 struct run {
 	const struct client *c;
@@ -185,12 +185,23 @@ static void take_error(struct run *r, const char *text, size_t len)
 	fail(r, EIO, safe ? safe : "no memory");
 }
 
+static void sink(struct run *r, const void *data, size_t size)
+{
+	if (!r->failed)
+		r->failed = r->c->sink(r->c->arg, data, size, r->e);
+	tell(r, FRAME_CREDIT, FRAME_STDOUT, 1);
+}
+
 static void take(struct run *r, const struct frame *f, size_t data)
 {
 	int i = f->stream - FRAME_STDOUT;
 
 	switch (f->kind) {
 	case FRAME_DATA:
+		if (!i && r->c->sink) {
+			sink(r, f->data, data);
+			return;
+		}
 		if (frame_queue_put(&r->queue[i], f->data, data) < 0)
 			fail(r, EPROTO, "the library OS sends more than it may");
 		loop_want(&r->out[i], r->queue[i].n ? EPOLLOUT : 0);
@@ -251,7 +262,7 @@ static void on_signal(struct loop_signals *s, const struct signalfd_siginfo *si)
 
 static int catch_signals(struct run *r)
 {
-	static const int caught[] = { SIGINT,  SIGTERM, SIGHUP,	  SIGQUIT,
+	static const int caught[] = { SIGINT,  SIGTERM, SIGHUP,   SIGQUIT,
 				      SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP };
 	sigset_t set;
 
@@ -327,8 +338,6 @@ int client_run(int sock, const struct client *c, int *ret_exit, struct err *e)
 	r->in = (struct loop_src){ .fd = STDIN_FILENO, .fn = on_input, .arg = r };
 	for (int i = 0; i < OUTS; i++)
 		r->out[i] = (struct loop_src){ .fd = STDOUT_FILENO + i, .fn = on_output, .arg = r };
-	if (c->out >= 0)
-		r->out[0].fd = c->out;
 	r->signals = (struct loop_signals){ .fn = on_signal, .arg = r };
 	ret = run(r);
 	loop_fini(&r->loop);

@@ -20,11 +20,14 @@
 struct client {
 	const char *const *argv; /* the program; ends with NULL; or NULL */
 	const char *show;        /* instead: what /proc/lo/NAME says */
-	const char *const *env;  /* "NAME=VALUE" over those of the machine's program; ends with NULL, or is it */
-	const char *workdir;     /* or NULL: "/" */
-	const char *user;        /* "USER[:GROUP]" or NULL: root */
+	const char *const *
+		env; /* "NAME=VALUE" over those of the machine's program; ends with NULL, or is it */
+	const char *workdir; /* or NULL: "/" */
+	const char *user;    /* "USER[:GROUP]" or NULL: root */
 	enum pty_mode mode;
-	int out; /* instead of standard output; -1: that */
+	/* Gets what would go to standard output; < 0, and @e: end the session. Or NULL. */
+	int (*sink)(void *arg, const void *data, size_t size, struct err *e);
+	void *arg;
 };
 
 /*

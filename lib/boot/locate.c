@@ -21,10 +21,10 @@
 #include "io.h"
 #include "status.h"
 
-#define GENERATIONS  64
-#define SOCKETS_MAX  (64 << 20) /* bytes of the table of unix sockets */
-#define PATIENCE_MS  5000
-#define COMMAND      "rktio"
+#define GENERATIONS 64
+#define SOCKETS_MAX (64 << 20) /* bytes of the table of unix sockets */
+#define PATIENCE_MS 5000
+#define COMMAND     "rktio"
 
 static int enter_network(const struct pid_ref *p, struct err *e)
 {
@@ -123,7 +123,8 @@ int locate_connect(pid_t pid, pid_t *ret_launcher, struct err *e)
 		if (r != -ENOENT)
 			return r;
 	}
-	return err_set(e, ENOENT, "process %d is not part of a running 'rktio run'; see 'rktio ps'", pid);
+	return err_set(e, ENOENT, "process %d is not part of a running 'rktio run'; see 'rktio ps'",
+		       pid);
 }
 
 static int is_named(pid_t pid)

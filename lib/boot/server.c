@@ -113,8 +113,7 @@ static void on_client(struct loop_src *src, uint32_t events)
 	}
 	f.session = number_of(s, c);
 	if (n < 0 || frame_check(&f, (size_t)n, true) < 0 || f.kind == FRAME_END ||
-	    (!c->asked && f.kind != FRAME_REQUEST) ||
-	    send_frame(s->control.fd, &f, (size_t)n) < 0)
+	    (!c->asked && f.kind != FRAME_REQUEST) || send_frame(s->control.fd, &f, (size_t)n) < 0)
 		drop(s, c, "its client says what it can't mean");
 	else
 		c->asked = true;

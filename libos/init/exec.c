@@ -32,9 +32,9 @@
 
 enum state {
 	FREE,
-	ASKED,   /* its request is coming in */
+	ASKED, /* its request is coming in */
 	RUNNING,
-	EXITED   /* what is left of its output goes out */
+	EXITED /* what is left of its output goes out */
 };
 
 /* What one of its output streams still is. */
@@ -422,12 +422,13 @@ size_t exec_poll(struct pollfd *fds)
 	for (struct session *s = sessions; s < sessions + FRAME_SESSIONS; s++) {
 		bool waits = s->queue.n || s->queue.end;
 
-		*fds++ = (struct pollfd){ .fd = s->state != FREE && waits ? s->in : -1, .events = POLLOUT };
+		*fds++ = (struct pollfd){ .fd = s->state != FREE && waits ? s->in : -1,
+					  .events = POLLOUT };
 		for (int i = 0; i < 2; i++)
-			*fds++ = (struct pollfd){
-				.fd = s->state != FREE && s->out[i].credit ? s->out[i].fd : -1,
-				.events = POLLIN
-			};
+			*fds++ = (struct pollfd){ .fd = s->state != FREE && s->out[i].credit
+								? s->out[i].fd
+								: -1,
+						  .events = POLLIN };
 	}
 	return EXEC_POLL_MAX;
 }

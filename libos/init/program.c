@@ -66,9 +66,9 @@ static const char *machine_name(unsigned int machine)
 	static const struct {
 		unsigned int machine;
 		const char *name;
-	} known[] = { { EM_386, "32-bit x86" }, { EM_AARCH64, "arm64" },  { EM_ARM, "32-bit arm" },
-		      { EM_RISCV, "risc-v" },	{ EM_PPC64, "powerpc" },  { EM_S390, "s390" },
-		      { EM_X86_64, "x32" },	{ EM_MIPS, "mips" },	  { 258, "loongarch" } };
+	} known[] = { { EM_386, "32-bit x86" }, { EM_AARCH64, "arm64" }, { EM_ARM, "32-bit arm" },
+		      { EM_RISCV, "risc-v" },   { EM_PPC64, "powerpc" }, { EM_S390, "s390" },
+		      { EM_X86_64, "x32" },     { EM_MIPS, "mips" },     { 258, "loongarch" } };
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (known[i].machine == machine)
@@ -105,11 +105,12 @@ static void explain_format(const char *name)
 	if (fd < 0 || read(fd, &h, sizeof(h)) < (ssize_t)sizeof(Elf32_Ehdr) ||
 	    memcmp(h.e_ident, ELFMAG, SELFMAG) != 0)
 		dprintf(STDERR_FILENO,
-			"rktio: '%s' is neither a program nor a script that begins with \"#!\"\n", name);
+			"rktio: '%s' is neither a program nor a script that begins with \"#!\"\n",
+			name);
 	else if (h.e_machine != EM_X86_64 || h.e_ident[EI_CLASS] != ELFCLASS64)
 		dprintf(STDERR_FILENO,
-			"rktio: '%s' is a program for %s processors; only 64-bit x86 runs here\n", name,
-			machine_name(h.e_machine));
+			"rktio: '%s' is a program for %s processors; only 64-bit x86 runs here\n",
+			name, machine_name(h.e_machine));
 	else
 		dprintf(STDERR_FILENO, "rktio: '%s' is a damaged program\n", name);
 }
@@ -122,10 +123,11 @@ static void explain(const char *name, int error)
 		explain_format(name);
 	else if (error == ENOENT && path && access(path, F_OK) == 0)
 		dprintf(STDERR_FILENO,
-			"rktio: executing '%s': its interpreter or loader is missing in the image\n", name);
-	else if (error == ENOENT)
-		dprintf(STDERR_FILENO, "rktio: executing '%s': there is no such program in the image\n",
+			"rktio: executing '%s': its interpreter or loader is missing in the image\n",
 			name);
+	else if (error == ENOENT)
+		dprintf(STDERR_FILENO,
+			"rktio: executing '%s': there is no such program in the image\n", name);
 	else
 		dprintf(STDERR_FILENO, "rktio: executing '%s': %s\n", name, strerror(error));
 }

@@ -14,7 +14,8 @@
 const struct opt cmd_exec_opts[] = {
 	{ 'e', "env", "NAME=VALUE", "a variable of its environment; may be repeated" },
 	{ 'w', "workdir", "DIR", "where it starts (default: /)", OPT_COMPLETE_NONE },
-	{ 'u', "user", "USER[:GROUP]", "names of the image's /etc/passwd, or numbers (default: root)" },
+	{ 'u', "user", "USER[:GROUP]",
+	  "names of the image's /etc/passwd, or numbers (default: root)" },
 	{ 't', "tty", NULL, "a terminal, even if standard input or output is none" },
 	{ 'T', "no-tty", NULL, "none, even if they are" },
 	{ 'i', "interactive", NULL, "nothing: it always reads standard input" },
@@ -90,7 +91,7 @@ static int parse(struct args *a, struct opt_parser *p, struct err *e)
 
 int cmd_exec(struct opt_parser *p)
 {
-	struct args a = { .c = { .mode = PTY_AUTO, .out = -1 } };
+	struct args a = { .c = { .mode = PTY_AUTO } };
 	int exit_code = PTY_EXIT_FAILED;
 	_cleanup_close_ int sock = -1;
 	struct err e = { 0 };
