@@ -168,8 +168,8 @@ static void print_summary(struct trace *t)
 {
 	bool done[TRACE_CALLS] = { false };
 
-	(void)fprintf(t->out, "%12s %10s %12s %10s %s\n", "seconds", "calls", "usecs/call", "errors",
-		      "syscall");
+	(void)fprintf(t->out, "%12s %10s %12s %10s %s\n", "seconds", "calls", "usecs/call",
+		      "errors", "syscall");
 	for (;;) {
 		uint32_t most = TRACE_CALLS;
 

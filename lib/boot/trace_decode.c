@@ -187,37 +187,84 @@ struct flag {
 	const char *name;
 };
 
-#define FLAG(x) { (uint64_t)(x), #x }
+#define FLAG(x)                   \
+	{                         \
+		(uint64_t)(x), #x \
+	}
 
 static const struct flag open_flags[] = {
 	/* O_TMPFILE has O_DIRECTORY's bit, O_SYNC has O_DSYNC's, so they come first. */
-	FLAG(O_TMPFILE), FLAG(O_SYNC),	   FLAG(O_CREAT),    FLAG(O_EXCL),  FLAG(O_NOCTTY), FLAG(O_TRUNC),
-	FLAG(O_APPEND),	 FLAG(O_NONBLOCK), FLAG(O_DSYNC),    FLAG(O_ASYNC), FLAG(O_DIRECT), FLAG(O_DIRECTORY),
-	FLAG(O_NOFOLLOW), FLAG(O_NOATIME), FLAG(O_CLOEXEC),  FLAG(O_PATH),  { 0100000, "O_LARGEFILE" },
+	FLAG(O_TMPFILE),
+	FLAG(O_SYNC),
+	FLAG(O_CREAT),
+	FLAG(O_EXCL),
+	FLAG(O_NOCTTY),
+	FLAG(O_TRUNC),
+	FLAG(O_APPEND),
+	FLAG(O_NONBLOCK),
+	FLAG(O_DSYNC),
+	FLAG(O_ASYNC),
+	FLAG(O_DIRECT),
+	FLAG(O_DIRECTORY),
+	FLAG(O_NOFOLLOW),
+	FLAG(O_NOATIME),
+	FLAG(O_CLOEXEC),
+	FLAG(O_PATH),
+	{ 0100000, "O_LARGEFILE" },
 };
 static const struct flag protections[] = { FLAG(PROT_READ), FLAG(PROT_WRITE), FLAG(PROT_EXEC),
 					   FLAG(PROT_GROWSDOWN) };
 static const struct flag map_flags[] = {
-	FLAG(MAP_SHARED_VALIDATE), FLAG(MAP_SHARED),   FLAG(MAP_PRIVATE),	     FLAG(MAP_FIXED_NOREPLACE),
-	FLAG(MAP_FIXED),	   FLAG(MAP_ANONYMOUS), FLAG(MAP_GROWSDOWN), FLAG(MAP_LOCKED),
-	FLAG(MAP_NORESERVE),	   FLAG(MAP_POPULATE),	FLAG(MAP_NONBLOCK),  FLAG(MAP_STACK),
-	FLAG(MAP_HUGETLB),	   { 0x800, "MAP_DENYWRITE" }, { 0x40, "MAP_32BIT" },
+	FLAG(MAP_SHARED_VALIDATE), FLAG(MAP_SHARED),
+	FLAG(MAP_PRIVATE),         FLAG(MAP_FIXED_NOREPLACE),
+	FLAG(MAP_FIXED),           FLAG(MAP_ANONYMOUS),
+	FLAG(MAP_GROWSDOWN),       FLAG(MAP_LOCKED),
+	FLAG(MAP_NORESERVE),       FLAG(MAP_POPULATE),
+	FLAG(MAP_NONBLOCK),        FLAG(MAP_STACK),
+	FLAG(MAP_HUGETLB),         { 0x800, "MAP_DENYWRITE" },
+	{ 0x40, "MAP_32BIT" },
 };
 static const struct flag clone_flags[] = {
-	FLAG(CLONE_VM),		   FLAG(CLONE_FS),	 FLAG(CLONE_FILES),	 FLAG(CLONE_SIGHAND),
-	FLAG(CLONE_PIDFD),	   FLAG(CLONE_PTRACE),	 FLAG(CLONE_VFORK),	 FLAG(CLONE_PARENT),
-	FLAG(CLONE_THREAD),	   FLAG(CLONE_NEWNS),	 FLAG(CLONE_SYSVSEM),	 FLAG(CLONE_SETTLS),
-	FLAG(CLONE_PARENT_SETTID), FLAG(CLONE_CHILD_CLEARTID), FLAG(CLONE_DETACHED), FLAG(CLONE_UNTRACED),
-	FLAG(CLONE_CHILD_SETTID),  FLAG(CLONE_NEWCGROUP), FLAG(CLONE_NEWUTS),	 FLAG(CLONE_NEWIPC),
-	FLAG(CLONE_NEWUSER),	   FLAG(CLONE_NEWPID),	 FLAG(CLONE_NEWNET),	 FLAG(CLONE_IO),
+	FLAG(CLONE_VM),
+	FLAG(CLONE_FS),
+	FLAG(CLONE_FILES),
+	FLAG(CLONE_SIGHAND),
+	FLAG(CLONE_PIDFD),
+	FLAG(CLONE_PTRACE),
+	FLAG(CLONE_VFORK),
+	FLAG(CLONE_PARENT),
+	FLAG(CLONE_THREAD),
+	FLAG(CLONE_NEWNS),
+	FLAG(CLONE_SYSVSEM),
+	FLAG(CLONE_SETTLS),
+	FLAG(CLONE_PARENT_SETTID),
+	FLAG(CLONE_CHILD_CLEARTID),
+	FLAG(CLONE_DETACHED),
+	FLAG(CLONE_UNTRACED),
+	FLAG(CLONE_CHILD_SETTID),
+	FLAG(CLONE_NEWCGROUP),
+	FLAG(CLONE_NEWUTS),
+	FLAG(CLONE_NEWIPC),
+	FLAG(CLONE_NEWUSER),
+	FLAG(CLONE_NEWPID),
+	FLAG(CLONE_NEWNET),
+	FLAG(CLONE_IO),
 };
 static const struct flag at_flags[] = {
-	FLAG(AT_SYMLINK_NOFOLLOW), { 0x200, "AT_REMOVEDIR" }, FLAG(AT_SYMLINK_FOLLOW),
-	FLAG(AT_NO_AUTOMOUNT), FLAG(AT_EMPTY_PATH), { 0x2000, "AT_STATX_FORCE_SYNC" },
+	FLAG(AT_SYMLINK_NOFOLLOW),
+	{ 0x200, "AT_REMOVEDIR" },
+	FLAG(AT_SYMLINK_FOLLOW),
+	FLAG(AT_NO_AUTOMOUNT),
+	FLAG(AT_EMPTY_PATH),
+	{ 0x2000, "AT_STATX_FORCE_SYNC" },
 	{ 0x4000, "AT_STATX_DONT_SYNC" },
 };
-static const struct flag wait_flags[] = { FLAG(WNOHANG),  FLAG(WSTOPPED), FLAG(WEXITED),
-					  FLAG(WCONTINUED), FLAG(WNOWAIT), { 0x40000000, "__WALL" },
+static const struct flag wait_flags[] = { FLAG(WNOHANG),
+					  FLAG(WSTOPPED),
+					  FLAG(WEXITED),
+					  FLAG(WCONTINUED),
+					  FLAG(WNOWAIT),
+					  { 0x40000000, "__WALL" },
 					  { 0x80000000, "__WCLONE" } };
 static const struct flag socket_flags[] = { FLAG(SOCK_CLOEXEC), FLAG(SOCK_NONBLOCK) };
 
@@ -291,7 +338,8 @@ static void print_text(FILE *f, const struct lo_trace *r, unsigned int arg, bool
 		if (!size || r->text[i].arg != arg)
 			continue;
 		print_bytes(f, p, size - whole);
-		if (string ? !whole : size < (uint64_t)(r->kind == LO_TRACE_EXIT ? r->arg[0] : r->arg[2]))
+		if (string ? !whole
+			   : size < (uint64_t)(r->kind == LO_TRACE_EXIT ? r->arg[0] : r->arg[2]))
 			(void)fputs("...", f);
 		return;
 	}
@@ -333,11 +381,11 @@ static void print_clone(FILE *f, uint64_t value)
 
 static void print_futex(FILE *f, uint64_t value)
 {
-	static const char *const ops[] = {
-		"WAIT",	   "WAKE",	 "FD",		"REQUEUE",	   "CMP_REQUEUE", "WAKE_OP",
-		"LOCK_PI", "UNLOCK_PI", "TRYLOCK_PI", "WAIT_BITSET", "WAKE_BITSET", "WAIT_REQUEUE_PI",
-		"CMP_REQUEUE_PI", "LOCK_PI2"
-	};
+	static const char *const ops[] = { "WAIT",           "WAKE",        "FD",
+					   "REQUEUE",        "CMP_REQUEUE", "WAKE_OP",
+					   "LOCK_PI",        "UNLOCK_PI",   "TRYLOCK_PI",
+					   "WAIT_BITSET",    "WAKE_BITSET", "WAIT_REQUEUE_PI",
+					   "CMP_REQUEUE_PI", "LOCK_PI2" };
 	uint64_t op = value & FUTEX_CMD_MASK & UINT32_MAX;
 
 	if (op >= ARRAY_SIZE(ops)) {
@@ -350,8 +398,8 @@ static void print_futex(FILE *f, uint64_t value)
 
 static void print_socket_type(FILE *f, uint32_t value)
 {
-	static const char *const types[] = { NULL,	  "SOCK_STREAM", "SOCK_DGRAM",
-					     "SOCK_RAW", "SOCK_RDM",	 "SOCK_SEQPACKET" };
+	static const char *const types[] = { NULL,       "SOCK_STREAM", "SOCK_DGRAM",
+					     "SOCK_RAW", "SOCK_RDM",    "SOCK_SEQPACKET" };
 
 	print_word(f, value & 0xf, types, ARRAY_SIZE(types));
 	if (!(value & ~0xfU))
@@ -365,10 +413,11 @@ static void print_small(FILE *f, char kind, uint32_t value)
 {
 	static const char *const whence[] = { "SEEK_SET", "SEEK_CUR", "SEEK_END", "SEEK_DATA",
 					      "SEEK_HOLE" };
-	static const char *const family[] = { [AF_UNSPEC] = "AF_UNSPEC", [AF_UNIX] = "AF_UNIX",
-					      [AF_INET] = "AF_INET",	 [AF_INET6] = "AF_INET6",
-					      [AF_NETLINK] = "AF_NETLINK", [AF_PACKET] = "AF_PACKET",
-					      [AF_ALG] = "AF_ALG" };
+	static const char *const family[] = {
+		[AF_UNSPEC] = "AF_UNSPEC", [AF_UNIX] = "AF_UNIX",       [AF_INET] = "AF_INET",
+		[AF_INET6] = "AF_INET6",   [AF_NETLINK] = "AF_NETLINK", [AF_PACKET] = "AF_PACKET",
+		[AF_ALG] = "AF_ALG"
+	};
 	static const char *const how[] = { "SIG_BLOCK", "SIG_UNBLOCK", "SIG_SETMASK" };
 
 	if (kind == 'H')
@@ -486,10 +535,12 @@ void trace_args(FILE *f, const struct lo_trace *r, unsigned int first, unsigned 
 	for (unsigned int i = first; i < end && i < strlen(s); i++) {
 		if (s[i] == 'm' && !has_mode(r, i))
 			continue;
-		if (i)
+		if (i > first)
 			(void)fputs(", ", f);
 		print_arg(f, r, s[i], i);
 	}
+	if (end < strlen(s))
+		(void)fputs(", ", f);
 }
 
 static bool gives_pointer(uint32_t nr)
@@ -499,8 +550,8 @@ static bool gives_pointer(uint32_t nr)
 
 void trace_result(FILE *f, const struct lo_trace *r)
 {
-	static const char *const again[] = { "ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND", NULL,
-					     "ERESTART_RESTARTBLOCK" };
+	static const char *const again[] = { "ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND",
+					     NULL, "ERESTART_RESTARTBLOCK" };
 	int64_t v = r->arg[0];
 	const char *name;
 

@@ -54,8 +54,8 @@ early_param("stats", stats_on);
 /* The directory is there before whatever else of ours lies in it. */
 static int __init stats_init(void)
 {
-	return proc_mkdir("lo", NULL) && proc_create_single("lo/stats", 0444, NULL, stats_show) ?
-		       0 :
-		       -ENOMEM;
+	return proc_mkdir("lo", NULL) && proc_create_single("lo/stats", 0444, NULL, stats_show)
+		       ? 0
+		       : -ENOMEM;
 }
 subsys_initcall(stats_init);

@@ -37,61 +37,29 @@
 #define SENDS 0x40
 #define GETS  0x80
 static const u8 texts[NR_syscalls] = {
-	[__NR_read] = GETS,
-	[__NR_pread64] = GETS,
-	[__NR_recvfrom] = GETS,
-	[__NR_write] = SENDS,
-	[__NR_pwrite64] = SENDS,
-	[__NR_sendto] = SENDS,
-	[__NR_open] = 1,
-	[__NR_stat] = 1,
-	[__NR_lstat] = 1,
-	[__NR_access] = 1,
-	[__NR_execve] = 1,
-	[__NR_truncate] = 1,
-	[__NR_chdir] = 1,
-	[__NR_rename] = 3,
-	[__NR_mkdir] = 1,
-	[__NR_rmdir] = 1,
-	[__NR_creat] = 1,
-	[__NR_link] = 3,
-	[__NR_unlink] = 1,
-	[__NR_symlink] = 3,
-	[__NR_readlink] = 1,
-	[__NR_chmod] = 1,
-	[__NR_chown] = 1,
-	[__NR_lchown] = 1,
-	[__NR_mknod] = 1,
-	[__NR_statfs] = 1,
-	[__NR_chroot] = 1,
-	[__NR_mount] = 3,
-	[__NR_umount2] = 1,
-	[__NR_openat] = 2,
-	[__NR_openat2] = 2,
-	[__NR_mkdirat] = 2,
-	[__NR_mknodat] = 2,
-	[__NR_fchownat] = 2,
-	[__NR_newfstatat] = 2,
-	[__NR_statx] = 2,
-	[__NR_unlinkat] = 2,
-	[__NR_renameat] = 2 | 8,
-	[__NR_renameat2] = 2 | 8,
-	[__NR_linkat] = 2 | 8,
-	[__NR_symlinkat] = 1 | 4,
-	[__NR_readlinkat] = 2,
-	[__NR_fchmodat] = 2,
-	[__NR_faccessat] = 2,
-	[__NR_faccessat2] = 2,
-	[__NR_execveat] = 2,
-	[__NR_utimensat] = 2,
-	[__NR_memfd_create] = 1,
+	[__NR_read] = GETS,    [__NR_pread64] = GETS,    [__NR_recvfrom] = GETS,
+	[__NR_write] = SENDS,  [__NR_pwrite64] = SENDS,  [__NR_sendto] = SENDS,
+	[__NR_open] = 1,       [__NR_stat] = 1,          [__NR_lstat] = 1,
+	[__NR_access] = 1,     [__NR_execve] = 1,        [__NR_truncate] = 1,
+	[__NR_chdir] = 1,      [__NR_rename] = 3,        [__NR_mkdir] = 1,
+	[__NR_rmdir] = 1,      [__NR_creat] = 1,         [__NR_link] = 3,
+	[__NR_unlink] = 1,     [__NR_symlink] = 3,       [__NR_readlink] = 1,
+	[__NR_chmod] = 1,      [__NR_chown] = 1,         [__NR_lchown] = 1,
+	[__NR_mknod] = 1,      [__NR_statfs] = 1,        [__NR_chroot] = 1,
+	[__NR_mount] = 3,      [__NR_umount2] = 1,       [__NR_openat] = 2,
+	[__NR_openat2] = 2,    [__NR_mkdirat] = 2,       [__NR_mknodat] = 2,
+	[__NR_fchownat] = 2,   [__NR_newfstatat] = 2,    [__NR_statx] = 2,
+	[__NR_unlinkat] = 2,   [__NR_renameat] = 2 | 8,  [__NR_renameat2] = 2 | 8,
+	[__NR_linkat] = 2 | 8, [__NR_symlinkat] = 1 | 4, [__NR_readlinkat] = 2,
+	[__NR_fchmodat] = 2,   [__NR_faccessat] = 2,     [__NR_faccessat2] = 2,
+	[__NR_execveat] = 2,   [__NR_utimensat] = 2,     [__NR_memfd_create] = 1,
 };
 
 static sys_call_ptr_t original[NR_syscalls];
 
 static struct {
-	spinlock_t lock; /* for all of these */
-	u8 *ring;        /* NULL: nobody reads */
+	spinlock_t lock;   /* for all of these */
+	u8 *ring;          /* NULL: nobody reads */
 	size_t head, tail; /* written and read, of all time */
 	pid_t reader;      /* its thread group */
 	wait_queue_head_t filled, emptied;
