@@ -16,6 +16,7 @@
  * The data behind the first 16 bytes of a request, and what is read, start at multiples of 512, so that a
  * back end can do direct I/O from and to the window.
  */
+#include <asm/lo.h>
 #include <linux/bitmap.h>
 #include <linux/slab.h>
 #include <linux/virtio_blk.h>
@@ -162,6 +163,7 @@ static int offer(struct lo_vhost_queue *q, struct lo_vhost_req *r)
 		return 0;
 	}
 	r->inflight = true;
+	lo_stats.device_requests++;
 	return 0;
 }
 
