@@ -44,13 +44,10 @@ static int window_take(struct lo_vhost *dev, unsigned int pages, unsigned int *r
 	unsigned long flags, at;
 
 	spin_lock_irqsave(&dev->window_lock, flags);
-	at = bitmap_find_next_zero_area(dev->used, total, dev->next_page, pages, 0);
-	if (at >= total)
-		at = bitmap_find_next_zero_area(dev->used, total, 0, pages, 0);
-	if (at < total) {
+	/* The lowest ones: pages that both sides have touched already, and have in their caches. */
+	at = bitmap_find_next_zero_area(dev->used, total, 0, pages, 0);
+	if (at < total)
 		bitmap_set(dev->used, at, pages);
-		dev->next_page = at + pages;
-	}
 	spin_unlock_irqrestore(&dev->window_lock, flags);
 	if (at >= total)
 		return -ENOSPC;
