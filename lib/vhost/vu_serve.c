@@ -38,10 +38,12 @@ static bool socket_ready(const struct vu_back *b)
 
 static bool kicks_on(struct vu_back *b)
 {
+	const struct vu_device *dev = b->dev;
 	bool waiting = false;
 
-	for (unsigned int i = 0; i < b->dev->nqueues; i++)
-		if (b->vring[i].running && vq_dev_kicks_on(&b->vring[i].vq))
+	for (unsigned int i = 0; i < dev->nqueues; i++)
+		if (b->vring[i].running && (!dev->wants_kick || dev->wants_kick(dev->arg, i)) &&
+		    vq_dev_kicks_on(&b->vring[i].vq))
 			waiting = true;
 	return waiting;
 }

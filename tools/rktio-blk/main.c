@@ -171,8 +171,9 @@ static void negotiated(void *arg, uint64_t features)
 	blk_set_features(arg, features);
 }
 
-static int take(void *arg, struct vq_dev *vq)
+static int take(void *arg, unsigned int queue, struct vq_dev *vq)
 {
+	(void)queue;
 	return blk_take(arg, vq);
 }
 
@@ -231,7 +232,7 @@ static int serve(const struct conf *c, struct store *store, struct err *e)
 	dev.arg = &blk;
 	r = vu_mem_guard("rktio-blk: the front end took back memory that it had shared\n");
 	if (r == 0 && !c->no_sandbox)
-		r = vu_sandbox(e);
+		r = vu_sandbox(0, e);
 	if (r == 0)
 		r = c->socket ? serve_all(c, &dev, listener, e) : serve_one(c, &dev, (int)c->fd, e);
 	blk_fini(&blk);

@@ -48,8 +48,6 @@
 
 extern char lo_leave_iret[];
 
-struct lo_stats lo_stats;
-
 static void get_regs(struct pt_regs *regs, const struct sigcontext *c)
 {
 	*regs = (struct pt_regs){
