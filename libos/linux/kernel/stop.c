@@ -10,6 +10,7 @@
  */
 #include <asm/hostproc.h>
 #include <asm/lo.h>
+#include <asm/patch.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/notifier.h>
@@ -31,8 +32,9 @@ static void print_stats(void)
 {
 	const struct lo_stats *s = &lo_stats;
 
-	pr_emerg("system calls: %lu trapped, %lu direct from %lu sites; %lu ticks\n", s->trapped,
-		 s->direct, s->patched, s->ticks);
+	pr_emerg("system calls: %lu trapped, %lu direct; %lu ticks\n", s->trapped, s->direct,
+		 s->ticks);
+	lo_patch_print();
 	pr_emerg("faults: %lu, %lu of them refills; %lu for the kernel, %lu in vmalloc\n",
 		 s->faults, s->refills, s->kernel_faults, s->vmalloc_faults);
 	pr_emerg(

@@ -29,7 +29,7 @@ extern char __lo_shared_start[];
 
 /* Counters, printed at the end when the kernel argument "stats" is given. */
 struct lo_stats {
-	unsigned long trapped, direct, patched; /* system calls, and sites */
+	unsigned long trapped, direct; /* system calls */
 	unsigned long faults, refills, kernel_faults, vmalloc_faults, ticks;
 	unsigned long maps, map_pages, unmaps, mm_switches, hostprocs, steals;
 };
