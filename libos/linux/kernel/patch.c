@@ -27,7 +27,6 @@
 #include <linux/hash.h>
 #include <linux/init.h>
 #include <linux/mm.h>
-#include <linux/printk.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -63,7 +62,24 @@ static struct seen {
 } seen[SETS][WAYS];
 
 static bool patching = true;
-static unsigned long results[RESULTS], forms[PATCH_FORMS];
+static unsigned long *const results[RESULTS] = {
+	[PATCH_OK] = &lo_stats.patched,
+	[PATCH_NOT_SYSCALL] = &lo_stats.trapping_no_window,
+	[PATCH_SIGRETURN] = &lo_stats.trapping_sigreturn,
+	[PATCH_NO_WINDOW] = &lo_stats.trapping_no_window,
+	[PATCH_JUMP_IN] = &lo_stats.trapping_jump_in,
+	[PATCH_UNPROVED] = &lo_stats.trapping_unproved,
+	[FEW_TRAPS] = &lo_stats.trapping_rarely,
+	[WRITABLE] = &lo_stats.trapping_writable,
+	[FILE_OPEN] = &lo_stats.trapping_open,
+	[NO_PLACE] = &lo_stats.trapping_no_place,
+	[NO_MEMORY] = &lo_stats.trapping_no_memory,
+};
+static unsigned long *const forms[PATCH_FORMS] = {
+	[PATCH_BEFORE] = &lo_stats.patched_before,
+	[PATCH_ACROSS] = &lo_stats.patched_across,
+	[PATCH_AFTER] = &lo_stats.patched_after,
+};
 
 static int __init patch_off(char *arg)
 {
@@ -82,7 +98,7 @@ static struct seen *find_seen(u64 mm, unsigned long site)
 			return entry;
 	entry = set + hand++ % WAYS;
 	*entry = (struct seen){ .mm = mm, .site = site, .result = FEW_TRAPS };
-	results[FEW_TRAPS]++;
+	++*results[FEW_TRAPS];
 	return entry;
 }
 
@@ -166,7 +182,7 @@ static int patch_code(struct mm_struct *mm, const struct vm_area_struct *vma, un
 		return r;
 	if (!lo_site_store(mm, site))
 		return NO_MEMORY;
-	forms[site->plan.form]++;
+	++*forms[site->plan.form];
 	return PATCH_OK;
 }
 
@@ -223,32 +239,8 @@ void lo_patch(const struct pt_regs *regs)
 	mmap_write_unlock(mm);
 	/* Others may have taken the entry meanwhile. */
 	if (entry->site == at && entry->mm == context->id) {
-		results[entry->result]--;
-		results[r]++;
+		--*results[entry->result];
+		++*results[r];
 		entry->result = r;
 	}
-}
-
-static const char *name_of(unsigned int result)
-{
-	static const char *const names[RESULTS] = {
-		[FEW_TRAPS] = "called too rarely",
-		[WRITABLE] = "writable or shared",
-		[FILE_OPEN] = "file open for writing",
-		[NO_PLACE] = "no place for a trampoline",
-		[NO_MEMORY] = "no memory",
-	};
-
-	return result < PATCH_RESULTS ? patch_result_name(result) : names[result];
-}
-
-void lo_patch_print(void)
-{
-	unsigned int i;
-
-	pr_emerg("sites that jump: %lu before, %lu across, %lu after the call\n",
-		 forms[PATCH_BEFORE], forms[PATCH_ACROSS], forms[PATCH_AFTER]);
-	for (i = PATCH_OK + 1; i < RESULTS; i++)
-		if (results[i])
-			pr_emerg("sites that trap: %lu, %s\n", results[i], name_of(i));
 }

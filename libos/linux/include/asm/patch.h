@@ -67,7 +67,4 @@ void lo_patch_read(struct vm_area_struct *vma, unsigned long addr, void *to, con
 void lo_patch_write(struct vm_area_struct *vma, unsigned long addr, void *to, const void *from,
 		    unsigned long size);
 
-/* Counters: see kernel/stop.c. */
-void lo_patch_print(void);
-
 #endif
