@@ -348,8 +348,8 @@ static void breakpoints(void)
 
 	for (int f = 0; f < FORMS; f++) {
 		for (int on_call = 0; on_call < 2; on_call++) {
-			unsigned long addr = (unsigned long)(uintptr_t)forms[f] +
-					     (on_call ? at[f] : 4);
+			unsigned long addr =
+				(unsigned long)(uintptr_t)forms[f] + (on_call ? at[f] : 4);
 			int status;
 
 			pid_t pid = fork();
@@ -362,16 +362,19 @@ static void breakpoints(void)
 			stop_at(pid, SIGSTOP);
 			errno = 0;
 			long word = ptrace(PTRACE_PEEKTEXT, pid, (void *)addr, NULL);
-			CHECK(errno == 0 && memcmp(&word, (const char *)before_all +
-								  (addr - (unsigned long)(uintptr_t)
-										  t_code),
-						   sizeof(word)) == 0);
-			CHECK(ptrace(PTRACE_POKETEXT, pid, (void *)addr, (word & ~0xffL) | 0xcc) == 0);
+			CHECK(errno == 0 &&
+			      memcmp(&word,
+				     (const char *)before_all +
+					     (addr - (unsigned long)(uintptr_t)t_code),
+				     sizeof(word)) == 0);
+			CHECK(ptrace(PTRACE_POKETEXT, pid, (void *)addr, (word & ~0xffL) | 0xcc) ==
+			      0);
 			CHECK(ptrace(PTRACE_CONT, pid, NULL, NULL) == 0);
 			stop_at(pid, SIGTRAP);
 			CHECK(ip_of(pid) == addr + 1);
 			CHECK(ptrace(PTRACE_POKETEXT, pid, (void *)addr, word) == 0);
-			CHECK(ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.rip), addr) == 0);
+			CHECK(ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.rip), addr) ==
+			      0);
 			CHECK(ptrace(PTRACE_CONT, pid, NULL, NULL) == 0);
 			CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 		}
@@ -414,8 +417,8 @@ static void call_code(const unsigned char *code, long expected)
 /* A compiler at run time: writable, executable, writable with other code, ... */
 static void generated_code(void)
 {
-	unsigned char *code = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-				   -1, 0);
+	unsigned char *code =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	unsigned char expected[72];
 
 	CHECK(code != MAP_FAILED);
@@ -430,9 +433,8 @@ static void generated_code(void)
 		CHECK(mprotect(code, PAGE, PROT_READ | PROT_EXEC) == 0);
 		call_code(code, round % 2 ? getppid() : getpid());
 		if (round == 3) {
-			unsigned char *moved = mremap(code, PAGE, PAGE,
-						      MREMAP_MAYMOVE | MREMAP_FIXED,
-						      code + 64 * PAGE);
+			unsigned char *moved = mremap(
+				code, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, code + 64 * PAGE);
 			CHECK(moved != MAP_FAILED && memcmp(moved, expected, 72) == 0);
 			code = moved;
 			call_code(code, getppid());
@@ -442,7 +444,8 @@ static void generated_code(void)
 	CHECK(mprotect(code, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC) == 0);
 	for (int i = 0; i < WARM; i++) {
 		code[65] = i % 2 ? SYS_getpid : SYS_getppid;
-		CHECK(((call_t)(uintptr_t)(code + 64))(0, 0, 0, 0) == (i % 2 ? getpid() : getppid()));
+		CHECK(((call_t)(uintptr_t)(code + 64))(0, 0, 0, 0) ==
+		      (i % 2 ? getpid() : getppid()));
 	}
 	CHECK(munmap(code, PAGE) == 0);
 }
@@ -527,9 +530,10 @@ static int compare(const struct timespec *a, const struct timespec *b)
 /* What answers without a call agrees with the call. */
 static void clocks(void)
 {
-	static const clockid_t ids[] = { CLOCK_REALTIME,	CLOCK_MONOTONIC,
-					 CLOCK_BOOTTIME,	CLOCK_REALTIME_COARSE,
-					 CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_TAI };
+	static const clockid_t ids[] = {
+		CLOCK_REALTIME,         CLOCK_MONOTONIC,     CLOCK_BOOTTIME, CLOCK_REALTIME_COARSE,
+		CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_TAI
+	};
 	struct timespec first, between, last, end;
 	struct timeval day;
 	unsigned int cpu;

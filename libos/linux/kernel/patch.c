@@ -114,8 +114,7 @@ static int may_patch(const struct vm_area_struct *vma)
 {
 	if (!vma || !(vma->vm_flags & VM_EXEC))
 		return PATCH_NOT_SYSCALL;
-	if (vma->vm_flags & (VM_WRITE | VM_SHARED | VM_MAYSHARE) ||
-	    !(vma->vm_flags & VM_MAYWRITE))
+	if (vma->vm_flags & (VM_WRITE | VM_SHARED | VM_MAYSHARE) || !(vma->vm_flags & VM_MAYWRITE))
 		return WRITABLE;
 	if (vma->vm_file && atomic_read(&file_inode(vma->vm_file)->i_writecount) > 0)
 		return FILE_OPEN;
@@ -130,7 +129,8 @@ static void set_bounds(struct mm_struct *mm, struct patch_code *code, size_t sys
 	unsigned long hi = min(page + PAGE_SIZE, (unsigned long)code->addr + code->size);
 	const struct lo_site *site;
 
-	lo_for_each_site(site, lo_patches(mm)) {
+	lo_for_each_site(site, lo_patches(mm))
+	{
 		if (!site->live)
 			continue;
 		if (site->plan.addr <= at)
@@ -191,9 +191,8 @@ static bool is_patched(struct mm_struct *mm, unsigned long at)
 {
 	const struct lo_site *site;
 
-	lo_for_each_site(site, lo_patches(mm))
-		if (site->live && site->plan.addr + site->plan.sys == at)
-			return true;
+	lo_for_each_site(site, lo_patches(mm)) if (site->live && site->plan.addr + site->plan.sys ==
+									 at) return true;
 	return false;
 }
 

@@ -29,8 +29,8 @@ struct lo_patches {
 	struct lo_site site[];
 };
 
-#define lo_for_each_site(s, patches)                       \
-	for ((s) = (patches) ? (patches)->site : NULL;     \
+#define lo_for_each_site(s, patches)                                 \
+	for ((s) = (patches) ? (patches)->site : NULL;               \
 	     (s) && (s) < (patches)->site + (patches)->count; (s)++) \
 		if ((s)->tramp)
 

@@ -37,7 +37,8 @@ static vm_fault_t area_fault(struct vm_fault *vmf)
 	if (!vmf->page)
 		return VM_FAULT_OOM;
 	memset(page_address(vmf->page), 0xcc, PAGE_SIZE);
-	lo_for_each_site(site, lo_patches(mm)) {
+	lo_for_each_site(site, lo_patches(mm))
+	{
 		if ((site->tramp & PAGE_MASK) != at)
 			continue;
 		patch_emit(&site->plan, site->tramp, (unsigned long)&lo_call_slot, bytes, jump);
@@ -54,7 +55,8 @@ static void forget(struct mm_struct *mm, unsigned long start)
 	struct lo_site *site;
 	unsigned int i, last = 0;
 
-	lo_for_each_site(site, context->patches) {
+	lo_for_each_site(site, context->patches)
+	{
 		if (site->tramp - start >= LO_PATCH_AREA)
 			continue;
 		lo_site_restore(mm, site);
@@ -110,8 +112,8 @@ void lo_areas_check(struct mm_struct *mm)
 	int i;
 
 	for (i = LO_PATCH_AREAS - 1; i >= 0; i--) {
-		struct vm_area_struct *vma =
-			context->area[i] ? vma_lookup(mm, context->area[i]) : NULL;
+		struct vm_area_struct *vma = context->area[i] ? vma_lookup(mm, context->area[i])
+							      : NULL;
 
 		if (context->area[i] && (!vma || vma->vm_ops != &area_ops))
 			forget(mm, context->area[i]);
@@ -170,8 +172,8 @@ static int make(struct mm_struct *mm, unsigned long code)
 	if (i == LO_PATCH_AREAS || !start)
 		return -1;
 	vma = _install_special_mapping(mm, start, LO_PATCH_AREA,
-				       VM_READ | VM_EXEC | VM_MAYREAD | VM_MAYEXEC |
-					       VM_DONTEXPAND | VM_DONTDUMP,
+				       VM_READ | VM_EXEC | VM_MAYREAD | VM_MAYEXEC | VM_DONTEXPAND |
+					       VM_DONTDUMP,
 				       &mapping);
 	if (IS_ERR(vma))
 		return -1;
@@ -188,9 +190,8 @@ static const struct lo_site *in_the_way(const struct lo_patches *patches, unsign
 {
 	const struct lo_site *site;
 
-	lo_for_each_site(site, patches)
-		if (lo_overlap(site->tramp, site->plan.tramp_len, at, size))
-			return site;
+	lo_for_each_site(site, patches) if (lo_overlap(site->tramp, site->plan.tramp_len, at,
+						       size)) return site;
 	return NULL;
 }
 

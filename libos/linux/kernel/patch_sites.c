@@ -40,8 +40,8 @@ struct page *lo_code_page(struct mm_struct *mm, unsigned long addr, unsigned int
 
 static bool is_jump(const struct lo_site *site, const void *page)
 {
-	return site->live && !memcmp(page + offset_in_page(site->plan.addr), site->jump,
-				     PATCH_JUMP_LEN);
+	return site->live &&
+	       !memcmp(page + offset_in_page(site->plan.addr), site->jump, PATCH_JUMP_LEN);
 }
 
 /* Bytes that were copied from `page`: the program's own instead of jumps. */
@@ -50,7 +50,8 @@ static void hide(const struct lo_patches *patches, unsigned long addr, u8 *buf, 
 {
 	const struct lo_site *site;
 
-	lo_for_each_site(site, patches) {
+	lo_for_each_site(site, patches)
+	{
 		unsigned long at = site->plan.addr, first = max(at, addr);
 		unsigned long last = min(at + PATCH_JUMP_LEN, addr + size);
 
@@ -105,7 +106,8 @@ void lo_sites_check(struct mm_struct *mm, unsigned long start, unsigned long siz
 {
 	struct lo_site *site;
 
-	lo_for_each_site(site, lo_patches(mm)) {
+	lo_for_each_site(site, lo_patches(mm))
+	{
 		if (!site->live || !lo_overlap(site->plan.addr, site->plan.len, start, size) ||
 		    is_in_memory(mm, site))
 			continue;
@@ -133,11 +135,10 @@ struct lo_site *lo_site_find(struct mm_struct *mm, const struct patch_plan *plan
 	struct lo_patches *patches = lo_patches(mm);
 	struct lo_site *site;
 
-	lo_for_each_site(site, patches)
-		if (site->plan.addr == plan->addr && site->plan.len == plan->len &&
-		    site->plan.sys == plan->sys &&
-		    !memcmp(site->plan.old, plan->old, plan->len))
-			return site;
+	lo_for_each_site(site,
+			 patches) if (site->plan.addr == plan->addr &&
+				      site->plan.len == plan->len && site->plan.sys == plan->sys &&
+				      !memcmp(site->plan.old, plan->old, plan->len)) return site;
 	return NULL;
 }
 
@@ -225,7 +226,8 @@ void lo_patch_original_ip(struct pt_regs *regs)
 	u64 ip;
 
 	mmap_read_lock(mm);
-	lo_for_each_site(site, lo_patches(mm)) {
+	lo_for_each_site(site, lo_patches(mm))
+	{
 		if (!patch_ip_original(&site->plan, site->tramp, regs->ip, &ip))
 			continue;
 		regs->ip = ip;
@@ -243,7 +245,8 @@ unsigned long lo_patch_resume(unsigned long ip)
 	if (!lo_patches(mm))
 		return 0;
 	mmap_read_lock(mm);
-	lo_for_each_site(site, lo_patches(mm)) {
+	lo_for_each_site(site, lo_patches(mm))
+	{
 		if (site->live && ip - site->plan.addr < PATCH_JUMP_LEN &&
 		    patch_ip_resume(&site->plan, site->tramp, ip, &to) && is_in_memory(mm, site))
 			break;
@@ -260,7 +263,8 @@ bool lo_patch_lost(unsigned long addr)
 	bool mended = false;
 
 	mmap_read_lock(mm);
-	lo_for_each_site(site, lo_patches(mm)) {
+	lo_for_each_site(site, lo_patches(mm))
+	{
 		if (!site->live || addr - site->tramp >= site->plan.tramp_len)
 			continue;
 		lo_site_restore(mm, site);
@@ -278,8 +282,7 @@ void lo_patch_stop(struct mm_struct *mm)
 	if (!lo_patches(mm))
 		return;
 	mmap_read_lock(mm);
-	lo_for_each_site(site, lo_patches(mm))
-		lo_site_restore(mm, site);
+	lo_for_each_site(site, lo_patches(mm)) lo_site_restore(mm, site);
 	mmap_read_unlock(mm);
 }
 
@@ -292,7 +295,8 @@ void lo_patch_begin(unsigned long start, unsigned long size)
 	if (!lo_patches(mm))
 		return;
 	mmap_read_lock(mm);
-	lo_for_each_site(site, lo_patches(mm)) {
+	lo_for_each_site(site, lo_patches(mm))
+	{
 		if (!lo_overlap(site->plan.addr, site->plan.len, start, size) &&
 		    !lo_overlap(site->tramp, site->plan.tramp_len, start, size))
 			continue;
@@ -321,9 +325,8 @@ void lo_patch_write(struct vm_area_struct *vma, unsigned long addr, void *to, co
 	struct mm_struct *mm = vma->vm_mm;
 	struct lo_site *site;
 
-	lo_for_each_site(site, lo_patches(mm))
-		if (lo_overlap(site->plan.addr, site->plan.len, addr, size))
-			lo_site_restore(mm, site);
+	lo_for_each_site(site, lo_patches(mm)) if (lo_overlap(site->plan.addr, site->plan.len, addr,
+							      size)) lo_site_restore(mm, site);
 	memcpy(to, from, size);
 }
 

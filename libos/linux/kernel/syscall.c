@@ -113,9 +113,9 @@ SYSCALL_DEFINE5(lo_mremap, unsigned long, addr, unsigned long, old_size, unsigne
 #define sys_mprotect      sys_lo_mprotect
 #define sys_pkey_mprotect sys_lo_pkey_mprotect
 #define sys_mremap        sys_lo_mremap
-#define sys_iopl       sys_ni_syscall
-#define sys_ioperm     sys_ni_syscall
-#define sys_modify_ldt sys_ni_syscall
+#define sys_iopl          sys_ni_syscall
+#define sys_ioperm        sys_ni_syscall
+#define sys_modify_ldt    sys_ni_syscall
 
 #undef __SYSCALL
 /* Each takes as many of the six registers as it has parameters. kernel/trace.c changes the entries. */

@@ -7,8 +7,7 @@
 /* What a debugger does to a page of a program, found by its address. */
 #define copy_from_user_page(vma, page, addr, to, from, size) \
 	lo_patch_read(vma, addr, to, from, size)
-#define copy_to_user_page(vma, page, addr, to, from, size) \
-	lo_patch_write(vma, addr, to, from, size)
+#define copy_to_user_page(vma, page, addr, to, from, size) lo_patch_write(vma, addr, to, from, size)
 
 #include <asm-generic/cacheflush.h>
 

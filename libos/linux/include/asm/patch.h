@@ -17,7 +17,7 @@ struct lo_patches;
 
 /* What an mm has of it. */
 struct lo_patch_context {
-	struct lo_patches *patches; /* NULL: no site yet */
+	struct lo_patches *patches;         /* NULL: no site yet */
 	unsigned long area[LO_PATCH_AREAS]; /* where trampolines are, 0: none */
 	unsigned long dropped;              /* how often a site was taken back */
 	u64 id;                             /* of the mm, of all that ever were */

@@ -15,10 +15,10 @@ void lo_trap_init_child(void);
 
 /* The last step before the program runs: its registers, and no mapping that is out of date. */
 void lo_load_user(void);
-#define lo_prepare_user()                                                            \
-	do {                                                                         \
+#define lo_prepare_user()                                                                  \
+	do {                                                                               \
 		if (unlikely(lo_vcpu()->flushes.count || lo_vcpu()->fpu_owner != current)) \
-			lo_load_user();                                              \
+			lo_load_user();                                                    \
 	} while (0)
 
 /* kernel/entry.S */

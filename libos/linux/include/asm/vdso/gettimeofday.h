@@ -15,10 +15,7 @@ static __always_inline long lo_vdso_call(long nr, long arg1, const void *arg2)
 {
 	long r;
 
-	asm volatile("syscall"
-		     : "=a"(r)
-		     : "a"(nr), "D"(arg1), "S"(arg2)
-		     : "rcx", "r11", "memory");
+	asm volatile("syscall" : "=a"(r) : "a"(nr), "D"(arg1), "S"(arg2) : "rcx", "r11", "memory");
 	return r;
 }
 
