@@ -35,10 +35,11 @@
 #define WAYS 4
 #define SETS 256
 
+/* In traps: a site is looked at; it is once more, if it had been patched; it is, if it couldn't be. */
 #define TRAPS_BEFORE 10
+#define TRAPS_AGAIN  4000
 /* A second look, at the whole mapping, if what is near the site proves nothing. */
-#define TRAPS_FAR   200
-#define TRAPS_AGAIN 4096
+#define TRAPS_FAR 200
 
 #define CODE_NEAR 1024UL
 #define CODE_FAR  (4UL << 20)
@@ -62,8 +63,9 @@ static struct seen {
 } seen[SETS][WAYS];
 
 static bool patching = true;
+static unsigned long patched_now;
 static unsigned long *const results[RESULTS] = {
-	[PATCH_OK] = &lo_stats.patched,
+	[PATCH_OK] = &patched_now,
 	[PATCH_NOT_SYSCALL] = &lo_stats.trapping_no_window,
 	[PATCH_SIGRETURN] = &lo_stats.trapping_sigreturn,
 	[PATCH_NO_WINDOW] = &lo_stats.trapping_no_window,
@@ -104,7 +106,9 @@ static struct seen *find_seen(u64 mm, unsigned long site)
 
 static bool is_due(const struct seen *entry)
 {
-	return entry->traps == TRAPS_BEFORE ||
+	if (entry->traps % TRAPS_BEFORE)
+		return false;
+	return entry->traps == TRAPS_BEFORE || entry->result == PATCH_OK ||
 	       (entry->traps == TRAPS_FAR && entry->result == PATCH_UNPROVED) ||
 	       entry->traps % TRAPS_AGAIN == 0;
 }
@@ -182,6 +186,7 @@ static int patch_code(struct mm_struct *mm, const struct vm_area_struct *vma, un
 		return r;
 	if (!lo_site_store(mm, site))
 		return NO_MEMORY;
+	lo_stats.patched++;
 	++*forms[site->plan.form];
 	return PATCH_OK;
 }
@@ -234,10 +239,11 @@ void lo_patch(const struct pt_regs *regs)
 		return;
 	if (mmap_write_lock_killable(mm))
 		return;
-	r = patch_site(mm, at, regs->ax, entry->traps == TRAPS_BEFORE ? CODE_NEAR : CODE_FAR);
+	r = patch_site(mm, at, regs->ax, entry->traps == TRAPS_FAR ? CODE_FAR : CODE_NEAR);
 	mmap_write_unlock(mm);
 	/* Others may have taken the entry meanwhile. */
-	if (entry->site == at && entry->mm == context->id) {
+	if (entry->site == at && entry->mm == context->id && entry->result != r) {
+		entry->traps = TRAPS_BEFORE;
 		--*results[entry->result];
 		++*results[r];
 		entry->result = r;
