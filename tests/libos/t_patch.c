@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/auxv.h>
@@ -527,6 +528,43 @@ static int compare(const struct timespec *a, const struct timespec *b)
 	return a->tv_nsec < b->tv_nsec ? -1 : a->tv_nsec > b->tv_nsec;
 }
 
+/* The names that C libraries look for, in the object that the kernel hands over. */
+static bool vdso_has(const char *name)
+{
+	const char *base = (const char *)getauxval(AT_SYSINFO_EHDR), *strings = NULL;
+	const Elf64_Ehdr *head = (const Elf64_Ehdr *)base;
+	const Elf64_Phdr *part = (const Elf64_Phdr *)(base + head->e_phoff);
+	const Elf64_Sym *symbols = NULL;
+	const Elf64_Word *hash = NULL;
+
+	for (int i = 0; i < head->e_phnum; i++) {
+		if (part[i].p_type != PT_DYNAMIC)
+			continue;
+		for (const Elf64_Dyn *d = (const Elf64_Dyn *)(base + part[i].p_offset); d->d_tag;
+		     d++) {
+			const void *at = base + d->d_un.d_ptr;
+			strings = d->d_tag == DT_STRTAB ? at : strings;
+			symbols = d->d_tag == DT_SYMTAB ? at : symbols;
+			hash = d->d_tag == DT_HASH ? at : hash;
+		}
+	}
+	CHECK(strings && symbols && hash);
+	for (Elf64_Word i = 1; i < hash[1]; i++)
+		if (!strcmp(strings + symbols[i].st_name, name))
+			return ELF64_ST_TYPE(symbols[i].st_info) == STT_FUNC && symbols[i].st_shndx;
+	return false;
+}
+
+static void vdso(void)
+{
+	CHECK(getauxval(AT_SYSINFO_EHDR));
+	CHECK(memcmp((const char *)getauxval(AT_SYSINFO_EHDR), ELFMAG, SELFMAG) == 0);
+	CHECK(vdso_has("__vdso_clock_gettime") && vdso_has("__vdso_gettimeofday"));
+	CHECK(vdso_has("__vdso_time") && vdso_has("__vdso_getcpu") &&
+	      vdso_has("__vdso_clock_getres"));
+	CHECK(!vdso_has("__vdso_none"));
+}
+
 /* What answers without a call agrees with the call. */
 static void clocks(void)
 {
@@ -538,8 +576,6 @@ static void clocks(void)
 	struct timeval day;
 	unsigned int cpu;
 
-	CHECK(getauxval(AT_SYSINFO_EHDR));
-	CHECK(memcmp((const char *)getauxval(AT_SYSINFO_EHDR), ELFMAG, SELFMAG) == 0);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += 4; /* beyond the library OS's change of clock source */
 	do {
@@ -582,6 +618,7 @@ int main(int argc, char **argv)
 		{ "in_threads", in_threads },
 		{ "areas_unmapped", areas_unmapped },
 		{ "trap_flag", trap_flag },
+		{ "vdso", vdso },
 		{ "clocks", clocks },
 		{ NULL, NULL },
 	};
