@@ -36,8 +36,9 @@ extern char __lo_shared_start[];
 	X(trapped)                                                                            \
 	X(direct)                                                                             \
 	X(patched)                                                                            \
-	X(faults) X(refills) X(kernel_faults) X(vmalloc_faults) X(ticks) X(maps) X(map_pages) \
-		X(unmaps) X(mm_switches) X(hostprocs) X(steals) X(device_requests)
+	X(faults)                                                                             \
+	X(refills) X(kernel_faults) X(vmalloc_faults) X(ticks) X(maps) X(map_pages) X(unmaps) \
+		X(mm_switches) X(hostprocs) X(steals) X(device_requests)
 
 struct lo_stats {
 #define LO_STATS_FIELD(name) unsigned long name;
