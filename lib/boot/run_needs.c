@@ -112,8 +112,8 @@ static bool has_huge(void)
 {
 	_cleanup_free_ char *text = NULL;
 
-	return io_read_at(AT_FDCWD, SHMEM_HUGE, 256, &text, NULL) == 0 && !strstr(text, "[never]") &&
-	       !strstr(text, "[deny]");
+	return io_read_at(AT_FDCWD, SHMEM_HUGE, 256, &text, NULL) == 0 &&
+	       !strstr(text, "[never]") && !strstr(text, "[deny]");
 }
 
 size_t run_needs_all(struct need v[RUN_NEEDS_MAX])
@@ -136,11 +136,13 @@ size_t run_needs_all(struct need v[RUN_NEEDS_MAX])
 		    .without = no_run },
 		  has_blk },
 		{ { .name = "XSAVE and FSGSBASE",
-		    .needs = "a processor of Intel since 2013 or AMD since 2017, and Linux 5.9 without 'nofsgsbase'",
+		    .needs =
+			    "a processor of Intel since 2013 or AMD since 2017, and Linux 5.9 without 'nofsgsbase'",
 		    .without = no_run },
 		  has_processor },
 		{ { .name = "system calls can be caught",
-		    .needs = "Linux 5.11 (syscall user dispatch), and no sandbox that forbids prctl",
+		    .needs =
+			    "Linux 5.11 (syscall user dispatch), and no sandbox that forbids prctl",
 		    .without = no_run },
 		  has_dispatch },
 		{ { .name = "system call filters",
@@ -153,14 +155,16 @@ size_t run_needs_all(struct need v[RUN_NEEDS_MAX])
 		  has_memfd },
 		{ { .name = "65530 mappings for a process",
 		    .needs = "'sysctl vm.max_map_count=65530' or more",
-		    .without = "programs with much memory are slow: their mappings are dropped and made again" },
+		    .without =
+			    "programs with much memory are slow: their mappings are dropped and made again" },
 		  has_maps },
 		{ { .name = "huge pages for shared memory",
 		    .needs = "'echo advise > " SHMEM_HUGE "'",
 		    .without = "programs with much memory fault more often" },
 		  has_huge },
 		{ { .name = "io_uring",
-		    .needs = "Linux 5.6, and 'sysctl kernel.io_uring_disabled=0' where there is that",
+		    .needs =
+			    "Linux 5.6, and 'sysctl kernel.io_uring_disabled=0' where there is that",
 		    .without = "disks use plain system calls, and are slower" },
 		  has_uring },
 		{ { .name = "AES instructions",
@@ -168,7 +172,8 @@ size_t run_needs_all(struct need v[RUN_NEEDS_MAX])
 		    .without = "encrypted images are slow" },
 		  has_aes },
 		{ { .name = "network interfaces of the host",
-		    .needs = "/dev/net/tun, readable and writable ('modprobe tun'; in a container, the device)",
+		    .needs =
+			    "/dev/net/tun, readable and writable ('modprobe tun'; in a container, the device)",
 		    .without = "no network by a tap interface" },
 		  has_tun },
 	};
