@@ -83,8 +83,8 @@ static int take_line(struct dump *d, const char *line)
 	char perms[8] = "";
 	int path = 0;
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %*s %*s %n", &s.start, &s.end, perms,
-		   &s.off, &path) != 4)
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %*s %*s %n", &s.start, &s.end,
+		   perms, &s.off, &path) != 4)
 		return -EPROTO;
 	if (!is_kernel(d->report, s.start, s.end) || perms[0] != 'r')
 		return 0;
@@ -281,7 +281,8 @@ static int put_all(const struct dump *d)
 	for (size_t i = 0; !r && i < d->n; i++) {
 		const struct segment *s = &d->v[i];
 
-		r = s->ram && d->ram >= 0 ? copy_ram(d, s, off) : copy(d, d->mem, s->start, s->end, off);
+		r = s->ram && d->ram >= 0 ? copy_ram(d, s, off)
+					  : copy(d, d->mem, s->start, s->end, off);
 		off += s->end - s->start;
 	}
 	return r;

@@ -15,6 +15,8 @@
 #ifndef BOOT_CORE_H
 #define BOOT_CORE_H
 
+#include <sys/types.h>
+
 #include "err.h"
 #include "lo_panic.h"
 

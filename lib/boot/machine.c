@@ -19,11 +19,13 @@
 
 #include "cleanup.h"
 #include "conf.h"
+#include "core.h"
 #include "initrd.h"
 #include "log.h"
 #include "pidfd.h"
 #include "server.h"
 #include "tty.h"
+#include "vu_sock.h"
 
 #define ARGS_MAX    24
 #define ARG_SIZE    128
@@ -36,23 +38,29 @@ struct run {
 	int initrd;
 	int control[2]; /* ours, init's */
 	int disk[2];    /* the back end's, the driver's */
+	int net[2];     /* the same */
+	int ready;      /* what the network's back end has to say before it serves */
+	int panic[2];   /* ours, the kernel's; if a core is wanted */
 	int stream[3];  /* copies of ours for the program, if it has no terminal */
 	int signals;
-	pid_t disk_pid, pid;
+	pid_t disk_pid, net_pid, pid;
 	int pidfd;
 	bool ended; /* the library OS has */
+	struct loop loop;
 	struct server server;
 };
-#define RUN_INIT                                                                                   \
-	{                                                                                          \
-		.initrd = -1, .control = { -1, -1 }, .disk = { -1, -1 }, .stream = { -1, -1, -1 }, \
-		.signals = -1, .pidfd = -1                                                         \
+#define RUN_INIT                                                                            \
+	{                                                                                   \
+		.initrd = -1, .control = { -1, -1 }, .disk = { -1, -1 }, .net = { -1, -1 }, \
+		.ready = -1, .panic = { -1, -1 }, .stream = { -1, -1, -1 }, .signals = -1,  \
+		.pidfd = -1                                                                 \
 	}
 
 static void run_close(const struct run *r)
 {
 	const int fds[] = { r->initrd,  r->control[0], r->control[1], r->disk[0],   r->disk[1],
-			    r->signals, r->pidfd,      r->stream[0],  r->stream[1], r->stream[2] };
+			    r->signals, r->pidfd,      r->stream[0],  r->stream[1], r->stream[2],
+			    r->net[0],  r->net[1],     r->ready,      r->panic[0],  r->panic[1] };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		closep(&fds[i]);
@@ -103,6 +111,7 @@ static int make_initrd(struct run *r, bool *ret_read_only, struct err *e)
 	add_environment(r, &conf);
 	boot_conf_add(&conf, "cwd", "%s", r->m->workdir ? r->m->workdir : "/");
 	boot_conf_add(&conf, "hostname", "rktio");
+	net_opts_plan(&r->m->net, &conf);
 	if (r->terminal)
 		boot_conf_add(&conf, "tty", "1");
 	r->initrd = initrd_make(init, &conf, e);
@@ -183,6 +192,60 @@ static int start_disk(struct run *r, bool read_only, struct err *e)
 	return 0;
 }
 
+static int start_net(struct run *r, struct err *e)
+{
+	_cleanup_free_ char *path = NULL;
+	char fd[16], ready[16], *argv[NET_ARGS_MAX] = { NULL };
+	int ret = machine_file("rktio-net", &path, e), pipe[2] = { -1, -1 };
+	struct net_scratch scratch;
+
+	if (ret < 0)
+		return ret;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, r->net) < 0 ||
+	    pipe2(pipe, O_CLOEXEC) < 0)
+		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
+	r->ready = pipe[0];
+	(void)snprintf(fd, sizeof(fd), "--fd=%d", r->net[0]);
+	(void)snprintf(ready, sizeof(ready), "--ready=%d", pipe[1]);
+	argv[0] = path;
+	argv[1] = fd;
+	argv[2] = ready;
+	net_opts_argv(&r->m->net, &scratch, argv, 3);
+	r->net_pid = start(argv, (const int[]){ r->net[0], pipe[1] }, 2, true, e);
+	closep(&pipe[1]);
+	closep(&r->net[0]);
+	r->net[0] = -1;
+	return r->net_pid < 0 ? r->net_pid : 0;
+}
+
+/* Its sentence, if it cannot serve. */
+static int await_net(const struct run *r, struct err *e)
+{
+	char text[sizeof(e->msg)];
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < sizeof(text) - 1 &&
+	       (n = read(r->ready, text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = 0;
+	if (!strcmp(text, NET_READY))
+		return 0;
+	return err_set(e, EIO, "%s", len ? text : "the network's back end was killed");
+}
+
+static int start_network(struct run *r, struct err *e)
+{
+	switch (r->m->net.kind) {
+	case NET_NONE:
+		return 0;
+	case NET_VHOST_USER:
+		return vu_sock_connect(r->m->net.where, &r->net[1], e);
+	default:
+		return start_net(r, e);
+	}
+}
+
 /* The command line of the kernel, a word each; the first is the program. */
 struct words {
 	char text[ARGS_MAX][ARG_SIZE];
@@ -204,8 +267,8 @@ static void __attribute__((format(printf, 2, 3))) add_word(struct words *w, cons
 static int start_linux(struct run *r, struct err *e)
 {
 	static const char *const streams[] = { "stdin", "stdout", "stderr" };
-	const int keep[] = { r->initrd,    r->control[1], r->disk[1],
-			     r->stream[0], r->stream[1],  r->stream[2] };
+	const int keep[] = { r->initrd,    r->control[1], r->disk[1],   r->net[1],
+			     r->stream[0], r->stream[1],  r->stream[2], r->panic[1] };
 	_cleanup_free_ char *path = NULL;
 	struct words w = { .n = 0 };
 	int ret = machine_file("rktio-linux-6.1", &path, e);
@@ -221,6 +284,10 @@ static int start_linux(struct run *r, struct err *e)
 	add_word(&w, "hostfd=control:%d", r->control[1]);
 	if (r->disk[1] >= 0)
 		add_word(&w, "vhost=blk:%d", r->disk[1]);
+	if (r->net[1] >= 0)
+		add_word(&w, "vhost=net:%d", r->net[1]);
+	if (r->panic[1] >= 0)
+		add_word(&w, "panicfd=%d", r->panic[1]);
 	if (!r->m->verbose)
 		add_word(&w, "quiet");
 	if (r->m->stats)
@@ -287,6 +354,27 @@ static int catch_signals(struct run *r, struct err *e)
 	return r->signals < 0 ? err_set(e, errno, "making a signalfd: %s", err_str(errno)) : 0;
 }
 
+/* The kernel waits until we close our end. */
+static void on_panic(struct loop_src *src, uint32_t events)
+{
+	struct run *r = src->arg;
+	_cleanup_free_ char *path = NULL;
+	struct lo_panic report;
+	struct err e = { 0 };
+
+	(void)events;
+	if (recv(src->fd, &report, sizeof(report), 0) == sizeof(report)) {
+		if (core_write(&report, r->pid, r->m->core, &path, &e) < 0)
+			log_error("no core: %s", e.msg);
+		else
+			log_error("the core is '%s'; it holds all that was in memory, secrets too",
+				  path);
+	}
+	loop_del(&r->loop, src);
+	closep(&r->panic[0]);
+	r->panic[0] = -1;
+}
+
 /* For rktio ps. Words that would take too much of a message are cut. */
 static void describe(const struct run *r, char *to, size_t size)
 {
@@ -297,6 +385,9 @@ static void describe(const struct run *r, char *to, size_t size)
 
 	for (const char *const *arg = m->argv + 1; *arg && (size_t)n < size; arg++)
 		n += snprintf(to + n, size - (size_t)n, " %s", *arg);
+	/* A line each, and the program is the last. */
+	for (char *p = strstr(to, "\nprogram=") + 1; (p = strchr(p, '\n'));)
+		*p = ' ';
 }
 
 static int reap(struct run *r, struct err *e)
@@ -315,34 +406,42 @@ static int attend(struct run *r, struct err *e)
 {
 	struct loop_src end = { .fd = r->pidfd, .fn = on_end, .arg = r };
 	struct loop_src signals = { .fd = r->signals, .fn = on_signal, .arg = r };
+	struct loop_src panic = { .fd = r->panic[0], .fn = on_panic, .arg = r };
 	char info[FRAME_DATA_MAX];
 	struct err why = { 0 };
-	struct loop loop;
-	int ret = loop_init(&loop);
+	int ret = loop_init(&r->loop);
 
 	describe(r, info, sizeof(info));
-	if (!ret && server_start(&r->server, &loop, r->control[0], info, &why) < 0)
+	if (!ret && server_start(&r->server, &r->loop, r->control[0], info, &why) < 0)
 		log_warn("'rktio exec' and its like won't find this machine: %s", why.msg);
 	if (!ret)
-		ret = loop_add(&loop, &end, EPOLLIN);
+		ret = loop_add(&r->loop, &end, EPOLLIN);
 	if (!ret)
-		ret = loop_add(&loop, &signals, EPOLLIN);
+		ret = loop_add(&r->loop, &signals, EPOLLIN);
+	if (!ret && panic.fd >= 0)
+		ret = loop_add(&r->loop, &panic, EPOLLIN);
 	while (!ret && !r->ended)
-		ret = loop_once(&loop);
+		ret = loop_once(&r->loop);
 	server_drain(&r->server);
 	server_fini(&r->server);
-	loop_fini(&loop);
+	loop_fini(&r->loop);
 	return ret < 0 ? err_set(e, -ret, "waiting: %s", err_str(ret)) : reap(r, e);
 }
 
 static int run(struct run *r, struct err *e)
 {
 	bool read_only = false;
-	int ret = make_initrd(r, &read_only, e);
+	int ret = start_network(r, e);
+
+	if (!ret)
+		ret = make_initrd(r, &read_only, e);
 
 	if (!ret && r->m->disk.path)
 		ret = start_disk(r, read_only, e);
 	if (!ret && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, r->control) < 0)
+		ret = err_set(e, errno, "making a socket pair: %s", err_str(errno));
+	if (!ret && r->m->core &&
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, r->panic) < 0)
 		ret = err_set(e, errno, "making a socket pair: %s", err_str(errno));
 	if (!ret)
 		ret = catch_signals(r, e);
@@ -350,13 +449,17 @@ static int run(struct run *r, struct err *e)
 		ret = err_set(e, EIO, "setting the terminal to raw mode failed");
 	if (!ret)
 		ret = copy_streams(r, e);
+	if (!ret && r->net_pid > 0)
+		ret = await_net(r, e);
 	if (!ret)
 		ret = start_linux(r, e);
 	if (ret < 0)
 		return ret;
+	closep(&r->net[1]);
 	closep(&r->disk[1]);
 	closep(&r->control[1]);
-	r->disk[1] = r->control[1] = -1;
+	closep(&r->panic[1]);
+	r->net[1] = r->disk[1] = r->control[1] = r->panic[1] = -1;
 	return attend(r, e);
 }
 
@@ -374,6 +477,7 @@ static void end_children(const struct run *r)
 	int status;
 
 	end_child(r->pid);
+	end_child(r->net_pid);
 	if (r->disk_pid <= 0)
 		return;
 	if (r->disk[1] >= 0)

@@ -15,6 +15,11 @@
  *	rootflags=OPTS	of its mount; "ro" for a file system that is only read
  *	tty=1		standard streams are the console, a terminal; else /dev/host/{stdin,stdout,stderr}
  *	hostname=NAME
+ *	net=INTERFACE	is to be up, with
+ *	mac=MAC		its own address,
+ *	ip=ADDR/LEN	addresses, IPv4 or IPv6,
+ *	gw=ADDR		default routes
+ *	dns=ADDR	name servers; they cover the image's /etc/resolv.conf
  */
 #ifndef INIT_CONF_H
 #define INIT_CONF_H

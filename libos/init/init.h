@@ -33,6 +33,9 @@ void init_fail(const char *what, const char *object) __attribute__((noreturn));
 /* Mount, make devices, and move into the root file system. */
 void set_up(struct conf *c);
 
+/* Loopback and the network that the launcher wants. */
+void net_up(const struct conf *c);
+
 /* Make the device that @text ("NAME[-ro] SECTORS TYPE PARAMETERS") says. @text is wiped. */
 void dm_make(char *text);
 

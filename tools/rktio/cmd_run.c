@@ -17,16 +17,26 @@
 
 enum {
 	O_DISK = OPT_LONG,
+	O_NET,
+	O_PUBLISH,
 	O_ENV,
-	O_STATS
+	O_STATS,
+	O_CORE
 };
 
 const struct opt cmd_run_opts[] = {
 	{ O_DISK, "disk", "IMAGE[,key-file=FILE|,verity=ROOTHASH][,ro]",
 	  "the root file system, and what opens it", OPT_COMPLETE_FILE },
 	{ 'm', "memory", "SIZE", "RAM of the library OS (default: 1G)" },
+	{ O_NET, "net",
+	  "tap:NAME|vhost-user:SOCKET[,ip=ADDR/LEN][,gw=ADDR][,dns=ADDR][,mac=MAC]|none",
+	  "the network, and what is set inside (default: none)" },
+	{ O_PUBLISH, "publish", "[ADDR:]PORT:PROGRAMPORT",
+	  "let clients of this host reach a TCP server inside; may be repeated" },
 	{ O_ENV, "env", "NAME=VALUE", "a variable of the program's environment; may be repeated" },
 	{ 'w', "workdir", "DIR", "where the program starts (default: /)", OPT_COMPLETE_NONE },
+	{ O_CORE, "core", "FILE|DIR", "keep what is in memory there if the kernel panics, for gdb",
+	  OPT_COMPLETE_FILE },
 	{ O_STATS, "stats", NULL, "print what the library OS has counted, at its end" },
 	{ 'v', "verbose", NULL, "show the kernel's messages" },
 	{ 0 },
@@ -34,7 +44,7 @@ const struct opt cmd_run_opts[] = {
 
 struct args {
 	struct machine m;
-	char *disk; /* the option's text, in pieces */
+	char *disk, *net; /* the options' texts, in pieces */
 	const char *env[ENV_MAX + 1];
 	size_t nenv;
 };
@@ -42,6 +52,7 @@ struct args {
 static void args_fini(const struct args *a)
 {
 	free(a->disk);
+	free(a->net);
 }
 
 /* A comma ends a path, as in QEMU's options. */
@@ -74,6 +85,16 @@ static int take_disk(struct args *a, const char *text, struct err *e)
 	return 0;
 }
 
+static int take_net(struct args *a, const char *text, struct err *e)
+{
+	char *copy = strdup(text);
+	int r = copy ? net_opts_parse(&a->m.net, copy, e) : err_set(e, ENOMEM, "no memory");
+
+	free(a->net);
+	a->net = copy;
+	return r;
+}
+
 static int take_env(struct args *a, const char *text, struct err *e)
 {
 	const char *equals = strchr(text, '=');
@@ -102,6 +123,10 @@ static int take_option(struct args *a, int id, const char *arg, struct err *e)
 		return take_disk(a, arg, e);
 	case 'm':
 		return take_memory(a, arg, e);
+	case O_NET:
+		return take_net(a, arg, e);
+	case O_PUBLISH:
+		return net_opts_publish(&a->m.net, arg, e);
 	case O_ENV:
 		return take_env(a, arg, e);
 	case 'w':
@@ -110,6 +135,9 @@ static int take_option(struct args *a, int id, const char *arg, struct err *e)
 				   : err_set(e, EINVAL, "--workdir '%.80s' is not absolute", arg);
 	case O_STATS:
 		a->m.stats = true;
+		return 0;
+	case O_CORE:
+		a->m.core = arg;
 		return 0;
 	default:
 		a->m.verbose = true;
@@ -132,7 +160,7 @@ static int parse(struct args *a, struct opt_parser *p, struct err *e)
 			       "no --disk: it has the program; 'rktio image create' makes one");
 	a->m.argv = p->operand;
 	a->m.env = a->env;
-	return 0;
+	return net_opts_check(&a->m.net, e);
 }
 
 int cmd_run(struct opt_parser *p)

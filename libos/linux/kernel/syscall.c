@@ -43,8 +43,8 @@ SYSCALL_DEFINE2(arch_prctl, int, option, unsigned long, arg)
 	case ARCH_SET_GS:
 		if (arg >= TASK_SIZE)
 			return -EPERM;
-		*(option == ARCH_SET_FS ? &thread->fs : &thread->gs) = arg;
 		lo_fpu_disown(current);
+		*(option == ARCH_SET_FS ? &thread->fs : &thread->gs) = arg;
 		return 0;
 	case ARCH_GET_FS:
 		return put_user(thread->fs, (unsigned long __user *)arg);
