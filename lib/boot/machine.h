@@ -34,6 +34,7 @@ struct machine {
 	const char *const
 		*env; /* "NAME=VALUE", besides PATH, HOME and TERM; ends with NULL, or is it */
 	const char *workdir; /* or NULL: "/" */
+	const char *core;    /* file or directory for a core if the kernel panics; or NULL */
 	bool verbose, stats;
 };
 

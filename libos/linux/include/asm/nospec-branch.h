@@ -4,13 +4,9 @@
 #define LO_ASM_NOSPEC_BRANCH_H
 
 #ifdef __ASSEMBLY__
-.macro JMP_NOSPEC reg
-	jmp	*%\reg
-.endm
+.macro JMP_NOSPEC reg jmp * %\reg.endm
 
-.macro CALL_NOSPEC reg
-	call	*%\reg
-.endm
+				     .macro CALL_NOSPEC reg call * %\reg.endm
 #endif
 
 #endif
