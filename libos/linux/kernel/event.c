@@ -10,6 +10,7 @@
  * them the kernel is idle. Handlers run as interrupts do.
  */
 #include <asm/event.h>
+#include <asm/linux_versions.h>
 #include <asm/lo.h>
 #include <asm/trap.h>
 #include <linux/cpu.h>
@@ -156,5 +157,6 @@ void arch_cpu_idle(void)
 		arm_polls(false);
 	}
 	lo_timer_check();
-	raw_local_irq_enable();
+	if (LO_IDLE_ENABLES_IRQS)
+		raw_local_irq_enable();
 }

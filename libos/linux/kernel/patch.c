@@ -23,6 +23,7 @@
 #include <asm/lo.h>
 #include <asm/map.h>
 #include <asm/trap.h>
+#include <asm/unistd.h>
 #include <linux/hash.h>
 #include <linux/init.h>
 #include <linux/mm.h>

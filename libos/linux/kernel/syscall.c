@@ -83,6 +83,7 @@ asmlinkage long sys_rt_sigreturn(void);
 #define sys_modify_ldt sys_ni_syscall
 
 #undef __SYSCALL
+#define __SYSCALL_NORETURN __SYSCALL
 /* Each takes as many of the six registers as it has parameters. */
 #define __SYSCALL(nr, call) [nr] = (sys_call_ptr_t)(void (*)(void))(call),
 const sys_call_ptr_t sys_call_table[__NR_syscalls] = {
