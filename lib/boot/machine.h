@@ -23,6 +23,7 @@
 #include "root.h"
 
 #define MACHINE_EXIT_FAILED 125
+#define MACHINE_LINUX       "6.1"
 
 struct machine {
 	struct root_opts
@@ -31,7 +32,8 @@ struct machine {
 	const char *const *argv; /* the program; ends with NULL */
 	const char *const
 		*env; /* "NAME=VALUE", besides PATH, HOME and TERM; ends with NULL, or is it */
-	const char *workdir; /* or NULL: "/" */
+	const char *workdir;       /* or NULL: "/" */
+	const char *linux_version; /* or NULL: $RKTIO_LINUX, or MACHINE_LINUX */
 	bool verbose, stats;
 };
 

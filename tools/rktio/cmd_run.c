@@ -18,6 +18,7 @@
 enum {
 	O_DISK = OPT_LONG,
 	O_ENV,
+	O_LINUX,
 	O_STATS
 };
 
@@ -26,6 +27,8 @@ const struct opt cmd_run_opts[] = {
 	  "the root file system, and what opens it", OPT_COMPLETE_FILE },
 	{ 'm', "memory", "SIZE", "RAM of the library OS (default: 1G)" },
 	{ O_ENV, "env", "NAME=VALUE", "a variable of the program's environment; may be repeated" },
+	{ O_LINUX, "linux", "VERSION", "the Linux to run it on (default: " MACHINE_LINUX ")",
+	  OPT_COMPLETE_NONE },
 	{ 'w', "workdir", "DIR", "where the program starts (default: /)", OPT_COMPLETE_NONE },
 	{ O_STATS, "stats", NULL, "print what the library OS has counted, at its end" },
 	{ 'v', "verbose", NULL, "show the kernel's messages" },
@@ -108,6 +111,9 @@ static int take_option(struct args *a, int id, const char *arg, struct err *e)
 		a->m.workdir = arg;
 		return *arg == '/' ? 0
 				   : err_set(e, EINVAL, "--workdir '%.80s' is not absolute", arg);
+	case O_LINUX:
+		a->m.linux_version = arg;
+		return 0;
 	case O_STATS:
 		a->m.stats = true;
 		return 0;
