@@ -264,6 +264,15 @@ static void __attribute__((format(printf, 2, 3))) add_word(struct words *w, cons
 	w->argv[++w->n] = NULL;
 }
 
+static int find_linux(const struct machine *m, char **ret, struct err *e)
+{
+	const char *version = m->linux_version ?: getenv("RKTIO_LINUX") ?: MACHINE_LINUX;
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), "rktio-linux-%.32s", version);
+	return machine_file(name, ret, e);
+}
+
 static int start_linux(struct run *r, struct err *e)
 {
 	static const char *const streams[] = { "stdin", "stdout", "stderr" };
@@ -271,7 +280,7 @@ static int start_linux(struct run *r, struct err *e)
 			     r->stream[0], r->stream[1],  r->stream[2], r->panic[1] };
 	_cleanup_free_ char *path = NULL;
 	struct words w = { .n = 0 };
-	int ret = machine_file("rktio-linux-6.1", &path, e);
+	int ret = find_linux(r->m, &path, e);
 
 	if (ret < 0)
 		return ret;
