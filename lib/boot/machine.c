@@ -286,7 +286,7 @@ static int start_linux(struct run *r, struct err *e)
 		return ret;
 	w.argv[w.n++] = path;
 	add_word(&w, "mem=%lluM", (unsigned long long)(r->m->memory >> 20));
-	add_word(&w, "initrd=/proc/self/fd/%d", r->initrd);
+	add_word(&w, "initrd=fd:%d", r->initrd);
 	for (size_t i = 0; i < ARRAY_SIZE(streams); i++)
 		if (r->stream[i] >= 0)
 			add_word(&w, "hostfd=%s:%d", streams[i], r->stream[i]);
@@ -464,11 +464,12 @@ static int run(struct run *r, struct err *e)
 		ret = start_linux(r, e);
 	if (ret < 0)
 		return ret;
+	closep(&r->initrd);
 	closep(&r->net[1]);
 	closep(&r->disk[1]);
 	closep(&r->control[1]);
 	closep(&r->panic[1]);
-	r->net[1] = r->disk[1] = r->control[1] = r->panic[1] = -1;
+	r->initrd = r->net[1] = r->disk[1] = r->control[1] = r->panic[1] = -1;
 	return attend(r, e);
 }
 
