@@ -31,7 +31,8 @@ programs_image()
 {
 	local cache=$DVS_CACHE/programs kept
 	kept=$cache/$1-$(programs_hash "$@").img
-	mkdir -p -m 700 "$cache"
+	mkdir -p "$cache"
+	chmod 700 "$cache"
 	(
 		flock 8
 		[ -s "$cache/key" ] || (umask 077 && head -c 64 /dev/urandom >"$cache/key")
@@ -66,6 +67,7 @@ inside()
 said()
 {
 	run inside "$@"
+	# shellcheck disable=SC2154 # of run
 	same 0 "$status" "$output"
 }
 
@@ -82,7 +84,8 @@ starts_inside()
 # logged SECONDS REGEX: until a line of $LOG matches; what it says if none does.
 logged()
 {
-	wait_for "$1" eval "grep -qE '$2' '$LOG' || ! alive $RUN" && grep -qE "$2" "$LOG" || fail "no '$2' in:" "$(tail -n 40 "$LOG")"
+	wait_for "$1" eval "grep -qE '$2' '$LOG' || ! alive $RUN" || :
+	grep -qE "$2" "$LOG" || fail "no '$2' in:" "$(tail -n 40 "$LOG")"
 }
 
 machine_pids()
