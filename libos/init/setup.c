@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* setup.c - from an initial file system with nothing in it to the root of the program's own. */
 #include <errno.h>
-#include <fcntl.h>
-#include <net/if.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,16 +107,6 @@ static void enter_root(void)
 		init_fail("entering", NEW_ROOT);
 }
 
-static void loopback_up(void)
-{
-	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
-		init_fail("bringing up", "lo");
-	(void)close(fd);
-}
-
 void set_up(struct conf *c)
 {
 	const char *hostname = conf_next(c, "hostname", NULL), *dm = NULL, *next;
@@ -138,7 +124,7 @@ void set_up(struct conf *c)
 			name_hosts(hostname);
 	}
 	mount_late();
-	loopback_up();
+	net_up(c);
 	if (hostname && sethostname(hostname, strlen(hostname)) < 0)
 		init_fail("setting the host name", hostname);
 }
