@@ -23,6 +23,7 @@
 #include "patch.h"
 
 #include <asm/lo.h>
+#include <asm/unistd.h>
 #include <linux/fs.h>
 #include <linux/hash.h>
 #include <linux/init.h>

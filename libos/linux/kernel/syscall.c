@@ -118,6 +118,7 @@ SYSCALL_DEFINE5(lo_mremap, unsigned long, addr, unsigned long, old_size, unsigne
 #define sys_modify_ldt    sys_ni_syscall
 
 #undef __SYSCALL
+#define __SYSCALL_NORETURN __SYSCALL
 /* Each takes as many of the six registers as it has parameters. kernel/trace.c changes the entries. */
 #define __SYSCALL(nr, call) [nr] = (sys_call_ptr_t)(void (*)(void))(call),
 sys_call_ptr_t sys_call_table[__NR_syscalls] = {
