@@ -418,11 +418,11 @@ static void call_code(const unsigned char *code, long expected)
 /* A compiler at run time: writable, executable, writable with other code, ... */
 static void generated_code(void)
 {
-	unsigned char *code =
-		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	unsigned char expected[72];
+	unsigned char *room =
+		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *code = room, expected[72];
 
-	CHECK(code != MAP_FAILED);
+	CHECK(room != MAP_FAILED);
 	for (int round = 0; round < 6; round++) {
 		int nr = round % 2 ? SYS_getppid : SYS_getpid;
 
@@ -434,8 +434,8 @@ static void generated_code(void)
 		CHECK(mprotect(code, PAGE, PROT_READ | PROT_EXEC) == 0);
 		call_code(code, round % 2 ? getppid() : getpid());
 		if (round == 3) {
-			unsigned char *moved = mremap(
-				code, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, code + 64 * PAGE);
+			unsigned char *moved = mremap(code, PAGE, PAGE,
+						      MREMAP_MAYMOVE | MREMAP_FIXED, room + PAGE);
 			CHECK(moved != MAP_FAILED && memcmp(moved, expected, 72) == 0);
 			code = moved;
 			call_code(code, getppid());
@@ -448,7 +448,7 @@ static void generated_code(void)
 		CHECK(((call_t)(uintptr_t)(code + 64))(0, 0, 0, 0) ==
 		      (i % 2 ? getpid() : getppid()));
 	}
-	CHECK(munmap(code, PAGE) == 0);
+	CHECK(munmap(room, 2 * PAGE) == 0);
 }
 
 /* Libraries come and go at one address. */
