@@ -56,6 +56,8 @@ long host_map(unsigned long addr, unsigned long size, int prot, int fd, unsigned
 long host_map_filled(unsigned long addr, unsigned long size, int prot, int fd, unsigned long off);
 /* (start) Private zero pages at exactly `addr`. */
 long host_map_private(unsigned long addr, unsigned long size, int prot);
+/* -ENOMEM if not all of it is mapped; what is may have changed. */
+long host_protect(unsigned long addr, unsigned long size, int prot);
 long host_unmap(unsigned long addr, unsigned long size);
 /* Gives the pages of a range of `fd` back to the host; they read as zeros. */
 long host_punch(int fd, unsigned long off, unsigned long size);
@@ -94,6 +96,7 @@ long host_random(void *buf, unsigned long size); /* (start) */
  */
 long host_spawn(unsigned long stack, void (*run)(void));
 long host_pid(void);
+int host_processors(void); /* (start) that we may run on, as far as a count to 1024 goes */
 long host_parent_pid(void);
 long host_kill(int pid, int signal);
 /* Any child; the pid, `ret_status` as wait4 has it. `flags`: HOST_WNOHANG. */

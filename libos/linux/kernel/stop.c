@@ -17,6 +17,8 @@
 #include <linux/reboot.h>
 #include <linux/string.h>
 
+#include "../host/host.h"
+
 static int exit_status;
 static bool want_stats;
 
@@ -35,9 +37,11 @@ static void print_stats(void)
 		 s->direct, s->patched, s->ticks);
 	pr_emerg("faults: %lu, %lu of them refills; %lu for the kernel, %lu in vmalloc\n",
 		 s->faults, s->refills, s->kernel_faults, s->vmalloc_faults);
-	pr_emerg(
-		"host: %lu maps of %lu pages, %lu unmaps, %lu processes, %lu switches, %lu stolen\n",
-		s->maps, s->map_pages, s->unmaps, s->hostprocs, s->mm_switches, s->steals);
+	pr_emerg("host: %lu maps of %lu pages, %lu unmaps, %lu protects, %lu times emptied\n",
+		 s->maps, s->map_pages, s->unmaps, s->protects, s->emptied);
+	pr_emerg("host: %lu processes, %lu switches, %lu of them spun for, %lu stolen\n",
+		 s->hostprocs, s->mm_switches, s->spun, s->steals);
+	pr_emerg("host: %lu pages given back\n", s->given_back);
 }
 
 void lo_set_exit_status(int status)
@@ -50,6 +54,12 @@ void __noreturn lo_stop(int status)
 	if (want_stats)
 		print_stats();
 	lo_hostproc_end(status);
+}
+
+void __noreturn lo_fail(const char *text)
+{
+	host_write(2, text, strlen(text));
+	lo_hostproc_end(LO_EXIT_FAILED);
 }
 
 /* "Attempted to kill init! exitcode=0x0000000b": a wait status. */

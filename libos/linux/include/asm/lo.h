@@ -21,6 +21,8 @@ u64 lo_timer_left(u64 max_ns);
 #define LO_EXIT_FAILED 125
 /* Ends all that there is, with this exit status; kernel/stop.c. */
 void lo_stop(int status) __attribute__((noreturn));
+/* The same with LO_EXIT_FAILED and `text`, a line, for stderr: from anywhere, Linux isn't asked. */
+void lo_fail(const char *text) __attribute__((noreturn));
 /* What the first host process will exit with when Linux powers off; 0 at first. */
 void lo_set_exit_status(int status);
 
@@ -31,7 +33,9 @@ extern char __lo_shared_start[];
 struct lo_stats {
 	unsigned long trapped, direct, patched; /* system calls, and sites */
 	unsigned long faults, refills, kernel_faults, vmalloc_faults, ticks;
-	unsigned long maps, map_pages, unmaps, mm_switches, hostprocs, steals;
+	unsigned long maps, map_pages, unmaps, protects, emptied; /* host calls; for want of room */
+	unsigned long mm_switches, spun, hostprocs, steals;
+	unsigned long given_back; /* pages */
 };
 extern struct lo_stats lo_stats;
 

@@ -9,6 +9,7 @@
 static inline int init_new_context(struct task_struct *task, struct mm_struct *mm)
 {
 	mm->context.hostproc = 0;
+	mm->context.forked = false;
 	return 0;
 }
 
@@ -24,7 +25,24 @@ static inline void switch_mm(struct mm_struct *prev, struct mm_struct *next,
 	lo_hostproc_switch(next);
 }
 
-#include <asm-generic/mm_hooks.h>
+/* As asm-generic/mm_hooks.h, but for a fork that has come so far that it flushes the parent. */
+static inline int arch_dup_mmap(struct mm_struct *oldmm, struct mm_struct *mm)
+{
+	oldmm->context.forked = true;
+	return 0;
+}
+static inline void arch_exit_mmap(struct mm_struct *mm)
+{
+}
+static inline void arch_unmap(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+}
+static inline bool arch_vma_access_permitted(struct vm_area_struct *vma, bool write, bool execute,
+					     bool foreign)
+{
+	return true;
+}
+
 #include <asm-generic/mmu_context.h>
 
 #endif
