@@ -197,31 +197,43 @@ static unsigned long hole_end(pgd_t *pgd, unsigned long addr)
 	return (addr | ~PMD_MASK) + 1;
 }
 
-/* How far from `addr` on, up to `end`, entries are all installed and may lose LO_WRITE, or all not. */
-static unsigned long same_state(pgd_t *pgd, unsigned long addr, unsigned long end, bool *ret_keeps)
+/* What a fork does with an address. */
+enum forked { NOTHING, READONLY, UNMAP };
+
+/*
+ * What Linux has taken away was flushed then. The host's mprotect() sets all rights, so these must
+ * be the same in a row.
+ */
+static enum forked forked_state(pte_t pte)
+{
+	if (!pte_present(pte))
+		return NOTHING;
+	return lo_pte_rights(pte) == LO_READ && is_installed(pte) ? READONLY : UNMAP;
+}
+
+/* How far from `addr` on, up to `end`, it is the same. */
+static unsigned long same_state(pgd_t *pgd, unsigned long addr, unsigned long end,
+				enum forked *ret_state)
 {
 	unsigned long start = addr;
-	bool keeps = false;
 
-	while (addr < end) {
+	for (; addr < end;) {
 		pmd_t *pmd = lo_find_pmd(pgd, addr);
 		unsigned long next = pmd ? addr + PAGE_SIZE : hole_end(pgd, addr);
-		pte_t pte = __pte(0);
+		enum forked state = NOTHING;
 
 		if (pmd && pmd_leaf(*pmd)) {
-			pte = pmd_pte(*pmd);
+			state = forked_state(pmd_pte(*pmd));
 			next = (addr | ~PMD_MASK) + 1;
 		} else if (pmd) {
-			pte = *((pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr));
+			state = forked_state(*((pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr)));
 		}
-		/* The host's mprotect() sets all rights, so these must be the same in a row. */
-		*ret_keeps = lo_pte_rights(pte) == LO_READ && is_installed(pte);
-		if (addr > start && *ret_keeps != keeps)
+		if (addr == start)
+			*ret_state = state;
+		else if (*ret_state != state)
 			break;
-		keeps = *ret_keeps;
 		addr = next;
 	}
-	*ret_keeps = keeps;
 	return min(addr, end);
 }
 
@@ -236,11 +248,12 @@ static void protect(pgd_t *pgd, unsigned long start, unsigned long end)
 {
 	unsigned int calls = 0;
 
-	while (start < end && calls++ < FORK_CALLS) {
-		bool keeps;
-		unsigned long next = same_state(pgd, start, end, &keeps);
+	while (start < end && calls < FORK_CALLS) {
+		enum forked state;
+		unsigned long next = same_state(pgd, start, end, &state);
 
-		if (!keeps || !make_readonly(start, next))
+		calls += state != NOTHING;
+		if (state == UNMAP || (state == READONLY && !make_readonly(start, next)))
 			unmap_user(start, next);
 		start = next;
 	}
