@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define PAGE  4096UL
-#define HUGE 0x200000UL
+#define HUGE  0x200000UL
 #define COUNT 4UL /* of huge pages */
 #define SIZE  (COUNT * HUGE)
 #define PAGES (SIZE / PAGE)

@@ -209,7 +209,8 @@ void arch_release_task_struct(struct task_struct *task)
 const char *lo_fpu_init(void)
 {
 	static unsigned char fxsave[512] __aligned(16);
-	const u32 has_xsave = 1 << 26, os_has_xsave = 1 << 27, has_fsgsbase = 1, has_xgetbv1 = 1 << 2;
+	const u32 has_xsave = 1 << 26, os_has_xsave = 1 << 27, has_fsgsbase = 1,
+		  has_xgetbv1 = 1 << 2;
 	u32 r[4], xcr0, high;
 
 	cpuid(1, 0, r);

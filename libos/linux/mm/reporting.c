@@ -21,9 +21,9 @@ static int give_back(struct page_reporting_dev_info *dev, struct scatterlist *li
 	struct scatterlist *sg;
 	unsigned int i;
 
-	for_each_sg(list, sg, n, i)
-		if (host_punch(lo_ram_fd, page_to_phys(sg_page(sg)), sg->length) == 0)
-			lo_stats.given_back += sg->length >> PAGE_SHIFT;
+	for_each_sg(list, sg, n,
+		    i) if (host_punch(lo_ram_fd, page_to_phys(sg_page(sg)), sg->length) == 0)
+		lo_stats.given_back += sg->length >> PAGE_SHIFT;
 	return 0;
 }
 

@@ -198,7 +198,11 @@ static unsigned long hole_end(pgd_t *pgd, unsigned long addr)
 }
 
 /* What a fork does with an address. */
-enum forked { NOTHING, READONLY, UNMAP };
+enum forked {
+	NOTHING,
+	READONLY,
+	UNMAP
+};
 
 /*
  * What Linux has taken away was flushed then. The host's mprotect() sets all rights, so these must
@@ -273,10 +277,9 @@ void lo_flush_forked(struct mm_struct *mm)
 	}
 	local_irq_save(flags);
 	lo_flush_run();
-	for_each_vma(vmas, vma)
-		if (this_proc()->loaded && vma->anon_vma && !(vma->vm_flags & VM_SHARED) &&
-		    vma->vm_flags & VM_WRITE)
-			protect(mm->pgd, vma->vm_start, vma->vm_end);
+	for_each_vma(vmas, vma) if (this_proc()->loaded && vma->anon_vma &&
+				    !(vma->vm_flags & VM_SHARED) && vma->vm_flags & VM_WRITE)
+		protect(mm->pgd, vma->vm_start, vma->vm_end);
 	local_irq_restore(flags);
 }
 

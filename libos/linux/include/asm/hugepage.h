@@ -49,8 +49,8 @@ static inline int pud_same(pud_t a, pud_t b)
 }
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
-#define pmd_trans_huge(p)             pmd_leaf(p)
-#define set_pmd_at(mm, addr, p, v)    set_pmd(p, v)
+#define pmd_trans_huge(p)          pmd_leaf(p)
+#define set_pmd_at(mm, addr, p, v) set_pmd(p, v)
 #define update_mmu_cache_pmd(v, a, p) \
 	do {                          \
 	} while (0)
