@@ -243,7 +243,6 @@ static unsigned long same_state(pgd_t *pgd, unsigned long addr, unsigned long en
 
 static bool make_readonly(unsigned long start, unsigned long end)
 {
-	lo_stats.protects++;
 	return host_protect(start, end - start, HOST_PROT_READ) == 0;
 }
 
