@@ -17,6 +17,7 @@ enum {
 	NR_WRITE = 1,
 	NR_OPEN = 2,
 	NR_CLOSE = 3,
+	NR_LSEEK = 8,
 	NR_MMAP = 9,
 	NR_MPROTECT = 10,
 	NR_MUNMAP = 11,
@@ -60,6 +61,7 @@ static const struct {
 	{ NR_MPROTECT, "mprotect", "makes them read-only when the program forks" },
 	{ NR_MADVISE, "madvise", "fills the host's page tables" },
 	{ NR_FALLOCATE, "fallocate", "gives unused RAM back" },
+	{ NR_LSEEK, "lseek", "whether RAM was ever used" },
 	{ NR_FUTEX, "futex", "hands the vCPU from one host process to the next" },
 	{ NR_CLOCK_GETTIME, "clock_gettime", "the time of day" },
 	{ NR_PPOLL, "ppoll", "sleeps until there is something to do" },
@@ -171,18 +173,19 @@ long host_map(unsigned long addr, unsigned long size, int prot, int fd, unsigned
 	return host_mmap(addr, size, prot, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, off);
 }
 
-/*
- * Filled by reading: pages of a file that can be written come along writable, 16 at a time, where
- * filling by writing (MAP_POPULATE) takes a fault for each. Linux 5.14; before, it is done by faults.
- */
-long host_map_filled(unsigned long addr, unsigned long size, int prot, int fd, unsigned long off)
+/* MADV_POPULATE_READ and _WRITE, Linux 5.14; before, the pages come by faults. */
+long host_fill(unsigned long addr, unsigned long size)
 {
 	const unsigned long populate_read = 22;
-	long r = host_map(addr, size, prot, fd, off);
 
-	if (r >= 0)
-		host_call(NR_MADVISE, addr, size, populate_read, 0, 0);
-	return r;
+	return host_call(NR_MADVISE, addr, size, populate_read, 0, 0);
+}
+
+long host_fill_new(unsigned long addr, unsigned long size)
+{
+	const unsigned long populate_write = 23;
+
+	return host_call(NR_MADVISE, addr, size, populate_write, 0, 0);
 }
 
 long host_map_private(unsigned long addr, unsigned long size, int prot)
@@ -205,6 +208,13 @@ long host_punch(int fd, unsigned long off, unsigned long size)
 	const unsigned long keep_size = 1, punch_hole = 2;
 
 	return host_call(NR_FALLOCATE, fd, keep_size | punch_hole, off, size, 0);
+}
+
+long host_next_data(int fd, unsigned long off)
+{
+	const unsigned long seek_data = 3;
+
+	return host_call(NR_LSEEK, fd, off, seek_data, 0, 0);
 }
 
 long host_advise_huge(unsigned long addr, unsigned long size)

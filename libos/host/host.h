@@ -50,10 +50,12 @@ long host_truncate(int fd, unsigned long size); /* (start) */
 /* A shared mapping of `fd` at exactly `addr`, in place of what is there. */
 long host_map(unsigned long addr, unsigned long size, int prot, int fd, unsigned long off);
 /*
- * The same, and the host's page tables are filled at once: cheaper from a few pages on, if they
- * are used.
+ * Fills the host's page tables with pages of a file that are there: many at once, and writable where
+ * the mapping is.
  */
-long host_map_filled(unsigned long addr, unsigned long size, int prot, int fd, unsigned long off);
+long host_fill(unsigned long addr, unsigned long size);
+/* The same, better for pages that aren't there yet and for writing. */
+long host_fill_new(unsigned long addr, unsigned long size);
 /* (start) Private zero pages at exactly `addr`. */
 long host_map_private(unsigned long addr, unsigned long size, int prot);
 /* -ENOMEM if not all of it is mapped; what is may have changed. */
@@ -62,6 +64,8 @@ long host_unmap(unsigned long addr, unsigned long size);
 /* Gives the pages of a range of `fd` back to the host; they read as zeros. */
 long host_punch(int fd, unsigned long off, unsigned long size);
 /* Asks for huge pages in a range. */
+/* Where the next byte of `fd` is that isn't in a hole, from `off` on; -ENXIO: there is none. */
+long host_next_data(int fd, unsigned long off);
 long host_advise_huge(unsigned long addr, unsigned long size);
 
 /* --- descriptors --- */

@@ -33,6 +33,8 @@
 /* A mapping of this size is a pool of something: the host has 65,530 mappings for us, not more. */
 #define POOL_SIZE (32UL << 20)
 
+static bool in_pool; /* the last fault */
+
 /* A page that a write would fault on: not there, or to be copied first. Never part of a huge one. */
 static bool needs_write_fault(struct mm_struct *mm, unsigned long addr)
 {
@@ -98,7 +100,7 @@ static void fault_window(struct vm_area_struct *vma, unsigned long addr, unsigne
 	unsigned long start = addr & ~(LO_WINDOW * PAGE_SIZE - 1);
 	pmd_t *pmd = lo_find_pmd(vma->vm_mm->pgd, addr);
 
-	if (vma->vm_end - vma->vm_start < POOL_SIZE || (pmd && pmd_leaf(*pmd)) ||
+	if (!in_pool || (pmd && pmd_leaf(*pmd)) ||
 	    (pmd && !pte_none(*((pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr)))))
 		return;
 	fault_run(vma, max(start, vma->vm_start), min(start + LO_WINDOW * PAGE_SIZE, vma->vm_end),
@@ -141,6 +143,7 @@ retry:
 		mmap_read_unlock(mm);
 		return SIGSEGV << 8 | SEGV_ACCERR;
 	}
+	in_pool = vma->vm_end - vma->vm_start >= POOL_SIZE;
 	ahead = flags & FAULT_FLAG_WRITE && flags & FAULT_FLAG_USER && !(vma->vm_flags & VM_SHARED);
 	if (ahead && vma_is_anonymous(vma))
 		fault_window(vma, addr, flags);
@@ -182,15 +185,17 @@ void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error
 	}
 	if (lo_walk(mm->pgd, addr, want, &leaf)) {
 		lo_stats.refills++;
-		lo_install(addr, &leaf, want);
+		lo_install(addr, &leaf, want, false);
 		return;
 	}
+	lo_fresh_begin();
 	r = lo_handle_fault(mm, addr, fault_flags(error));
+	lo_fresh_end();
 	if (r > 0)
 		force_sig_fault(r >> 8, r & 0xff, (void __user *)addr);
 	if (r)
 		return;
 	/* Whatever has become of it meanwhile, the program faults again if it isn't enough. */
 	if (lo_walk(mm->pgd, addr, want, &leaf))
-		lo_install(addr, &leaf, want);
+		lo_install(addr, &leaf, want, in_pool);
 }

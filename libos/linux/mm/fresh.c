@@ -12,7 +12,6 @@
  * another task's fault comes between, the rest is cleared as ever.
  */
 #include <asm/lo.h>
-#include <linux/huge_mm.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 

@@ -79,6 +79,12 @@ static inline void *lo_leaf_va(const struct lo_leaf *leaf, unsigned long addr)
 	return __va(pte_pfn(*leaf->pte) << PAGE_SHIFT | (addr & ~mask));
 }
 
+/* Around a fault of Linux: within, huge pages that are holes in RAM aren't cleared (fresh.c). */
+void lo_fresh_begin(void);
+void lo_fresh_end(void);
+/* Whether the huge page at `pfn` was the last one found to be a hole. */
+bool lo_is_fresh(unsigned long pfn);
+
 /* Has Linux handle a fault; 0, or signal << 8 | si_code, or -1: a signal is pending. */
 int lo_handle_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags);
 
@@ -87,8 +93,9 @@ int lo_handle_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags
 
 /*
  * Maps the page that lo_walk() found into the program, and those around it that can come along; if
- * it `want`s to write, those behind it that may be written, too.
+ * it `want`s to write, those behind it that may be written, too. Of a huge page, the host gives what
+ * is touched, or at once all: `fill`.
  */
-void lo_install(unsigned long addr, const struct lo_leaf *leaf, int want);
+void lo_install(unsigned long addr, const struct lo_leaf *leaf, int want, bool fill);
 
 #endif

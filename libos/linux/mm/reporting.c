@@ -4,8 +4,8 @@
  * Theory of operation
  *
  * Linux collects large free blocks some seconds after they became free, and asks about each once
- * (mm/page_reporting.c). A hole in the RAM's memfd is what the host takes it back by; whoever
- * uses the block again finds zeros there. No program has such a block mapped, and a host process
+ * (mm/page_reporting.c). A hole in the RAM's memfd is what the host takes it back by; whoever uses
+ * the block again finds zeros there. No program has such a block mapped, and a host process
  * that still does is emptied before it runs.
  */
 #include <asm/lo.h>
@@ -21,9 +21,12 @@ static int give_back(struct page_reporting_dev_info *dev, struct scatterlist *li
 	struct scatterlist *sg;
 	unsigned int i;
 
-	for_each_sg(list, sg, n,
-		    i) if (host_punch(lo_ram_fd, page_to_phys(sg_page(sg)), sg->length) == 0)
-		lo_stats.given_back += sg->length >> PAGE_SHIFT;
+	for (i = 0, sg = list; i < n; i++, sg = sg_next(sg)) {
+		unsigned long start = page_to_phys(sg_page(sg));
+
+		if (host_punch(lo_ram_fd, start, sg->length) == 0)
+			lo_stats.given_back += sg->length >> PAGE_SHIFT;
+	}
 	return 0;
 }
 

@@ -38,7 +38,9 @@
 
 #define LAST_GENERATION 255
 
-#define FILL_SIZE (4 * PAGE_SIZE)
+/* From which on it is cheaper to have the host's page tables filled than to leave it to faults. */
+#define FILL_SIZE       (4 * PAGE_SIZE)
+#define HOST_FAULT_SIZE (16 * PAGE_SIZE)
 
 /* Of the host, that a fork makes for one mapping before it rather unmaps the rest of it. */
 #define FORK_CALLS 64
@@ -323,13 +325,11 @@ static void set_installed(pte_t *pte)
 
 static void map(unsigned long addr, unsigned long size, int rights, unsigned long pfn)
 {
-	/* For one page, filling costs 4 us, and the host's fault that it saves 1.6. */
-	__auto_type map_pages = size < FILL_SIZE ? host_map : host_map_filled;
-	long r = map_pages(addr, size, rights, lo_ram_fd, pfn << PAGE_SHIFT);
+	long r = host_map(addr, size, rights, lo_ram_fd, pfn << PAGE_SHIFT);
 
 	if (r < 0) {
 		make_room();
-		r = map_pages(addr, size, rights, lo_ram_fd, pfn << PAGE_SHIFT);
+		r = host_map(addr, size, rights, lo_ram_fd, pfn << PAGE_SHIFT);
 	}
 	if (r < 0)
 		panic("the host maps no page for a program: %ld", r);
@@ -354,15 +354,24 @@ static unsigned long install_run(unsigned long addr, pte_t *pte)
 	size = (unsigned long)(end - start) << PAGE_SHIFT;
 	settle(first, first + size);
 	map(first, size, rights, pfn - (idx - start));
+	/* To read, the host takes 16 pages along by itself; to write, it takes a fault for each. */
+	if (rights & LO_WRITE ? size >= FILL_SIZE : size > HOST_FAULT_SIZE)
+		host_fill(first, size);
 	for (i = start; i < end; i++)
 		set_installed(&table[i]);
 	return first + size;
 }
 
-static void install_huge(unsigned long addr, pte_t *pmd)
+static void install_huge(unsigned long addr, pte_t *pmd, bool fill)
 {
+	unsigned long pfn = pte_pfn(*pmd);
+
 	settle(addr, addr + PMD_SIZE);
-	map(addr, PMD_SIZE, host_rights(*pmd), pte_pfn(*pmd));
+	map(addr, PMD_SIZE, host_rights(*pmd), pfn);
+	if (fill && lo_is_fresh(pfn) && host_rights(*pmd) & LO_WRITE)
+		host_fill_new(addr, PMD_SIZE);
+	else if (fill)
+		host_fill(addr, PMD_SIZE);
 	set_installed(pmd);
 }
 
@@ -390,13 +399,13 @@ static void install_window(unsigned long addr, pte_t *pte, int want)
 	}
 }
 
-void lo_install(unsigned long addr, const struct lo_leaf *leaf, int want)
+void lo_install(unsigned long addr, const struct lo_leaf *leaf, int want, bool fill)
 {
 	unsigned long flags;
 
 	local_irq_save(flags);
 	if (leaf->huge)
-		install_huge(addr & PMD_MASK, leaf->pte);
+		install_huge(addr & PMD_MASK, leaf->pte, fill);
 	else
 		install_window(addr, leaf->pte, want);
 	local_irq_restore(flags);
