@@ -10,6 +10,7 @@ static inline int init_new_context(struct task_struct *task, struct mm_struct *m
 {
 	mm->context.hostproc = 0;
 	mm->context.forked = false;
+	lo_patch_init(mm);
 	return 0;
 }
 
@@ -17,6 +18,7 @@ static inline int init_new_context(struct task_struct *task, struct mm_struct *m
 static inline void destroy_context(struct mm_struct *mm)
 {
 	lo_hostproc_put(mm);
+	lo_patch_free(mm);
 }
 
 static inline void switch_mm(struct mm_struct *prev, struct mm_struct *next,
@@ -25,18 +27,23 @@ static inline void switch_mm(struct mm_struct *prev, struct mm_struct *next,
 	lo_hostproc_switch(next);
 }
 
-/* As asm-generic/mm_hooks.h, but for a fork that has come so far that it flushes the parent. */
-static inline int arch_dup_mmap(struct mm_struct *oldmm, struct mm_struct *mm)
+/* A fork that has come so far flushes the parent next. */
+static inline int arch_dup_mmap(struct mm_struct *from, struct mm_struct *mm)
 {
-	oldmm->context.forked = true;
-	return 0;
+	int r = lo_patch_copy(from, mm);
+
+	from->context.forked = true;
+	return r;
 }
+
 static inline void arch_exit_mmap(struct mm_struct *mm)
 {
 }
+
 static inline void arch_unmap(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 }
+
 static inline bool arch_vma_access_permitted(struct vm_area_struct *vma, bool write, bool execute,
 					     bool foreign)
 {
