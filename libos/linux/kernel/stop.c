@@ -44,6 +44,12 @@ void __noreturn lo_stop(int status)
 	lo_hostproc_end(status);
 }
 
+void __noreturn lo_fail(const char *text)
+{
+	host_write(2, text, strlen(text));
+	lo_hostproc_end(LO_EXIT_FAILED);
+}
+
 /* "Attempted to kill init! exitcode=0x0000000b": a wait status. */
 static int status_of_panic(const char *message)
 {

@@ -136,36 +136,14 @@ static void trap_kernel(int signal, struct sigcontext *c)
 	kernel_fault(signal, c);
 }
 
-static void on_signal(int signal, void *info, void *context)
+/* The program's registers in `c` become those of the task, and the kernel goes on with its trap. */
+static void __noreturn enter_from_user(int signal, const struct kernel_siginfo *si,
+				       const struct sigcontext *c)
 {
-	struct sigcontext *c = &((struct ucontext *)context)->uc_mcontext;
-	const struct kernel_siginfo *si = info;
-	struct thread_struct *thread = &current->thread;
 	struct pt_regs *regs = task_pt_regs(current);
-	bool in_kernel = c->ip >= (unsigned long)_text && c->ip < (unsigned long)_end;
 
-	if (si->si_code <= 0)
-		return; /* a kill(2) or a broken pipe, not the processor's doing */
-	/*
-	 * The program's instruction pointer is one that IRETQ refuses; its registers are still
-	 * there.
-	 */
-	if (in_kernel && signal == SIGSEGV && c->ip == (unsigned long)lo_leave_iret) {
-		thread->trap = (struct lo_trap){ .signal = signal };
-		lo_xstate_restore((void *)c->fpstate);
-		lo_enter(regs);
-	}
-	if (in_kernel && signal == SIGTRAP && c->ip == (unsigned long)lo_call_entry) {
-		/* A single step has come here out of a trampoline: it stands at the system call. */
-		c->ip = c->cx - 2;
-		in_kernel = false;
-	}
-	if (in_kernel) {
-		trap_kernel(signal, c);
-		return;
-	}
 	get_regs(regs, c);
-	thread->trap = (struct lo_trap){
+	current->thread.trap = (struct lo_trap){
 		.signal = signal,
 		.code = si->si_code,
 		.addr = c->cr2,
@@ -174,6 +152,37 @@ static void on_signal(int signal, void *info, void *context)
 	};
 	lo_xstate_restore((void *)c->fpstate);
 	lo_enter(regs);
+}
+
+static void on_signal(int signal, void *info, void *context)
+{
+	struct sigcontext *c = &((struct ucontext *)context)->uc_mcontext;
+	const struct kernel_siginfo *si = info;
+	bool in_kernel = c->ip >= (unsigned long)_text && c->ip < (unsigned long)_end;
+
+	if (si->si_code <= 0)
+		return; /* a kill(2) or a broken pipe, not the processor's doing */
+	/* Pages of Linux's files that aren't there are a SIGSEGV. RAM may be gone: don't touch it. */
+	if (signal == SIGBUS && si->si_code != BUS_ADRALN)
+		lo_fail("libos: the host has no memory left for it; this is the end of all\n");
+	/*
+	 * The program's instruction pointer is one that IRETQ refuses; its registers are still
+	 * there.
+	 */
+	if (in_kernel && signal == SIGSEGV && c->ip == (unsigned long)lo_leave_iret) {
+		current->thread.trap = (struct lo_trap){ .signal = signal };
+		lo_xstate_restore((void *)c->fpstate);
+		lo_enter(task_pt_regs(current));
+	}
+	if (in_kernel && signal == SIGTRAP && c->ip == (unsigned long)lo_call_entry) {
+		/* A single step has come here out of a trampoline: it stands at the system call. */
+		c->ip = c->cx - 2;
+		in_kernel = false;
+	}
+	if (in_kernel)
+		trap_kernel(signal, c);
+	else
+		enter_from_user(signal, si, c);
 }
 
 static void trap_fault(struct pt_regs *regs, const struct lo_trap *trap)

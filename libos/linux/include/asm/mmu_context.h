@@ -9,6 +9,7 @@
 static inline int init_new_context(struct task_struct *task, struct mm_struct *mm)
 {
 	mm->context.hostproc = 0;
+	mm->context.forked = false;
 	lo_patch_init(mm);
 	return 0;
 }
@@ -26,9 +27,13 @@ static inline void switch_mm(struct mm_struct *prev, struct mm_struct *next,
 	lo_hostproc_switch(next);
 }
 
+/* A fork that has come so far flushes the parent next. */
 static inline int arch_dup_mmap(struct mm_struct *from, struct mm_struct *mm)
 {
-	return lo_patch_copy(from, mm);
+	int r = lo_patch_copy(from, mm);
+
+	from->context.forked = true;
+	return r;
 }
 
 static inline void arch_exit_mmap(struct mm_struct *mm)
