@@ -10,7 +10,7 @@ setup_file()
 {
 	local name
 	mkdir -p "$BED/libos/static"
-	for name in t_mem t_process t_signal t_thread; do
+	for name in t_mem t_process t_ptrace t_signal t_thread; do
 		gcc -std=gnu17 -D_GNU_SOURCE -O2 -static -pthread -o "$BED/libos/static/$name" "$ROOT/tests/libos/$name.c"
 	done
 }
@@ -89,6 +89,7 @@ t()
 
 @test "memory" { ln -f "$BED"/libos/static/t_mem{,-static}; t t_mem; }
 @test "processes" { ln -f "$BED"/libos/static/t_process{,-static}; t t_process; }
+@test "debuggers" { ln -f "$BED"/libos/static/t_ptrace{,-static}; t t_ptrace; }
 @test "signals" { ln -f "$BED"/libos/static/t_signal{,-static}; t t_signal; }
 @test "threads" { ln -f "$BED"/libos/static/t_thread{,-static}; t t_thread; }
 

@@ -11,6 +11,8 @@
 #include <linux/uaccess.h>
 
 #define FLAG_TRAP 0x100UL
+/* Bytes that XSAVE leaves to software; debuggers look there for what the rest has. */
+#define XSTATE_XCR0 464
 /* What a debugger may set: arithmetic, trap, direction, nested task, alignment check. */
 #define FLAGS_OF_DEBUGGER 0x54dd5UL
 
@@ -27,12 +29,29 @@ enum {
 
 static unsigned long get_reg(struct task_struct *task, unsigned int idx)
 {
-	if (idx < USER_FS_BASE)
-		return ((unsigned long *)task_pt_regs(task))[idx];
+	if (idx < USER_FS_BASE) {
+		unsigned long value = ((unsigned long *)task_pt_regs(task))[idx];
+
+		if (idx == offsetof(struct pt_regs, flags) / sizeof(long) &&
+		    test_tsk_thread_flag(task, TIF_FORCED_TF))
+			value &= ~FLAG_TRAP;
+		return value;
+	}
 	lo_fpu_save(task);
 	if (idx == USER_FS_BASE)
 		return task->thread.fs;
 	return idx == USER_GS_BASE ? task->thread.gs : 0;
+}
+
+/* A debugger that sets the trap flag makes it the program's; one that does not, leaves its own step alone. */
+static unsigned long debugger_flags(struct task_struct *task, unsigned long flags,
+				    unsigned long value)
+{
+	if (value & FLAG_TRAP)
+		clear_tsk_thread_flag(task, TIF_FORCED_TF);
+	else if (test_tsk_thread_flag(task, TIF_FORCED_TF))
+		value |= FLAG_TRAP;
+	return (flags & ~FLAGS_OF_DEBUGGER) | (value & FLAGS_OF_DEBUGGER);
 }
 
 static int set_reg(struct task_struct *task, unsigned int idx, unsigned long value)
@@ -51,7 +70,7 @@ static int set_reg(struct task_struct *task, unsigned int idx, unsigned long val
 	if (idx > USER_FS_BASE || reg == &regs->cs || reg == &regs->ss)
 		return 0; /* segments are what they are */
 	if (reg == &regs->flags)
-		value = (regs->flags & ~FLAGS_OF_DEBUGGER) | (value & FLAGS_OF_DEBUGGER);
+		value = debugger_flags(task, regs->flags, value);
 	*reg = value;
 	return 0;
 }
@@ -83,6 +102,7 @@ static int gpr_set(struct task_struct *task, const struct user_regset *regset, u
 static int xstate_get(struct task_struct *task, const struct user_regset *regset, struct membuf to)
 {
 	lo_fpu_save(task);
+	*(u64 *)(task->thread.xstate + XSTATE_XCR0) = lo_xfeatures;
 	return membuf_write(&to, task->thread.xstate, regset->n * regset->size);
 }
 
@@ -169,16 +189,27 @@ long arch_ptrace(struct task_struct *task, long request, unsigned long addr, uns
 	return ptrace_request(task, request, addr, data);
 }
 
+/*
+ * The trap flag does the rest, but for a system call: the step ends with the call, and so before the
+ * first instruction behind it. The flag is not shown to anyone, nor does it get into signal frames.
+ */
 void user_enable_single_step(struct task_struct *task)
 {
+	struct pt_regs *regs = task_pt_regs(task);
+
 	set_tsk_thread_flag(task, TIF_SINGLESTEP);
-	task_pt_regs(task)->flags |= FLAG_TRAP;
+	set_task_syscall_work(task, SYSCALL_EXIT_TRAP);
+	if (!(regs->flags & FLAG_TRAP))
+		set_tsk_thread_flag(task, TIF_FORCED_TF);
+	regs->flags |= FLAG_TRAP;
 }
 
 void user_disable_single_step(struct task_struct *task)
 {
 	clear_tsk_thread_flag(task, TIF_SINGLESTEP);
-	task_pt_regs(task)->flags &= ~FLAG_TRAP;
+	clear_task_syscall_work(task, SYSCALL_EXIT_TRAP);
+	if (test_and_clear_tsk_thread_flag(task, TIF_FORCED_TF))
+		task_pt_regs(task)->flags &= ~FLAG_TRAP;
 }
 
 void ptrace_disable(struct task_struct *task)
