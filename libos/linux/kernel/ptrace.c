@@ -4,6 +4,7 @@
 #include <asm/fpu.h>
 #include <asm/ptrace.h>
 #include <linux/elf.h>
+#include <linux/init.h>
 #include <linux/ptrace.h>
 #include <linux/regset.h>
 #include <linux/sched.h>
@@ -13,6 +14,11 @@
 #define FLAG_TRAP 0x100UL
 /* Bytes that XSAVE leaves to software; debuggers look there for what the rest has. */
 #define XSTATE_XCR0 464
+/* Where states end that begin with the legacy area and the header. */
+#define XSTATE_SSE_SIZE  576
+#define XSTATE_AVX_SIZE  832
+#define XFEATURES_AVX    0x04
+#define XFEATURES_AVX512 0xe0
 /* What a debugger may set: arithmetic, trap, direction, nested task, alignment check. */
 #define FLAGS_OF_DEBUGGER 0x54dd5UL
 
@@ -119,25 +125,31 @@ static int xstate_set(struct task_struct *task, const struct user_regset *regset
 	return r;
 }
 
-static const struct user_regset regsets[] = {
-	{ .core_note_type = NT_PRSTATUS,
-	  .n = USER_REGS,
-	  .size = sizeof(long),
-	  .align = sizeof(long),
-	  .regset_get = gpr_get,
-	  .set = gpr_set },
-	{ .core_note_type = NT_PRFPREG,
-	  .n = 512 / sizeof(long),
-	  .size = sizeof(long),
-	  .align = sizeof(long),
-	  .regset_get = xstate_get,
-	  .set = xstate_set },
-	{ .core_note_type = NT_X86_XSTATE,
-	  .n = LO_XSTATE_SIZE / sizeof(long),
-	  .size = sizeof(long),
-	  .align = sizeof(long),
-	  .regset_get = xstate_get,
-	  .set = xstate_set },
+enum {
+	REGSET_GENERAL,
+	REGSET_FP,
+	REGSET_XSTATE,
+};
+
+static struct user_regset regsets[] __ro_after_init = {
+	[REGSET_GENERAL] = { .core_note_type = NT_PRSTATUS,
+			     .n = USER_REGS,
+			     .size = sizeof(long),
+			     .align = sizeof(long),
+			     .regset_get = gpr_get,
+			     .set = gpr_set },
+	[REGSET_FP] = { .core_note_type = NT_PRFPREG,
+			.n = 512 / sizeof(long),
+			.size = sizeof(long),
+			.align = sizeof(long),
+			.regset_get = xstate_get,
+			.set = xstate_set },
+	[REGSET_XSTATE] = { .core_note_type = NT_X86_XSTATE,
+			    .n = LO_XSTATE_SIZE / sizeof(long),
+			    .size = sizeof(long),
+			    .align = sizeof(long),
+			    .regset_get = xstate_get,
+			    .set = xstate_set },
 };
 
 static const struct user_regset_view view = {
@@ -146,6 +158,20 @@ static const struct user_regset_view view = {
 	.regsets = regsets,
 	.n = ARRAY_SIZE(regsets),
 };
+
+/* Debuggers expect as many bytes as this processor's states take. */
+static int __init regsets_init(void)
+{
+	unsigned int size = XSTATE_SSE_SIZE;
+
+	if (lo_xfeatures & XFEATURES_AVX)
+		size = XSTATE_AVX_SIZE;
+	if (lo_xfeatures & XFEATURES_AVX512)
+		size = LO_XSTATE_SIZE;
+	regsets[REGSET_XSTATE].n = size / sizeof(long);
+	return 0;
+}
+early_initcall(regsets_init);
 
 const struct user_regset_view *task_user_regset_view(struct task_struct *task)
 {
@@ -178,13 +204,15 @@ long arch_ptrace(struct task_struct *task, long request, unsigned long addr, uns
 	case PTRACE_POKEUSR:
 		return poke_user(task, addr, data);
 	case PTRACE_GETREGS:
-		return copy_regset_to_user(task, &view, 0, 0, USER_REGS * sizeof(long), user);
+		return copy_regset_to_user(task, &view, REGSET_GENERAL, 0, USER_REGS * sizeof(long),
+					   user);
 	case PTRACE_SETREGS:
-		return copy_regset_from_user(task, &view, 0, 0, USER_REGS * sizeof(long), user);
+		return copy_regset_from_user(task, &view, REGSET_GENERAL, 0,
+					     USER_REGS * sizeof(long), user);
 	case PTRACE_GETFPREGS:
-		return copy_regset_to_user(task, &view, 1, 0, 512, user);
+		return copy_regset_to_user(task, &view, REGSET_FP, 0, 512, user);
 	case PTRACE_SETFPREGS:
-		return copy_regset_from_user(task, &view, 1, 0, 512, user);
+		return copy_regset_from_user(task, &view, REGSET_FP, 0, 512, user);
 	}
 	return ptrace_request(task, request, addr, data);
 }
