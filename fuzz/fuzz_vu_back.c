@@ -31,8 +31,9 @@ static int config_set(void *arg, uint32_t off, const uint8_t *data, uint32_t len
 	return len && data[0] ? -1 : 0;
 }
 
-static int take(void *arg, struct vq_dev *vq)
+static int take(void *arg, unsigned int queue, struct vq_dev *vq)
 {
+	(void)queue;
 	return blk_take(arg, vq);
 }
 

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -22,7 +22,9 @@
 #include "initrd.h"
 #include "log.h"
 #include "pidfd.h"
+#include "server.h"
 #include "tty.h"
+#include "vu_sock.h"
 
 #define ARGS_MAX    24
 #define ARG_SIZE    128
@@ -35,21 +37,26 @@ struct run {
 	int initrd;
 	int control[2]; /* ours, init's */
 	int disk[2];    /* the back end's, the driver's */
+	int net[2];     /* the same */
+	int ready;      /* what the network's back end has to say before it serves */
 	int stream[3];  /* copies of ours for the program, if it has no terminal */
 	int signals;
-	pid_t disk_pid, pid;
+	pid_t disk_pid, net_pid, pid;
 	int pidfd;
+	bool ended; /* the library OS has */
+	struct server server;
 };
-#define RUN_INIT                                                                                   \
-	{                                                                                          \
-		.initrd = -1, .control = { -1, -1 }, .disk = { -1, -1 }, .stream = { -1, -1, -1 }, \
-		.signals = -1, .pidfd = -1                                                         \
+#define RUN_INIT                                                                            \
+	{                                                                                   \
+		.initrd = -1, .control = { -1, -1 }, .disk = { -1, -1 }, .net = { -1, -1 }, \
+		.ready = -1, .stream = { -1, -1, -1 }, .signals = -1, .pidfd = -1           \
 	}
 
 static void run_close(const struct run *r)
 {
 	const int fds[] = { r->initrd,  r->control[0], r->control[1], r->disk[0],   r->disk[1],
-			    r->signals, r->pidfd,      r->stream[0],  r->stream[1], r->stream[2] };
+			    r->signals, r->pidfd,      r->stream[0],  r->stream[1], r->stream[2],
+			    r->net[0],  r->net[1],     r->ready };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		closep(&fds[i]);
@@ -100,6 +107,7 @@ static int make_initrd(struct run *r, bool *ret_read_only, struct err *e)
 	add_environment(r, &conf);
 	boot_conf_add(&conf, "cwd", "%s", r->m->workdir ? r->m->workdir : "/");
 	boot_conf_add(&conf, "hostname", "rktio");
+	net_opts_plan(&r->m->net, &conf);
 	if (r->terminal)
 		boot_conf_add(&conf, "tty", "1");
 	r->initrd = initrd_make(init, &conf, e);
@@ -180,6 +188,60 @@ static int start_disk(struct run *r, bool read_only, struct err *e)
 	return 0;
 }
 
+static int start_net(struct run *r, struct err *e)
+{
+	_cleanup_free_ char *path = NULL;
+	char fd[16], ready[16], *argv[NET_ARGS_MAX] = { NULL };
+	int ret = machine_file("rktio-net", &path, e), pipe[2] = { -1, -1 };
+	struct net_scratch scratch;
+
+	if (ret < 0)
+		return ret;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, r->net) < 0 ||
+	    pipe2(pipe, O_CLOEXEC) < 0)
+		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
+	r->ready = pipe[0];
+	(void)snprintf(fd, sizeof(fd), "--fd=%d", r->net[0]);
+	(void)snprintf(ready, sizeof(ready), "--ready=%d", pipe[1]);
+	argv[0] = path;
+	argv[1] = fd;
+	argv[2] = ready;
+	net_opts_argv(&r->m->net, &scratch, argv, 3);
+	r->net_pid = start(argv, (const int[]){ r->net[0], pipe[1] }, 2, true, e);
+	closep(&pipe[1]);
+	closep(&r->net[0]);
+	r->net[0] = -1;
+	return r->net_pid < 0 ? r->net_pid : 0;
+}
+
+/* Its sentence, if it cannot serve. */
+static int await_net(const struct run *r, struct err *e)
+{
+	char text[sizeof(e->msg)];
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < sizeof(text) - 1 &&
+	       (n = read(r->ready, text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = 0;
+	if (!strcmp(text, NET_READY))
+		return 0;
+	return err_set(e, EIO, "%s", len ? text : "the network's back end was killed");
+}
+
+static int start_network(struct run *r, struct err *e)
+{
+	switch (r->m->net.kind) {
+	case NET_NONE:
+		return 0;
+	case NET_VHOST_USER:
+		return vu_sock_connect(r->m->net.where, &r->net[1], e);
+	default:
+		return start_net(r, e);
+	}
+}
+
 /* The command line of the kernel, a word each; the first is the program. */
 struct words {
 	char text[ARGS_MAX][ARG_SIZE];
@@ -201,7 +263,7 @@ static void __attribute__((format(printf, 2, 3))) add_word(struct words *w, cons
 static int start_linux(struct run *r, struct err *e)
 {
 	static const char *const streams[] = { "stdin", "stdout", "stderr" };
-	const int keep[] = { r->initrd,    r->control[1], r->disk[1],
+	const int keep[] = { r->initrd,    r->control[1], r->disk[1],  r->net[1],
 			     r->stream[0], r->stream[1],  r->stream[2] };
 	_cleanup_free_ char *path = NULL;
 	struct words w = { .n = 0 };
@@ -218,6 +280,8 @@ static int start_linux(struct run *r, struct err *e)
 	add_word(&w, "hostfd=control:%d", r->control[1]);
 	if (r->disk[1] >= 0)
 		add_word(&w, "vhost=blk:%d", r->disk[1]);
+	if (r->net[1] >= 0)
+		add_word(&w, "vhost=net:%d", r->net[1]);
 	if (!r->m->verbose)
 		add_word(&w, "quiet");
 	if (r->m->stats)
@@ -241,29 +305,32 @@ static int copy_streams(struct run *r, struct err *e)
 
 /* --- while it runs --- */
 
-static void tell(const struct run *r, struct control msg)
-{
-	(void)!send(r->control[0], &msg, sizeof(msg), MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 static void tell_size(const struct run *r)
 {
 	struct winsize size;
 
 	if (r->terminal && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
-		tell(r, (struct control){ CONTROL_WINSIZE, size.ws_row, size.ws_col });
+		server_tell(&r->server, FRAME_WINSIZE, (uint32_t)size.ws_row << 16 | size.ws_col);
 }
 
-static void pass_on(const struct run *r)
+static void on_signal(struct loop_src *src, uint32_t events)
 {
+	struct run *r = src->arg;
 	struct signalfd_siginfo info;
 
-	while (read(r->signals, &info, sizeof(info)) == sizeof(info)) {
+	(void)events;
+	while (read(src->fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGWINCH)
 			tell_size(r);
 		else
-			tell(r, (struct control){ CONTROL_SIGNAL, info.ssi_signo, 0 });
+			server_tell(&r->server, FRAME_SIGNAL, info.ssi_signo);
 	}
+}
+
+static void on_end(struct loop_src *src, uint32_t events)
+{
+	(void)events;
+	((struct run *)src->arg)->ended = true;
 }
 
 static int catch_signals(struct run *r, struct err *e)
@@ -281,18 +348,22 @@ static int catch_signals(struct run *r, struct err *e)
 	return r->signals < 0 ? err_set(e, errno, "making a signalfd: %s", err_str(errno)) : 0;
 }
 
-static int attend(struct run *r, struct err *e)
+/* For rktio ps. Words that would take too much of a message are cut. */
+static void describe(const struct run *r, char *to, size_t size)
 {
-	struct pollfd fds[] = { { .fd = r->pidfd, .events = POLLIN },
-				{ .fd = r->signals, .events = POLLIN } };
+	const struct machine *m = r->m;
+	int n = snprintf(to, size, "started=%lld\nmemory=%llu\nimage=%.1000s\nprogram=%.1000s",
+			 (long long)time(NULL), (unsigned long long)m->memory,
+			 m->disk.path ? m->disk.path : "", m->argv[0]);
+
+	for (const char *const *arg = m->argv + 1; *arg && (size_t)n < size; arg++)
+		n += snprintf(to + n, size - (size_t)n, " %s", *arg);
+}
+
+static int reap(struct run *r, struct err *e)
+{
 	siginfo_t si = { 0 };
 
-	while (!fds[0].revents) {
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
-			return err_set(e, errno, "waiting: %s", err_str(errno));
-		if (fds[1].revents)
-			pass_on(r);
-	}
 	if (waitid(P_PID, (id_t)r->pid, &si, WEXITED) < 0)
 		return err_set(e, errno, "waiting: %s", err_str(errno));
 	r->pid = 0;
@@ -301,10 +372,37 @@ static int attend(struct run *r, struct err *e)
 	return err_set(e, ECHILD, "the library OS was ended by signal %d", si.si_status);
 }
 
+static int attend(struct run *r, struct err *e)
+{
+	struct loop_src end = { .fd = r->pidfd, .fn = on_end, .arg = r };
+	struct loop_src signals = { .fd = r->signals, .fn = on_signal, .arg = r };
+	char info[FRAME_DATA_MAX];
+	struct err why = { 0 };
+	struct loop loop;
+	int ret = loop_init(&loop);
+
+	describe(r, info, sizeof(info));
+	if (!ret && server_start(&r->server, &loop, r->control[0], info, &why) < 0)
+		log_warn("'rktio exec' and its like won't find this machine: %s", why.msg);
+	if (!ret)
+		ret = loop_add(&loop, &end, EPOLLIN);
+	if (!ret)
+		ret = loop_add(&loop, &signals, EPOLLIN);
+	while (!ret && !r->ended)
+		ret = loop_once(&loop);
+	server_drain(&r->server);
+	server_fini(&r->server);
+	loop_fini(&loop);
+	return ret < 0 ? err_set(e, -ret, "waiting: %s", err_str(ret)) : reap(r, e);
+}
+
 static int run(struct run *r, struct err *e)
 {
 	bool read_only = false;
-	int ret = make_initrd(r, &read_only, e);
+	int ret = start_network(r, e);
+
+	if (!ret)
+		ret = make_initrd(r, &read_only, e);
 
 	if (!ret && r->m->disk.path)
 		ret = start_disk(r, read_only, e);
@@ -316,10 +414,14 @@ static int run(struct run *r, struct err *e)
 		ret = err_set(e, EIO, "setting the terminal to raw mode failed");
 	if (!ret)
 		ret = copy_streams(r, e);
+	if (!ret && r->net_pid > 0)
+		ret = await_net(r, e);
 	if (!ret)
 		ret = start_linux(r, e);
 	if (ret < 0)
 		return ret;
+	closep(&r->net[1]);
+	r->net[1] = -1;
 	closep(&r->disk[1]);
 	closep(&r->control[1]);
 	r->disk[1] = r->control[1] = -1;
@@ -340,6 +442,7 @@ static void end_children(const struct run *r)
 	int status;
 
 	end_child(r->pid);
+	end_child(r->net_pid);
 	if (r->disk_pid <= 0)
 		return;
 	if (r->disk[1] >= 0)

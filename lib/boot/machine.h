@@ -20,14 +20,16 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "net_opts.h"
 #include "root.h"
 
 #define MACHINE_EXIT_FAILED 125
 
 struct machine {
 	struct root_opts
-		disk;    /* its path NULL: none, and the program is in the initial file system */
-	uint64_t memory; /* bytes */
+		disk; /* its path NULL: none, and the program is in the initial file system */
+	struct net_opts net;
+	uint64_t memory;         /* bytes */
 	const char *const *argv; /* the program; ends with NULL */
 	const char *const
 		*env; /* "NAME=VALUE", besides PATH, HOME and TERM; ends with NULL, or is it */
@@ -43,7 +45,7 @@ struct machine {
 int machine_run(const struct machine *m, int *ret_exit, struct err *e) _must_check_;
 
 /*
- * machine_file() - The path of one of our parts: "rktio-linux-6.1", "rktio-init", "rktio-blk".
+ * machine_file() - The path of one of our parts: "rktio-linux-6.1", "rktio-init", "rktio-blk", "rktio-net".
  *
  * In $RKTIO_LIBEXEC, else beside our own program, else where it is installed.
  * Return: 0 and *@ret, the caller's to free; -ENOENT.

@@ -84,7 +84,7 @@ unsigned int vu_back_work(struct vu_back *b)
 
 	for (unsigned int i = 0; i < b->dev->nqueues; i++) {
 		struct vu_vring *v = &b->vring[i];
-		int r = v->running ? b->dev->take(b->dev->arg, &v->vq) : 0;
+		int r = v->running ? b->dev->take(b->dev->arg, i, &v->vq) : 0;
 
 		if (r < 0)
 			vring_break(b, v);

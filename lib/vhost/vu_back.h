@@ -48,11 +48,13 @@ struct vu_device {
 	/* @len bytes of configuration from @off, both within VU_CONFIG_MAX; -errno to refuse. */
 	int (*config_get)(void *arg, uint32_t off, uint8_t *ret_data, uint32_t len);
 	int (*config_set)(void *arg, uint32_t off, const uint8_t *data, uint32_t len);
-	/* Take chains of one queue; how many, or -EPROTO: the driver broke it. */
-	int (*take)(void *arg, struct vq_dev *vq);
+	/* Take chains of queue number @queue; how many, or -EPROTO: the driver broke it. */
+	int (*take)(void *arg, unsigned int queue, struct vq_dev *vq);
 	/* Push what is done, of all queues; with @wait, all that was taken. How many. */
 	unsigned int (*reap)(void *arg, bool wait);
-	int fd; /* readable when there is something to reap; -1: never */
+	/* Asked before a sleep: is a kick of that queue to end it? NULL: each is. */
+	bool (*wants_kick)(void *arg, unsigned int queue);
+	int fd; /* readable when there is something to take or reap; -1: never, or not now */
 	/* The features that were agreed on. */
 	void (*negotiated)(void *arg, uint64_t features);
 	void *arg;

@@ -11,7 +11,7 @@
 
 #include "err.h"
 
-/* For good. The program has one thread. */
-int vu_sandbox(struct err *e) _must_check_;
+/* For good. The program has one thread. Besides, the ioctl @request is allowed; 0: none is. */
+int vu_sandbox(unsigned int request, struct err *e) _must_check_;
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf.h - what the launcher tells init, and the messages between them while the program runs.
+ * conf.h - what the launcher tells init before the program runs; frame.h has what they say while it does.
  *
  * The launcher puts a file CONF_PATH into the initial file system: strings "KEY=VALUE", each with
  * its NUL, in any order but that of the same key. Init reads it and removes it.
@@ -15,22 +15,16 @@
  *	rootflags=OPTS	of its mount; "ro" for a file system that is only read
  *	tty=1		standard streams are the console, a terminal; else /dev/host/{stdin,stdout,stderr}
  *	hostname=NAME
+ *	net=INTERFACE	is to be up, with
+ *	mac=MAC		its own address,
+ *	ip=ADDR/LEN	addresses, IPv4 or IPv6,
+ *	gw=ADDR		default routes
+ *	dns=ADDR	name servers; they cover the image's /etc/resolv.conf
  */
 #ifndef INIT_CONF_H
 #define INIT_CONF_H
 
-#include <stdint.h>
-
 #define CONF_PATH "/boot.conf"
 #define CONF_MAX  (1 << 20)
-
-/* Sent by the launcher over the descriptor /dev/host/control, one struct a message. */
-struct control {
-	enum control_kind {
-		CONTROL_SIGNAL,  /* a: its number */
-		CONTROL_WINSIZE, /* a: rows, b: columns */
-	} kind;
-	uint32_t a, b;
-};
 
 #endif

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* setup.c - from an initial file system with nothing in it to the root of the program's own. */
 #include <errno.h>
-#include <fcntl.h>
-#include <net/if.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,6 +61,21 @@ static void mount_late(void)
 			init_fail("making", links[i].name);
 }
 
+/*
+ * Images of packages have no /etc/hosts, those of containers an empty one, for whoever runs them writes it; programs look
+ * themselves up. What cannot be written, a root file system that is only read, goes without.
+ */
+static void name_hosts(const char *hostname)
+{
+	FILE *f = fopen("/etc/hosts", "ae");
+
+	if (!f)
+		return;
+	if (!fseek(f, 0, SEEK_END) && !ftell(f))
+		(void)fprintf(f, "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t%s\n", hostname);
+	(void)fclose(f);
+}
+
 static void mount_root(const struct conf *c)
 {
 	const char *root = conf_next(c, "root", NULL);
@@ -96,16 +107,6 @@ static void enter_root(void)
 		init_fail("entering", NEW_ROOT);
 }
 
-static void loopback_up(void)
-{
-	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
-		init_fail("bringing up", "lo");
-	(void)close(fd);
-}
-
 void set_up(struct conf *c)
 {
 	const char *hostname = conf_next(c, "hostname", NULL), *dm = NULL, *next;
@@ -119,9 +120,11 @@ void set_up(struct conf *c)
 	if (conf_next(c, "root", NULL)) {
 		mount_root(c);
 		enter_root();
+		if (hostname)
+			name_hosts(hostname);
 	}
 	mount_late();
-	loopback_up();
+	net_up(c);
 	if (hostname && sethostname(hostname, strlen(hostname)) < 0)
 		init_fail("setting the host name", hostname);
 }

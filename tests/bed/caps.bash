@@ -54,6 +54,12 @@ cap_packages()
 		return 1
 	}
 }
+cap_netns()
+{
+	has ip python3 || return 1
+	[ -c /dev/net/tun ] || { echo "no /dev/net/tun"; return 1; }
+	unshare --net sh -c 'ip tuntap add t0 mode tap' || { echo "taps are not permitted"; return 1; }
+}
 cap_debugger() { has gdb strace; }
 
 cap_overlay() { grep -qw overlay /proc/filesystems || modprobe overlay 2>/dev/null || { echo "no overlayfs in this kernel"; return 1; }; }

@@ -37,8 +37,9 @@ static int config_get(void *arg, uint32_t off, uint8_t *ret, uint32_t len)
 	return 0;
 }
 
-static int take(void *arg, struct vq_dev *vq)
+static int take(void *arg, unsigned int queue, struct vq_dev *vq)
 {
+	(void)queue;
 	return blk_take(arg, vq);
 }
 

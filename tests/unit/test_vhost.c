@@ -44,8 +44,9 @@ static int no_set(void *arg, uint32_t off, const uint8_t *data, uint32_t len)
 	return off || len > 4 ? -EPERM : 0;
 }
 
-static int no_take(void *arg, struct vq_dev *vq)
+static int no_take(void *arg, unsigned int queue, struct vq_dev *vq)
 {
+	(void)queue;
 	(void)arg;
 	return vq_dev_waiting(vq) ? -EPROTO : 0;
 }

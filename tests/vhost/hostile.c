@@ -49,12 +49,13 @@ static void strike(struct vq_dev *vq, uint16_t head)
 		vq_dev_push(vq, head, 0);
 }
 
-static int take(void *arg, struct vq_dev *vq)
+static int take(void *arg, unsigned int queue, struct vq_dev *vq)
 {
 	struct iovec iov[256];
 	struct vq_chain c = { .iov = iov, .max = 256 };
 	int r;
 
+	(void)queue;
 	if (served < PEACEFUL) {
 		r = blk_take(arg, vq);
 		served += r > 0 ? (unsigned int)r : 0;

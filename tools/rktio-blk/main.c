@@ -52,7 +52,7 @@ static const struct opt opts[] = {
 	{ O_NULL, "null", NULL, "a disk of 1 GiB that keeps nothing, for measuring" },
 	{ O_KEEP, "keep", NULL, "serve the next front end when one is gone" },
 	{ O_QUEUES, "num-queues", "N", "queues of the disk, 1 by default" },
-	{ O_POLL, "poll-us", "N", "look for work that long before sleeping, 100 by default" },
+	{ O_POLL, "poll-us", "N", "look for work that long before sleeping, if it pays; 200 by default" },
 	{ O_NO_DIRECT, "no-direct", NULL, "use the page cache" },
 	{ O_NO_URING, "no-uring", NULL, "use plain system calls instead of io_uring" },
 	{ O_NO_SANDBOX, "no-sandbox", NULL, "keep all system calls, for debuggers and sanitizers" },
@@ -170,8 +170,9 @@ static void negotiated(void *arg, uint64_t features)
 	blk_set_features(arg, features);
 }
 
-static int take(void *arg, struct vq_dev *vq)
+static int take(void *arg, unsigned int queue, struct vq_dev *vq)
 {
+	(void)queue;
 	return blk_take(arg, vq);
 }
 
@@ -230,7 +231,7 @@ static int serve(const struct conf *c, struct store *store, struct err *e)
 	dev.arg = &blk;
 	r = vu_mem_guard("rktio-blk: the front end took back memory that it had shared\n");
 	if (r == 0 && !c->no_sandbox)
-		r = vu_sandbox(e);
+		r = vu_sandbox(0, e);
 	if (r == 0)
 		r = c->socket ? serve_all(c, &dev, listener, e) : serve_one(c, &dev, (int)c->fd, e);
 	blk_fini(&blk);

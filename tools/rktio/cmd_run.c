@@ -17,6 +17,8 @@
 
 enum {
 	O_DISK = OPT_LONG,
+	O_NET,
+	O_PUBLISH,
 	O_ENV,
 	O_STATS
 };
@@ -25,6 +27,11 @@ const struct opt cmd_run_opts[] = {
 	{ O_DISK, "disk", "IMAGE[,key-file=FILE|,verity=ROOTHASH][,ro]",
 	  "the root file system, and what opens it", OPT_COMPLETE_FILE },
 	{ 'm', "memory", "SIZE", "RAM of the library OS (default: 1G)" },
+	{ O_NET, "net",
+	  "tap:NAME|vhost-user:SOCKET[,ip=ADDR/LEN][,gw=ADDR][,dns=ADDR][,mac=MAC]|none",
+	  "the network, and what is set inside (default: none)" },
+	{ O_PUBLISH, "publish", "[ADDR:]PORT:PROGRAMPORT",
+	  "let clients of this host reach a TCP server inside; may be repeated" },
 	{ O_ENV, "env", "NAME=VALUE", "a variable of the program's environment; may be repeated" },
 	{ 'w', "workdir", "DIR", "where the program starts (default: /)", OPT_COMPLETE_NONE },
 	{ O_STATS, "stats", NULL, "print what the library OS has counted, at its end" },
@@ -34,7 +41,7 @@ const struct opt cmd_run_opts[] = {
 
 struct args {
 	struct machine m;
-	char *disk; /* the option's text, in pieces */
+	char *disk, *net; /* the options' texts, in pieces */
 	const char *env[ENV_MAX + 1];
 	size_t nenv;
 };
@@ -42,6 +49,7 @@ struct args {
 static void args_fini(const struct args *a)
 {
 	free(a->disk);
+	free(a->net);
 }
 
 /* A comma ends a path, as in QEMU's options. */
@@ -74,6 +82,16 @@ static int take_disk(struct args *a, const char *text, struct err *e)
 	return 0;
 }
 
+static int take_net(struct args *a, const char *text, struct err *e)
+{
+	char *copy = strdup(text);
+	int r = copy ? net_opts_parse(&a->m.net, copy, e) : err_set(e, ENOMEM, "no memory");
+
+	free(a->net);
+	a->net = copy;
+	return r;
+}
+
 static int take_env(struct args *a, const char *text, struct err *e)
 {
 	const char *equals = strchr(text, '=');
@@ -102,6 +120,10 @@ static int take_option(struct args *a, int id, const char *arg, struct err *e)
 		return take_disk(a, arg, e);
 	case 'm':
 		return take_memory(a, arg, e);
+	case O_NET:
+		return take_net(a, arg, e);
+	case O_PUBLISH:
+		return net_opts_publish(&a->m.net, arg, e);
 	case O_ENV:
 		return take_env(a, arg, e);
 	case 'w':
@@ -132,7 +154,7 @@ static int parse(struct args *a, struct opt_parser *p, struct err *e)
 			       "no --disk: it has the program; 'rktio image create' makes one");
 	a->m.argv = p->operand;
 	a->m.env = a->env;
-	return 0;
+	return net_opts_check(&a->m.net, e);
 }
 
 int cmd_run(struct opt_parser *p)

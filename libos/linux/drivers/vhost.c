@@ -31,6 +31,9 @@
 #define BIT_OF(f)        (1ULL << (f))
 #define PHYSICAL_EXP_MAX 8
 
+/* What a network device says in its configuration. */
+#define NET_CONFIG (BIT_OF(VIRTIO_NET_F_MAC) | BIT_OF(VIRTIO_NET_F_MTU))
+
 /* What of each type is let through: what the driver is known to bear from anybody. */
 static const struct type {
 	const char *name;
@@ -41,13 +44,20 @@ static const struct type {
 	  BIT_OF(VIRTIO_BLK_F_RO) | BIT_OF(VIRTIO_BLK_F_BLK_SIZE) | BIT_OF(VIRTIO_BLK_F_FLUSH) |
 		  BIT_OF(VIRTIO_BLK_F_TOPOLOGY) | BIT_OF(VIRTIO_BLK_F_DISCARD) |
 		  BIT_OF(VIRTIO_BLK_F_WRITE_ZEROES) },
-	{ "net", VIRTIO_ID_NET, BIT_OF(VIRTIO_NET_F_MAC) | BIT_OF(VIRTIO_NET_F_MTU) },
+	{ "net", VIRTIO_ID_NET,
+	  NET_CONFIG | BIT_OF(VIRTIO_NET_F_MRG_RXBUF) | BIT_OF(VIRTIO_NET_F_CSUM) |
+		  BIT_OF(VIRTIO_NET_F_HOST_TSO4) | BIT_OF(VIRTIO_NET_F_HOST_TSO6) |
+		  BIT_OF(VIRTIO_NET_F_HOST_ECN) | BIT_OF(VIRTIO_NET_F_GUEST_CSUM) |
+		  BIT_OF(VIRTIO_NET_F_GUEST_TSO4) | BIT_OF(VIRTIO_NET_F_GUEST_TSO6) |
+		  BIT_OF(VIRTIO_NET_F_GUEST_ECN) },
 	{ "console", VIRTIO_ID_CONSOLE, 0 },
 	{ "rng", VIRTIO_ID_RNG, 0 },
 };
 
 /* What we say of a disk in place of the back end: requests that fit a lo_vhost_req. */
 #define DISK_LIMITS (BIT_OF(VIRTIO_BLK_F_SEG_MAX) | BIT_OF(VIRTIO_BLK_F_SIZE_MAX))
+/* And of a network: whether the back end is there. */
+#define NET_LINK BIT_OF(VIRTIO_NET_F_STATUS)
 
 static struct {
 	const struct type *type;
@@ -79,6 +89,10 @@ void lo_vhost_kill(struct lo_vhost *dev, const char *why)
 		return;
 	WRITE_ONCE(dev->dead, true);
 	dev_err(&dev->virtio.dev, "the back end is gone: %s\n", why);
+	if (dev->virtio.id.device == VIRTIO_ID_NET) {
+		((struct virtio_net_config *)dev->config)->status = 0;
+		virtio_config_changed(&dev->virtio);
+	}
 }
 
 static bool work(struct lo_vhost *dev)
@@ -166,6 +180,11 @@ static u64 vhost_get_features(struct virtio_device *v)
 
 	if (v->id.device == VIRTIO_ID_BLOCK)
 		features |= DISK_LIMITS;
+	if (v->id.device == VIRTIO_ID_NET) {
+		features |= NET_LINK;
+		if (!(dev->front.protocol & VU_P_CONFIG))
+			features &= ~NET_CONFIG;
+	}
 	return features | BIT_OF(VIRTIO_F_VERSION_1) | BIT_OF(VIRTIO_RING_F_INDIRECT_DESC);
 }
 
@@ -214,7 +233,7 @@ static int vhost_find_vqs(struct virtio_device *v, unsigned int n, struct virtqu
 		vqs[i] = NULL;
 		if (!names[i])
 			continue;
-		r = lo_vhost_queue_init(&dev->queue[i], i, callbacks[i], names[i]);
+		r = lo_vhost_queue_init(&dev->queue[i], i, callbacks[i], names[i], ctx && ctx[i]);
 		if (r < 0) {
 			dev_err(&v->dev, "cannot start queue %u: %s (%d)\n", i,
 				dev->front.why ? dev->front.why : "the back end does not answer",
@@ -280,6 +299,18 @@ static void __init limit_disk(struct lo_vhost *dev)
 	c->seg_max = cpu_to_le32(LO_VHOST_SEGS);
 }
 
+/* The link is up until the back end is gone; there is one pair of queues. */
+static void __init limit_net(struct lo_vhost *dev)
+{
+	struct virtio_net_config *c = (void *)dev->config;
+	const struct virtio_net_config told = *c;
+
+	memset(dev->config, 0, sizeof(dev->config));
+	memcpy(c->mac, told.mac, sizeof(c->mac));
+	c->mtu = told.mtu;
+	c->status = cpu_to_le16(VIRTIO_NET_S_LINK_UP);
+}
+
 static int __init agree(struct lo_vhost *dev)
 {
 	struct vu_io io = lo_vhost_io(dev);
@@ -300,6 +331,8 @@ static int __init agree(struct lo_vhost *dev)
 		}
 		limit_disk(dev);
 	}
+	if (dev->virtio.id.device == VIRTIO_ID_NET)
+		limit_net(dev);
 	return r;
 }
 

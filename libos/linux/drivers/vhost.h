@@ -43,6 +43,7 @@ struct lo_vhost_queue {
 	struct lo_vhost *dev;
 	struct virtqueue *vq; /* the driver's; NULL: not in use */
 	bool ready;           /* both rings are there */
+	bool ring;            /* the driver is to be called */
 	spinlock_t lock;
 	struct vq_dev own;    /* our end of the driver's ring */
 	struct vq_drv shared; /* our end of the ring that the back end has */
@@ -51,7 +52,7 @@ struct lo_vhost_queue {
 	struct lo_vhost_req *waiting; /* taken from the driver, no room in the window */
 	u8 *rings;                    /* in the window */
 	int kick;
-	struct tasklet_struct done; /* the driver rang, and there was something done */
+	struct tasklet_struct done; /* calls the driver, which rang and holds its locks */
 };
 
 struct lo_vhost {
@@ -68,16 +69,15 @@ struct lo_vhost {
 	u8 status;
 	u8 *window;
 	unsigned long *used; /* pages of the window */
-	unsigned int next_page;
 	spinlock_t window_lock;
 	u8 config[LO_VHOST_CONFIG];
 };
 
 /* --- vhost_queue.c --- */
 
-/* Rings for the driver and for the back end; -errno. */
+/* Rings for the driver, which may want a @context with each buffer, and for the back end; -errno. */
 int lo_vhost_queue_init(struct lo_vhost_queue *q, unsigned int index, vq_callback_t *callback,
-			const char *name);
+			const char *name, bool context);
 void lo_vhost_queue_fini(struct lo_vhost_queue *q);
 /* Hand on what the driver offers and give back what is done; true: there was something done. */
 bool lo_vhost_queue_work(struct lo_vhost_queue *q);

@@ -16,6 +16,7 @@
  * The data behind the first 16 bytes of a request, and what is read, start at multiples of 512, so that a
  * back end can do direct I/O from and to the window.
  */
+#include <asm/lo.h>
 #include <linux/bitmap.h>
 #include <linux/slab.h>
 #include <linux/virtio_blk.h>
@@ -43,13 +44,10 @@ static int window_take(struct lo_vhost *dev, unsigned int pages, unsigned int *r
 	unsigned long flags, at;
 
 	spin_lock_irqsave(&dev->window_lock, flags);
-	at = bitmap_find_next_zero_area(dev->used, total, dev->next_page, pages, 0);
-	if (at >= total)
-		at = bitmap_find_next_zero_area(dev->used, total, 0, pages, 0);
-	if (at < total) {
+	/* The lowest ones: pages that both sides have touched already, and have in their caches. */
+	at = bitmap_find_next_zero_area(dev->used, total, 0, pages, 0);
+	if (at < total)
 		bitmap_set(dev->used, at, pages);
-		dev->next_page = at + pages;
-	}
 	spin_unlock_irqrestore(&dev->window_lock, flags);
 	if (at >= total)
 		return -ENOSPC;
@@ -162,6 +160,7 @@ static int offer(struct lo_vhost_queue *q, struct lo_vhost_req *r)
 		return 0;
 	}
 	r->inflight = true;
+	lo_stats.device_requests++;
 	return 0;
 }
 
@@ -241,38 +240,47 @@ static void take_back(struct lo_vhost_queue *q)
 	}
 }
 
+/* Both ways. True: the driver has got something back. */
+static bool exchange(struct lo_vhost_queue *q)
+{
+	u16 before = q->own.published;
+
+	take_back(q);
+	hand_on(q);
+	if (vq_dev_publish(&q->own))
+		q->ring = true;
+	return q->own.published != before;
+}
+
 bool lo_vhost_queue_work(struct lo_vhost_queue *q)
 {
 	unsigned long flags;
-	u16 before;
-	bool done;
+	bool done, ring;
 
 	if (!READ_ONCE(q->ready))
 		return false;
 	spin_lock_irqsave(&q->lock, flags);
-	before = q->own.published;
-	take_back(q);
-	hand_on(q);
-	(void)!vq_dev_publish(&q->own);
-	done = q->own.published != before;
+	done = exchange(q);
+	ring = q->ring;
+	q->ring = false;
 	spin_unlock_irqrestore(&q->lock, flags);
-	if (done)
+	if (ring)
 		vring_interrupt(0, q->vq); /* takes the driver's locks */
 	return done;
 }
 
-/* The driver's doorbell, with its locks held: what is done is given back from a tasklet. */
+/* The driver's doorbell, with its locks held: it is told from a tasklet, if it wants to be. */
 static bool on_notify(struct virtqueue *vq)
 {
 	struct lo_vhost_queue *q = vq->priv;
 	unsigned long flags;
-	bool done;
+	bool ring;
 
 	spin_lock_irqsave(&q->lock, flags);
-	hand_on(q);
-	done = vq_drv_ready(&q->shared) || q->own.published != q->own.used_idx;
+	exchange(q);
+	ring = q->ring;
 	spin_unlock_irqrestore(&q->lock, flags);
-	if (done)
+	if (ring)
 		tasklet_schedule(&q->done);
 	return true;
 }
@@ -355,7 +363,7 @@ static int init_reqs(struct lo_vhost_queue *q)
 }
 
 int lo_vhost_queue_init(struct lo_vhost_queue *q, unsigned int index, vq_callback_t *callback,
-			const char *name)
+			const char *name, bool context)
 {
 	struct virtqueue *vq;
 	int r = init_reqs(q);
@@ -365,7 +373,7 @@ int lo_vhost_queue_init(struct lo_vhost_queue *q, unsigned int index, vq_callbac
 	spin_lock_init(&q->lock);
 	tasklet_setup(&q->done, on_done);
 	vq = vring_create_virtqueue(index, LO_VHOST_SIZE, PAGE_SIZE, &q->dev->virtio, true, true,
-				    false, on_notify, callback, name);
+				    context, on_notify, callback, name);
 	if (!vq)
 		return -ENOMEM;
 	vq->num_max = LO_VHOST_SIZE;

@@ -218,10 +218,32 @@ void __init init_IRQ(void)
 		irq_set_chip_and_handler(i, &dummy_irq_chip, handle_simple_irq);
 }
 
+/* Into @seed what the processor's generator gives, which the host can't foresee; nothing if it has none. */
+static void __init processor_random(u64 *seed, unsigned int n)
+{
+	u32 a = 1, b, c = 0, d;
+	unsigned int tries;
+	bool ok;
+
+	asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	for (tries = 10 * n; c & BIT(30) && n && tries; tries--) {
+		asm volatile("rdrand %0" : "=r"(*seed), "=@ccc"(ok));
+		if (ok) {
+			seed++;
+			n--;
+		}
+	}
+}
+
+/* The host's word counts, as a boot loader's does; the processor's is in it as well. */
 static int __init seed_random(void)
 {
+	u64 own[8] = {};
 	u8 seed[64];
 
+	processor_random(own, ARRAY_SIZE(own));
+	add_device_randomness(own, sizeof(own));
+	memzero_explicit(own, sizeof(own));
 	if (host_random(seed, sizeof(seed)) == sizeof(seed))
 		add_bootloader_randomness(seed, sizeof(seed));
 	memzero_explicit(seed, sizeof(seed));

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* forward_port.c - ports to forward: what the user writes, and the sockets that listen there. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "forward.h"
+
+#define BACKLOG 1024
+
+static int parse_port(const char *text, uint16_t *ret)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || !v || v > UINT16_MAX)
+		return -EINVAL;
+	*ret = (uint16_t)v;
+	return 0;
+}
+
+static int parse_address(char *text, uint16_t port, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in6 *six = (struct sockaddr_in6 *)ret;
+	struct sockaddr_in *four = (struct sockaddr_in *)ret;
+	size_t len = text ? strlen(text) : 0;
+
+	*ret = (struct sockaddr_storage){ 0 };
+	if (!text || *text != '[') {
+		four->sin_family = AF_INET;
+		four->sin_port = htons(port);
+		return !text || inet_pton(AF_INET, text, &four->sin_addr) == 1 ? 0 : -EINVAL;
+	}
+	if (text[len - 1] != ']')
+		return -EINVAL;
+	text[len - 1] = 0;
+	six->sin6_family = AF_INET6;
+	six->sin6_port = htons(port);
+	return inet_pton(AF_INET6, text + 1, &six->sin6_addr) == 1 ? 0 : -EINVAL;
+}
+
+int forward_parse(const char *text, struct forward_port *ret, struct err *e)
+{
+	_cleanup_free_ char *copy = strdup(text);
+	char *guest, *host, *address = NULL;
+	uint16_t port;
+
+	if (!copy)
+		return err_set(e, ENOMEM, "no memory");
+	guest = strrchr(copy, ':');
+	if (guest)
+		*guest++ = 0;
+	host = guest ? strrchr(copy, ':') : NULL;
+	if (host) {
+		*host++ = 0;
+		address = copy;
+	} else {
+		host = copy;
+	}
+	if (!guest || parse_port(guest, &ret->to) < 0 || parse_port(host, &port) < 0 ||
+	    parse_address(address, port, &ret->at) < 0)
+		return err_set(e, EINVAL,
+			       "'%.60s' is not [ADDRESS:]HOSTPORT:GUESTPORT: 8080:80, "
+			       "127.0.0.1:8080:80, [::1]:8080:80",
+			       text);
+	return 0;
+}
+
+int forward_listen(struct forward *f, const struct forward_port *port, struct in_addr guest,
+		   struct err *e)
+{
+	_cleanup_close_ int fd =
+		socket(port->at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const struct sockaddr_in *four = (const struct sockaddr_in *)&port->at;
+	uint16_t number = ntohs(four->sin_port); /* at the same place in both families */
+	socklen_t size = port->at.ss_family == AF_INET ? sizeof(struct sockaddr_in)
+						       : sizeof(struct sockaddr_in6);
+	int one = 1;
+
+	if (f->n == FORWARD_PORTS_MAX)
+		return err_set(e, E2BIG, "more than %d ports are published", FORWARD_PORTS_MAX);
+	if (fd >= 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&port->at, size) < 0 ||
+	    listen(fd, BACKLOG) < 0) {
+		if (errno == EADDRINUSE)
+			return err_set(e, errno, "port %u is in use", number);
+		if (errno == EACCES)
+			return err_set(e, errno, "port %u is not for this user", number);
+		return err_set(e, errno, "cannot listen on port %u: %s", number, err_str(errno));
+	}
+	f->to[f->n] = (struct sockaddr_in){ .sin_family = AF_INET,
+					    .sin_port = htons(port->to),
+					    .sin_addr = guest };
+	f->listener[f->n++] = take_fd(&fd);
+	return 0;
+}
+
+void forward_fini(struct forward *f)
+{
+	for (unsigned int i = 0; i < f->n; i++)
+		closep(&f->listener[i]);
+	f->n = 0;
+}
+
+int forward_sandbox(struct err *e)
+{
+	static const int allowed[] = {
+		/* connections */
+		SCMP_SYS(accept4),
+		SCMP_SYS(connect),
+		SCMP_SYS(setsockopt),
+		SCMP_SYS(getsockopt),
+		SCMP_SYS(recvfrom),
+		SCMP_SYS(sendto),
+		SCMP_SYS(shutdown),
+		SCMP_SYS(close),
+		/* waiting */
+		SCMP_SYS(epoll_create1),
+		SCMP_SYS(epoll_ctl),
+		SCMP_SYS(epoll_wait),
+		SCMP_SYS(restart_syscall),
+		/* memory, limits, messages */
+		SCMP_SYS(mmap),
+		SCMP_SYS(munmap),
+		SCMP_SYS(brk),
+		SCMP_SYS(mprotect),
+		SCMP_SYS(madvise),
+		SCMP_SYS(getrlimit),
+		SCMP_SYS(setrlimit),
+		SCMP_SYS(prlimit64),
+		SCMP_SYS(write),
+		SCMP_SYS(exit_group),
+	};
+	scmp_filter_ctx ctx =
+		seccomp_init(ADDRESS_SANITIZER ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS);
+	int r = ctx ? seccomp_rule_add(
+			      ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+			      SCMP_A0(SCMP_CMP_EQ, AF_INET),
+			      SCMP_A1(SCMP_CMP_EQ, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK))
+		    : -ENOMEM;
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(allowed); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+	if (r >= 0)
+		r = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return r < 0 ? err_set(e, -r, "cannot restrict our own system calls: %s", err_str(r)) : 0;
+}

@@ -1,0 +1,230 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# rktio's networks: a tap, published ports, back ends that go or lie. All in a network namespace of the case.
+
+load ../bed/bed
+
+setup_file()
+{
+	need libos image netns
+	export RKTIO=$BUILD/rktio DISK=$BED/net.img TREE=$BED/net.tree
+	cp -a "$(image_tree busybox)" "$TREE"
+	"$RKTIO" image create "$DISK" --quiet --dir "$TREE" --size 64M
+	ip netns add bed
+	ip -n bed link set lo up
+	tap t0
+	ip -n bed addr add 10.9.0.1/24 dev t0
+	ip -n bed addr add fd09::1/64 dev t0 nodad
+	mkdir -p "$BED/www"
+	head -c 104857600 /dev/urandom >"$BED/www/100m"
+	echo small >"$BED/www/small"
+	spawn "$BED/www.log" ip netns exec bed python3 -m http.server --bind :: --directory "$BED/www" 8000
+	wait_for 20 in_bed python3 -c 'import socket; socket.create_connection(("10.9.0.1", 8000))'
+}
+
+setup()
+{
+	need libos image netns
+}
+
+teardown()
+{
+	[ -z "${MACHINE:-}" ] || stop_pid "$MACHINE"
+}
+
+# In the namespace of the case.
+in_bed() { ip netns exec bed "$@" 2>"$BED/in_bed.err" || { local s=$?; cat "$BED/in_bed.err" >&2; return "$s"; }; }
+tap() { ip -n bed tuntap add "$1" mode tap && ip -n bed link set "$1" up; }
+
+NET=tap:t0,ip=10.9.0.2/24,ip=fd09::2/64,gw=10.9.0.1,dns=10.9.0.1,dns=fd09::1
+
+# rktio with the disk.
+runs() { in_bed timeout -k 5 100 "$RKTIO" run --disk "$DISK" "$@"; }
+
+# starts OPTION... -- PROGRAM...: in the background, until it has said "up".
+starts()
+{
+	spawn "$BED/run.log" ip netns exec bed timeout -k 5 100 "$RKTIO" run --disk "$DISK" "$@"
+	MACHINE=$!
+	wait_for 60 grep -q up "$BED/run.log"
+}
+
+# ends [STATUS]
+ends()
+{
+	local status=0
+	wait "$MACHINE" || status=$?
+	same "${1:-0}" "$status" "$(<"$BED/run.log")"
+}
+
+# get URL FILE, on the host's side.
+get() { in_bed python3 -c 'import sys, urllib.request as u, shutil
+with u.urlopen(sys.argv[1], timeout=60) as f, open(sys.argv[2], "wb") as to: shutil.copyfileobj(f, to)' "$@"; }
+
+@test "a tap: addresses, routes, name servers, ping, 4 and 6" {
+	run -0 runs --net "$NET" -- sh -c 'ip -o addr show eth0; ip route; cat /etc/resolv.conf; ping -c 2 10.9.0.1; ping -6 -c 2 fd09::1'
+	matches "$output" 'inet 10\.9\.0\.2/24'
+	matches "$output" 'inet6 fd09::2/64'
+	matches "$output" 'default via 10\.9\.0\.1'
+	matches "$output" $'nameserver 10.9.0.1\nnameserver fd09::1'
+	same 2 "$(grep -c ' 0% packet loss' <<<"$output")" "$output"
+	same 0 "$(debugfs -R 'cat /etc/resolv.conf' "$DISK" 2>/dev/null | wc -c)"
+}
+
+@test "a tap: 100 MB each way, over TCP, and the host's ping" {
+	starts --net "$NET,mac=52:54:00:00:09:02" -- sh -c 'mount -t tmpfs tmpfs /tmp; cd /tmp; wget -q http://10.9.0.1:8000/100m
+		mkdir six; cd six; wget -q "http://[fd09::1]:8000/100m"; cmp 100m ../100m && echo six; cd ..; httpd -p 80; echo up; sleep 100'
+	grep -q six "$BED/run.log"
+	in_bed busybox ping -c 2 -W 5 10.9.0.2
+	in_bed busybox ping -6 -c 2 -W 5 fd09::2
+	get http://10.9.0.2/100m "$BED/got"
+	cmp "$BED/got" "$BED/www/100m"
+	get 'http://[fd09::2]/100m' "$BED/got"
+	cmp "$BED/got" "$BED/www/100m"
+	matches "$(ip -n bed neigh show 10.9.0.2)" '52:54:00:00:09:02'
+	kill -TERM "$MACHINE"
+	ends 143
+}
+
+@test "loopback only, if nothing is said" {
+	run -0 runs -- sh -c 'ls /sys/class/net; ping -c 1 127.0.0.1; ping -6 -c 1 ::1'
+	misses "$output" eth
+	same 2 "$(grep -c ' 0% packet loss' <<<"$output")" "$output"
+	run -0 runs --net none -- ls /sys/class/net
+	same lo "$output"
+}
+
+# Served inside: a file, and what a client sends until it ends.
+SERVES='mount -t tmpfs tmpfs /tmp; cd /tmp; echo inside >small; dd if=/dev/zero of=/tmp/big bs=1M count=100 2>/dev/null
+	httpd -p 80; nc -l -p 81 -e md5sum & sleep 1; echo up; sleep 100'
+
+@test "published ports, for root and for a user: files, half-closed connections, many at once" {
+	local who
+	chmod 711 "$BED"
+	chmod 666 "$DISK"
+	for who in root: user:"$AS_USER"; do
+		spawn "$BED/run.log" ip netns exec bed ${who#*:} timeout -k 5 100 "$RKTIO" run --disk "$DISK" \
+			--publish 8080:80 --publish 127.0.0.1:8081:81 --publish '[::1]:8082:80' -- sh -c "$SERVES"
+		MACHINE=$!
+		wait_for 60 grep -q up "$BED/run.log"
+		get http://127.0.0.1:8080/small "$BED/got"
+		same inside "$(<"$BED/got")"
+		get 'http://[::1]:8082/small' "$BED/got"
+		same inside "$(<"$BED/got")"
+		get http://10.9.0.1:8080/big "$BED/got"
+		same 104857600 "$(stat -c %s "$BED/got")"
+		same "$(md5sum <"$BED/www/100m")" "$(in_bed python3 -c 'import socket, sys
+s = socket.create_connection(("127.0.0.1", 8081)); s.sendall(open(sys.argv[1], "rb").read()); s.shutdown(socket.SHUT_WR)
+print(s.makefile().read(), end="")' "$BED/www/100m")"
+		in_bed python3 -c 'import socket
+all = [socket.create_connection(("127.0.0.1", 8080)) for n in range(100)]
+for s in all: s.sendall(b"GET /small HTTP/1.0\r\n\r\n")
+for s in all: assert s.makefile().read().endswith("inside\n")'
+		kill -TERM "$MACHINE"
+		ends 143
+	done
+	chmod 600 "$DISK"
+}
+
+@test "a published port leads nowhere but inside, and inside there is no way out" {
+	starts --publish 8080:80 --publish 8083:83 -- sh -c "ping -c 1 -W 1 10.9.0.1 || echo shut; $SERVES"
+	grep -q shut "$BED/run.log"
+	run in_bed python3 -c 'import socket; s = socket.create_connection(("127.0.0.1", 8083)); assert s.recv(1) == b""'
+	same 0 "$status" "$output"
+	get http://127.0.0.1:8080/small "$BED/got"
+	kill -TERM "$MACHINE"
+	ends 143
+	run in_bed python3 -c 'import socket; socket.create_connection(("127.0.0.1", 8080))'
+	matches "$output" 'refused'
+}
+
+@test "a port published beside a tap" {
+	starts --net "$NET" --publish 8080:80 -- sh -c "$SERVES"
+	get http://127.0.0.1:8080/small "$BED/got"
+	same inside "$(<"$BED/got")"
+	kill -TERM "$MACHINE"
+	ends 143
+}
+
+@test "a back end that is killed takes the link down, and the program goes on" {
+	starts --net "$NET" -- sh -c 'ping -c 1 10.9.0.1 >/dev/null && echo up
+		until [ "$(cat /sys/class/net/eth0/carrier)" = 0 ]; do sleep 0.1; done; echo carrier lost
+		ping -c 1 -W 1 10.9.0.1 >/dev/null || exit 7'
+	kill -KILL "$(pgrep -f "rktio-net --fd")"
+	ends 7
+	matches "$(<"$BED/run.log")" 'the back end is gone: it closed the connection'
+	matches "$(<"$BED/run.log")" 'carrier lost'
+}
+
+@test "a tap that is removed takes the link down" {
+	tap t1
+	starts --net tap:t1,ip=10.8.0.2/24 -- sh -c 'echo up; until [ "$(cat /sys/class/net/eth0/carrier)" = 0 ]; do sleep 0.1; done; exit 8'
+	ip -n bed link del t1
+	ends 8
+	matches "$(<"$BED/run.log")" 'the tap is gone'
+}
+
+# refused STATUS SENTENCE OPTION...: one line, that says it.
+refused()
+{
+	local want=$1 sentence=$2
+	shift 2
+	run runs "$@" -- true
+	same "$want" "$status" "$output"
+	matches "$output" "$sentence"
+	[ "$want" = 2 ] || same 1 "${#lines[@]}" "$output"
+}
+
+@test "what cannot be is one sentence" {
+	refused 125 "there is no tap 'nope'" --net tap:nope
+	refused 125 "'lo' is no tap" --net tap:lo
+	refused 125 "/nope" --net vhost-user:/nope
+	tap t2
+	spawn "$BED/busy.log" ip netns exec bed "$BUILD/rktio-net" --tap t2 --socket-path "$BED/busy"
+	local busy=$!
+	wait_for 10 test -S "$BED/busy"
+	wait_for 10 sh -c 'ip -n bed link show t2 | grep -q LOWER_UP'
+	refused 125 "tap 't2' is in use" --net tap:t2
+	kill "$busy"
+	refused 125 "port 8000 is in use" --publish 8000:80
+	chmod 711 "$BED"
+	chmod 666 "$DISK"
+	ip -n bed tuntap add t3 mode tap user root
+	run in_bed "$AS_USER" "$RKTIO" run --disk "$DISK" --net tap:t3 -- true
+	same 125 "$status" "$output"
+	matches "$output" "tap 't3' is not for this user"
+	run in_bed "$AS_USER" "$RKTIO" run --disk "$DISK" --publish 80:80 -- true
+	matches "$output" 'port 80 is not for this user'
+	chmod 600 "$DISK"
+	run ip netns exec bed unshare -m sh -c 'mount -t tmpfs tmpfs /dev/net; exec "$0" run --disk "$1" --net tap:t0 -- true' "$RKTIO" "$DISK"
+	same 125 "$status" "$output"
+	matches "$output" 'cannot open /dev/net/tun'
+}
+
+@test "wrong options are usage errors" {
+	local words
+	while IFS='|' read -r words sentence; do
+		# shellcheck disable=SC2086
+		refused 2 "$sentence" $words
+	done <<-'END'
+		--net bridge:x|is not tap:NAME, vhost-user:SOCKET or none
+		--net tap:|is no name of an interface
+		--net tap:averyveryverylongname|is no name of an interface
+		--net tap:t0,ip=10.9.0.2|is not an address with its length
+		--net tap:t0,ip=10.9.0.2/33|is not an address with its length
+		--net tap:t0,ip=fd09::2/129|is not an address with its length
+		--net tap:t0,ip=10.9.0/24|is not an address with its length
+		--net tap:t0,gw=x|is not an address
+		--net tap:t0,mac=01:00:00:00:00:00|is not one of an interface
+		--net tap:t0,mtu=9|is no part of --net
+		--net none,ip=10.0.0.1/8|has no parts
+		--net none --net none|can be given once
+		--publish 80|is not .*HOSTPORT:GUESTPORT
+		--publish 0:80|is not .*HOSTPORT:GUESTPORT
+		--publish 65536:80|is not .*HOSTPORT:GUESTPORT
+		--publish x:80:80|is not .*HOSTPORT:GUESTPORT
+		--publish [::1:80:80|is not .*HOSTPORT:GUESTPORT
+		--net tap:t0 --publish 80:80|needs an IPv4 address
+		--net vhost-user:/x --publish 80:80|does not go with
+	END
+}
