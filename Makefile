@@ -9,19 +9,19 @@ all: libos
 	@scripts/setup build
 	@$(NINJA)
 
-# The library OS: Linux as a program. A hash of its source finds an earlier result.
+# The library OS: Linux as a program, of version 6.1 or 6.12. A hash of its source finds an earlier result.
 LINUX ?= 6.1
-libos: $(if $(filter x86_64,$(shell uname -m)),setup-libos)
+libos: $(if $(filter x86_64,$(shell uname -m)),setup-libos-$(LINUX))
 	@$(if $<,scripts/libos-build $(LINUX) $(BUILD)/rktio-linux-$(LINUX))
 
 demo: setup-build-check
 	@$(NINJA) --quiet
 	@scripts/demo $(BUILD)
 
-# T="FILE... | unit | corpus | NAME" chooses tests; F=REGEX chooses cases in a file.
+# T="FILE... | unit | corpus | NAME" chooses tests; F=REGEX chooses cases in a file; LINUX=VERSION that of the library OS.
 check: setup-build-check-deb libos
 	@$(NINJA) --quiet
-	@scripts/run-tests --build $(BUILD) $(if $(F),--filter '$(F)') $(T)
+	@RKTIO_LINUX=$(LINUX) scripts/run-tests --build $(BUILD) $(if $(F),--filter '$(F)') $(T)
 
 install:
 	@meson install -C $(BUILD)

@@ -161,3 +161,10 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 	wait_for 5 eval '! pgrep -f "rktio-(linux|blk)" >/dev/null'
 	same ok "$(plain sh -c 'test -s /root/log && echo ok')"
 }
+
+@test "the Linux that it runs on can be chosen" {
+	matches "$(plain uname -r)" "^${RKTIO_LINUX:-6.1}[.]"
+	matches "$(RKTIO_LINUX=9.9 plain true 2>&1)" "rktio-linux-9.9' is missing"
+	version=${RKTIO_LINUX:-6.1}
+	matches "$(RKTIO_LINUX=9.9 "$RKTIO" run --disk "$DISK" --linux "$version" -- uname -r)" "^$version[.]"
+}

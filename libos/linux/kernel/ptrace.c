@@ -2,12 +2,15 @@
 /* ptrace.c - the registers of a program for debuggers and core files, as on x86-64. */
 #include <asm/elf.h>
 #include <asm/fpu.h>
+#include <asm/patch.h>
 #include <asm/ptrace.h>
 #include <linux/elf.h>
+#include <linux/elfcore.h>
 #include <linux/init.h>
 #include <linux/ptrace.h>
 #include <linux/regset.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/task_stack.h>
 #include <linux/uaccess.h>
 
@@ -224,7 +227,13 @@ long arch_ptrace(struct task_struct *task, long request, unsigned long addr, uns
 void user_enable_single_step(struct task_struct *task)
 {
 	struct pt_regs *regs = task_pt_regs(task);
+	struct mm_struct *mm = get_task_mm(task);
 
+	/* One instruction of the program each, and none of a trampoline. */
+	if (mm) {
+		lo_patch_stop(mm);
+		mmput(mm);
+	}
 	set_tsk_thread_flag(task, TIF_SINGLESTEP);
 	set_task_syscall_work(task, SYSCALL_EXIT_TRAP);
 	if (!(regs->flags & FLAG_TRAP))
@@ -243,4 +252,26 @@ void user_disable_single_step(struct task_struct *task)
 void ptrace_disable(struct task_struct *task)
 {
 	user_disable_single_step(task);
+}
+
+/* These are called while a core file is written, the first before it has read any code. */
+Elf_Half elf_core_extra_phdrs(struct coredump_params *params)
+{
+	lo_patch_stop(current->mm);
+	return 0;
+}
+
+int elf_core_write_extra_phdrs(struct coredump_params *params, loff_t offset)
+{
+	return 1;
+}
+
+int elf_core_write_extra_data(struct coredump_params *params)
+{
+	return 1;
+}
+
+size_t elf_core_extra_data_size(struct coredump_params *params)
+{
+	return 0;
 }

@@ -10,6 +10,7 @@
  */
 #include <asm/hostproc.h>
 #include <asm/lo.h>
+#include <asm/map.h>
 #include <asm/vcpu.h>
 #include <linux/init.h>
 #include <linux/instruction_pointer.h>
@@ -69,7 +70,9 @@ enum {
 /* The launcher may want to look before everything goes. */
 static noinline void report_panic(const char *message)
 {
-	static struct lo_panic report;
+	static struct lo_panic report = { .range = { { LO_IMAGE, LO_IMAGE_END },
+						     { LO_RAM, LO_VMALLOC },
+						     { LO_VMALLOC, LO_VMALLOC_END } } };
 	char answer;
 
 	report.pid = lo_hostprocs[lo_vcpu()->hostproc].pid;

@@ -15,6 +15,7 @@
  */
 #include <asm/lo.h>
 #include <asm/map.h>
+#include <asm/patch.h>
 #include <asm/trap.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -160,6 +161,8 @@ void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error
 		return;
 	}
 	r = lo_handle_fault(mm, addr, fault_flags(error));
+	if (r > 0 && want == LO_EXEC && lo_patch_lost(addr))
+		return;
 	if (r > 0)
 		force_sig_fault(r >> 8, r & 0xff, (void __user *)addr);
 	if (r)

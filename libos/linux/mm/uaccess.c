@@ -8,13 +8,15 @@
  * what is installed. A page that isn't there with the right is faulted in first, unless page
  * faults are off.
  */
-#include <asm/futex.h>
 #include <asm/lo.h>
 #include <linux/atomic.h>
 #include <linux/export.h>
+#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+
+#include <asm/futex.h> /* after those that it forgets to include */
 
 #include "pagewalk.h"
 

@@ -9,6 +9,7 @@
 static inline int init_new_context(struct task_struct *task, struct mm_struct *mm)
 {
 	mm->context.hostproc = 0;
+	lo_patch_init(mm);
 	return 0;
 }
 
@@ -16,6 +17,7 @@ static inline int init_new_context(struct task_struct *task, struct mm_struct *m
 static inline void destroy_context(struct mm_struct *mm)
 {
 	lo_hostproc_put(mm);
+	lo_patch_free(mm);
 }
 
 static inline void switch_mm(struct mm_struct *prev, struct mm_struct *next,
@@ -24,7 +26,25 @@ static inline void switch_mm(struct mm_struct *prev, struct mm_struct *next,
 	lo_hostproc_switch(next);
 }
 
-#include <asm-generic/mm_hooks.h>
+static inline int arch_dup_mmap(struct mm_struct *from, struct mm_struct *mm)
+{
+	return lo_patch_copy(from, mm);
+}
+
+static inline void arch_exit_mmap(struct mm_struct *mm)
+{
+}
+
+static inline void arch_unmap(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+}
+
+static inline bool arch_vma_access_permitted(struct vm_area_struct *vma, bool write, bool execute,
+					     bool foreign)
+{
+	return true;
+}
+
 #include <asm-generic/mmu_context.h>
 
 #endif

@@ -27,6 +27,7 @@
 #define PMD_MASK     (~(PMD_SIZE - 1))
 
 #include <asm-generic/pgtable-nop4d.h>
+#include <asm/linux_versions.h>
 #include <asm/page.h>
 
 #ifndef __ASSEMBLY__
@@ -94,7 +95,7 @@ static inline pte_t pte_wrprotect(pte_t p)
 {
 	return __pte(pte_val(p) & ~_PAGE_WRITE);
 }
-static inline pte_t pte_mkwrite(pte_t p)
+static inline pte_t pte_mkwrite_novma(pte_t p)
 {
 	return __pte(pte_val(p) | _PAGE_WRITE);
 }
@@ -125,6 +126,23 @@ static inline int pte_same(pte_t a, pte_t b)
 	return !((pte_val(a) ^ pte_val(b)) & _PAGE_VALUE);
 }
 
+/* In a swap entry: the page is nobody else's. */
+#define _PAGE_SWP_EXCLUSIVE 0x040UL
+#define __HAVE_ARCH_PTE_SWP_EXCLUSIVE
+static inline int pte_swp_exclusive(pte_t p)
+{
+	return !!(pte_val(p) & _PAGE_SWP_EXCLUSIVE);
+}
+static inline pte_t pte_swp_mkexclusive(pte_t p)
+{
+	return __pte(pte_val(p) | _PAGE_SWP_EXCLUSIVE);
+}
+static inline pte_t pte_swp_clear_exclusive(pte_t p)
+{
+	return __pte(pte_val(p) & ~_PAGE_SWP_EXCLUSIVE);
+}
+
+#define PFN_PTE_SHIFT      PAGE_SHIFT
 #define pte_pfn(p)         ((pte_val(p) & _PAGE_PFN_MASK) >> PAGE_SHIFT)
 #define pte_page(p)        pfn_to_page(pte_pfn(p))
 #define pfn_pte(pfn, prot) __pte(((unsigned long)(pfn) << PAGE_SHIFT) | pgprot_val(prot))
@@ -134,8 +152,7 @@ static inline void set_pte(pte_t *p, pte_t v)
 {
 	WRITE_ONCE(*p, v);
 }
-#define set_pte_at(mm, addr, p, v) set_pte(p, v)
-#define pte_clear(mm, addr, p)     set_pte(p, __pte(0))
+#define pte_clear(mm, addr, p) set_pte(p, __pte(0))
 
 static inline void set_pmd(pmd_t *p, pmd_t v)
 {
@@ -183,11 +200,14 @@ static inline void set_p4d(p4d_t *p, p4d_t v)
 #define __swp_entry_to_pte(x)  ((pte_t){ (x).val })
 
 /* A PTE that gained rights needs no flush: the next fault finds it and installs it. */
-#define update_mmu_cache(vma, addr, p) \
-	do {                           \
+#define update_mmu_cache(...) \
+	do {                  \
 	} while (0)
-#define flush_tlb_fix_spurious_fault(vma, addr) \
-	do {                                    \
+#define update_mmu_cache_range(...) \
+	do {                        \
+	} while (0)
+#define flush_tlb_fix_spurious_fault(...) \
+	do {                              \
 	} while (0)
 #define __HAVE_ARCH_PTEP_SET_ACCESS_FLAGS
 static inline int lo_pte_upgrade(pte_t *p, pte_t entry)
