@@ -10,7 +10,7 @@ setup_file()
 {
 	local name
 	mkdir -p "$BED/libos/static"
-	for name in t_huge t_mem t_patch t_process t_signal t_thread t_vector; do
+	for name in t_huge t_mem t_patch t_process t_ptrace t_signal t_thread t_vector; do
 		gcc -std=gnu17 -D_GNU_SOURCE -O2 -static -pthread -o "$BED/libos/static/$name" "$ROOT/tests/libos/$name.c"
 	done
 }
@@ -90,6 +90,7 @@ t()
 @test "memory" { ln -f "$BED"/libos/static/t_mem{,-static}; t t_mem; }
 @test "huge pages" { ln -f "$BED"/libos/static/t_huge{,-static}; t t_huge; }
 @test "processes" { ln -f "$BED"/libos/static/t_process{,-static}; t t_process; }
+@test "debuggers" { ln -f "$BED"/libos/static/t_ptrace{,-static}; t t_ptrace; }
 @test "signals" { ln -f "$BED"/libos/static/t_signal{,-static}; t t_signal; }
 @test "threads" { ln -f "$BED"/libos/static/t_thread{,-static}; t t_thread; }
 @test "vector registers, sums and ciphers" { ln -f "$BED"/libos/static/t_vector{,-static}; t t_vector; }

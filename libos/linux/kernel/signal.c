@@ -16,6 +16,7 @@
 #include <asm/trap.h>
 #include <asm/unistd.h>
 #include <linux/entry-common.h>
+#include <linux/ptrace.h>
 #include <linux/resume_user_mode.h>
 #include <linux/rseq.h>
 #include <linux/sched/signal.h>
@@ -252,11 +253,14 @@ void arch_do_signal_or_restart(struct pt_regs *regs)
 	struct ksignal ksig;
 
 	if (get_signal(&ksig)) {
+		bool stepping = test_thread_flag(TIF_SINGLESTEP);
+
 		if (in_syscall)
 			restart_after_handler(regs, &ksig);
+		if (stepping)
+			user_disable_single_step(current); /* the frame is without its trap flag */
 		rseq_signal_deliver(&ksig, regs);
-		signal_setup_done(setup_frame(&ksig, regs), &ksig,
-				  test_thread_flag(TIF_SINGLESTEP));
+		signal_setup_done(setup_frame(&ksig, regs), &ksig, stepping);
 		return;
 	}
 	if (in_syscall)

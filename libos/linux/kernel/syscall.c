@@ -50,6 +50,10 @@ SYSCALL_DEFINE2(arch_prctl, int, option, unsigned long, arg)
 		return put_user(thread->fs, (unsigned long __user *)arg);
 	case ARCH_GET_GS:
 		return put_user(thread->gs, (unsigned long __user *)arg);
+	case ARCH_GET_CPUID: /* may be used, and nobody can forbid it */
+		return 1;
+	case ARCH_SET_CPUID:
+		return -ENODEV;
 	}
 	return -EINVAL;
 }

@@ -7,7 +7,7 @@
 #include <asm/vdso/processor.h>
 
 #define TASK_SIZE          ((unsigned long)LO_USER_END)
-#define TASK_UNMAPPED_BASE (TASK_SIZE / 3)
+#define TASK_UNMAPPED_BASE PAGE_ALIGN(TASK_SIZE / 3)
 #define STACK_TOP          TASK_SIZE
 #define STACK_TOP_MAX      TASK_SIZE
 #define ARCH_MIN_TASKALIGN 64
