@@ -46,9 +46,11 @@ tsan:
 fuzz: setup-build-lint
 	@scripts/fuzz $(or $(S),10)
 
-bench: setup-build-check
+# ONLY="starts files micro boot redis sysbench sqlite nginx blk" chooses subjects, N=ROUNDS how often.
+bench: setup-build-check libos
 	@$(NINJA) --quiet
 	@bench/run $(BUILD)
+	@RKTIO_LINUX=$(LINUX) bench/rktio $(BUILD)
 
 # N=ROUNDS of everything; stops at the first failure.
 soak: setup-build-check

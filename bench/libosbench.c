@@ -15,6 +15,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <spawn.h>
@@ -23,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -185,6 +188,53 @@ static void do_pipe(unsigned long n)
 	reap(pid);
 }
 
+static void *answer_tcp(void *arg)
+{
+	int fd = *(int *)arg;
+	char byte;
+
+	while (read(fd, &byte, 1) == 1 && write(fd, &byte, 1) == 1)
+		;
+	return NULL;
+}
+
+/* Both ends of a connection over the loopback device, without Nagle's delays. */
+static void tcp_pair(int ret[2])
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(addr);
+	int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	ret[0] = socket(AF_INET, SOCK_STREAM, 0);
+	if (bind(listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(listener, 1) < 0 ||
+	    getsockname(listener, (struct sockaddr *)&addr, &size) < 0 ||
+	    connect(ret[0], (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		fail("tcp");
+	ret[1] = accept(listener, NULL, NULL);
+	close(listener);
+	for (int i = 0; i < 2; i++)
+		if (setsockopt(ret[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0)
+			fail("tcp");
+}
+
+static void do_tcp(unsigned long n)
+{
+	pthread_t thread;
+	char byte = 0;
+	int pair[2];
+
+	tcp_pair(pair);
+	if (pthread_create(&thread, NULL, answer_tcp, &pair[1]) != 0)
+		fail("pthread_create");
+	for (unsigned long i = 0; i < n; i++)
+		if (write(pair[0], &byte, 1) != 1 || read(pair[0], &byte, 1) != 1)
+			fail("tcp");
+	close(pair[0]);
+	pthread_join(thread, NULL);
+	close(pair[1]);
+}
+
 static void measure(const char *name, void (*run)(unsigned long), unsigned long n,
 		    unsigned long pages)
 {
@@ -264,6 +314,7 @@ int main(int argc, char **argv)
 	measure("fresh_page_scattered", do_touch_scattered, 10000, 10000);
 	measure("futex_ping_pong", do_futex, 20000, 0);
 	measure("pipe_ping_pong", do_pipe, 5000, 0);
+	measure("tcp_ping_pong", do_tcp, 5000, 0);
 	if (*wanted && is_wanted("pool_fill"))
 		do_pool();
 	if (is_wanted("cow_break")) {
