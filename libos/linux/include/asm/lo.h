@@ -32,16 +32,16 @@ extern char __lo_shared_start[];
  * System calls that trapped and that came from patched sites, of which there are `patched`; page faults;
  * what was asked of the host.
  */
-#define LO_STATS(X)                                                                   \
-	X(trapped)                                                                    \
-	X(direct)                                                                     \
-	X(patched)                                                                    \
-	X(faults)                                                                     \
-	X(refills)                                                                    \
-	X(kernel_faults)                                                              \
-	X(vmalloc_faults)                                                             \
-	X(ticks) X(maps) X(map_pages) X(unmaps) X(mm_switches) X(hostprocs) X(steals) \
-		X(device_requests)
+#define LO_STATS(X)       \
+	X(trapped)        \
+	X(direct)         \
+	X(patched)        \
+	X(faults)         \
+	X(refills)        \
+	X(kernel_faults)  \
+	X(vmalloc_faults) \
+	X(ticks)          \
+	X(maps) X(map_pages) X(unmaps) X(mm_switches) X(hostprocs) X(steals) X(device_requests)
 
 struct lo_stats {
 #define LO_STATS_FIELD(name) unsigned long name;
