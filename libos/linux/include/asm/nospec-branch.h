@@ -4,10 +4,15 @@
 #define LO_ASM_NOSPEC_BRANCH_H
 
 #ifdef __ASSEMBLY__
-/* clang-format off: not C */
-.macro JMP_NOSPEC reg jmp * %\reg.endm
+/* Not C: */
+/* clang-format off */
+.macro JMP_NOSPEC reg
+	jmp	*%\reg
+.endm
 
-				     .macro CALL_NOSPEC reg call * %\reg.endm
+.macro CALL_NOSPEC reg
+	call	*%\reg
+.endm
 /* clang-format on */
 #endif
 
