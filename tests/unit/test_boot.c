@@ -475,6 +475,34 @@ static void test_server_bad_client(void **state)
 	}
 }
 
+/* One more than there can be hears why, whenever it looks. */
+static void test_server_full(void **state)
+{
+	int more[FRAME_SESSIONS];
+	struct bed b;
+	struct frame f;
+	struct err e = { 0 };
+	pid_t pid;
+
+	(void)state;
+	bed_up(&b);
+	for (int i = 0; i < FRAME_SESSIONS; i++) {
+		more[i] = locate_connect(getpid(), &pid, &e);
+		assert_true(more[i] >= 0);
+		if (i == FRAME_SESSIONS - 1)
+			say(more[i], FRAME_REQUEST, 0, 0, 1);
+		turn(&b);
+	}
+	assert_int_equal(hear(more[0], &f), -1);
+	/* A reset comes before what was said, as client.c knows. */
+	if (hear(more[FRAME_SESSIONS - 1], &f) < 0)
+		assert_true(hear(more[FRAME_SESSIONS - 1], &f) > FRAME_HEAD);
+	assert_int_equal(f.kind, FRAME_ERROR);
+	for (int i = 0; i < FRAME_SESSIONS; i++)
+		(void)close(more[i]);
+	bed_down(&b);
+}
+
 static void test_server_info(void **state)
 {
 	struct bed b;
@@ -502,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_server_flood),
 		cmocka_unit_test(test_server_bad_client),
 		cmocka_unit_test(test_server_info),
+		cmocka_unit_test(test_server_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
