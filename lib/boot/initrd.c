@@ -13,7 +13,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "array.h"
 #include "cleanup.h"
 #include "conf.h"
 #include "io.h"
@@ -22,28 +21,48 @@
 #define CPIO_ALIGN   4
 #define CPIO_HEADER  110 /* bytes */
 
+/* realloc(3) would leave a copy behind. */
+static int make_room(struct boot_conf *c, size_t size)
+{
+	size_t room = size * 2 + 4096;
+	char *data;
+
+	if (size <= c->room)
+		return 0;
+	data = malloc(room);
+	if (!data)
+		return -ENOMEM;
+	if (c->data) {
+		memcpy(data, c->data, c->size);
+		explicit_bzero(c->data, c->size);
+	}
+	free(c->data);
+	c->data = data;
+	c->room = room;
+	return 0;
+}
+
+/* Formatted in place, for asprintf(3) leaves copies too. */
 void boot_conf_add(struct boot_conf *c, const char *key, const char *format, ...)
 {
-	_cleanup_free_ char *value = NULL;
+	va_list args, again;
 	size_t size;
-	va_list args;
 	int n;
 
 	va_start(args, format);
-	n = vasprintf(&value, format, args);
-	va_end(args);
-	if (n < 0) {
-		value = NULL;
-		c->failed = true;
-		return;
-	}
+	va_copy(again, args);
+	n = vsnprintf(NULL, 0, format, args);
 	size = strlen(key) + 1 + (size_t)n + 1;
-	if (c->size + size >= CONF_MAX ||
-	    array_room(&c->data, &c->room, c->size + size, sizeof(*c->data)) < 0)
+	if (n < 0 || c->size + size >= CONF_MAX || make_room(c, c->size + size) < 0) {
 		c->failed = true;
-	else
-		c->size += (size_t)snprintf(c->data + c->size, size, "%s=%s", key, value) + 1;
-	explicit_bzero(value, (size_t)n);
+	} else {
+		size_t at = c->size + (size_t)sprintf(c->data + c->size, "%s=", key);
+
+		(void)vsnprintf(c->data + at, (size_t)n + 1, format, again);
+		c->size += size;
+	}
+	va_end(again);
+	va_end(args);
 }
 
 void boot_conf_fini(struct boot_conf *c)
@@ -145,4 +164,14 @@ int initrd_make(int init, const struct boot_conf *conf, struct err *e)
 		r = -errno;
 	return r < 0 ? err_set(e, -r, "making the initial file system: %s", err_str(r))
 		     : take_fd(&fd);
+}
+
+void initrd_wipe(int fd)
+{
+	static const char zeros[65536];
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	for (off_t off = 0; off < size; off += (off_t)sizeof(zeros))
+		(void)!pwrite(fd, zeros, sizeof(zeros), off);
+	(void)!ftruncate(fd, 0);
 }
