@@ -48,7 +48,8 @@ enum frame_kind {
 	FRAME_CREDIT,     /* value: frames */
 	FRAME_END,        /* from init: value is the exit status */
 	FRAME_ERROR,      /* from init or the launcher: a sentence */
-	FRAME_INFO        /* client and launcher only: asks what runs here, and is the answer */
+	FRAME_INFO,       /* client and launcher only: asks what runs here, and is the answer */
+	FRAME_READY       /* from init, of session 0: it has read what it was given, keys too */
 };
 
 enum frame_stream {

@@ -64,7 +64,10 @@ static void test_frame_check(void **state)
 		{ { .kind = FRAME_END, .value = 256 }, 0, false, false },
 		{ { .kind = FRAME_ERROR }, 5, false, true },
 		{ { .kind = FRAME_INFO }, 0, false, false },
-		{ { .kind = FRAME_INFO + 1 }, 0, false, false },
+		{ { .kind = FRAME_READY }, 0, false, true },
+		{ { .kind = FRAME_READY }, 1, false, false },
+		{ { .kind = FRAME_READY, .session = 1 }, 0, false, false },
+		{ { .kind = FRAME_READY + 1 }, 0, false, false },
 		{ { .kind = FRAME_START, .session = FRAME_SESSIONS }, 0, true, false },
 		{ { .kind = FRAME_START, .session = FRAME_SESSIONS + 1 }, 0, false, false },
 	};
@@ -350,13 +353,15 @@ static void turn(struct bed *b)
 
 static void bed_up(struct bed *b)
 {
+	struct server_conf conf = { .info = "memory=1\n" };
 	struct err e = { 0 };
 	pid_t pid;
 	int fd[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd), 0);
 	assert_int_equal(loop_init(&b->loop), 0);
-	assert_int_equal(server_start(&b->server, &b->loop, fd[0], "memory=1\n", &e), 0);
+	conf.control = fd[0];
+	assert_int_equal(server_start(&b->server, &b->loop, &conf, &e), 0);
 	b->init = fd[1];
 	b->client = locate_connect(getpid(), &pid, &e);
 	assert_true(b->client >= 0);
@@ -475,6 +480,34 @@ static void test_server_bad_client(void **state)
 	}
 }
 
+/* One more than there can be hears why, whenever it looks. */
+static void test_server_full(void **state)
+{
+	int more[FRAME_SESSIONS];
+	struct bed b;
+	struct frame f;
+	struct err e = { 0 };
+	pid_t pid;
+
+	(void)state;
+	bed_up(&b);
+	for (int i = 0; i < FRAME_SESSIONS; i++) {
+		more[i] = locate_connect(getpid(), &pid, &e);
+		assert_true(more[i] >= 0);
+		if (i == FRAME_SESSIONS - 1)
+			say(more[i], FRAME_REQUEST, 0, 0, 1);
+		turn(&b);
+	}
+	assert_int_equal(hear(more[0], &f), -1);
+	/* A reset comes before what was said, as client.c knows. */
+	if (hear(more[FRAME_SESSIONS - 1], &f) < 0)
+		assert_true(hear(more[FRAME_SESSIONS - 1], &f) > FRAME_HEAD);
+	assert_int_equal(f.kind, FRAME_ERROR);
+	for (int i = 0; i < FRAME_SESSIONS; i++)
+		(void)close(more[i]);
+	bed_down(&b);
+}
+
 static void test_server_info(void **state)
 {
 	struct bed b;
@@ -502,6 +535,7 @@ int main(void)
 		cmocka_unit_test(test_server_flood),
 		cmocka_unit_test(test_server_bad_client),
 		cmocka_unit_test(test_server_info),
+		cmocka_unit_test(test_server_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
