@@ -26,7 +26,7 @@ check: setup-build-check-deb libos
 install:
 	@meson install -C $(BUILD)
 
-deb: setup-build-deb
+deb: setup-build-libos-deb
 	@scripts/deb
 
 fmt: setup-lint

@@ -10,6 +10,7 @@
 #include "integrity.h"
 #include "luks.h"
 #include "luks_hdr.h"
+#include "luks_slots.h"
 #include "size.h"
 #include "verity.h"
 
@@ -72,6 +73,7 @@ static void feed_luks(const uint8_t *data, size_t size)
 	uint8_t *copy = malloc(size + 1), sum[SHA256_DIGEST_SIZE];
 	struct luks_hdr h;
 	struct err e = { 0 };
+	struct luks_slots s;
 	struct luks l;
 	size_t want;
 	int r;
@@ -88,6 +90,12 @@ static void feed_luks(const uint8_t *data, size_t size)
 		assert(strlen(l.cipher) < LUKS_NAME_MAX && strlen(l.integrity) < LUKS_NAME_MAX);
 		assert(strlen(l.uuid) < sizeof(l.uuid) && strlen(l.label) < sizeof(l.label));
 		assert(l.sector_size >= 512 && l.sector_size <= 4096);
+	}
+	if (!luks_slots_parse(copy, size, &s, &e)) {
+		assert(s.n && s.n <= LUKS_SLOTS_MAX && s.digest.kdf.iterations);
+		for (size_t i = 0; i < s.n; i++)
+			assert(s.slot[i].kdf.iterations &&
+			       s.slot[i].kdf.salt_size <= LUKS_SALT_MAX);
 	}
 	free(copy);
 }

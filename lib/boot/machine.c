@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -22,6 +22,7 @@
 #include "initrd.h"
 #include "log.h"
 #include "pidfd.h"
+#include "server.h"
 #include "tty.h"
 #include "vu_sock.h"
 
@@ -42,6 +43,8 @@ struct run {
 	int signals;
 	pid_t disk_pid, net_pid, pid;
 	int pidfd;
+	bool ended; /* the library OS has */
+	struct server server;
 };
 #define RUN_INIT                                                                            \
 	{                                                                                   \
@@ -302,29 +305,32 @@ static int copy_streams(struct run *r, struct err *e)
 
 /* --- while it runs --- */
 
-static void tell(const struct run *r, struct control msg)
-{
-	(void)!send(r->control[0], &msg, sizeof(msg), MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 static void tell_size(const struct run *r)
 {
 	struct winsize size;
 
 	if (r->terminal && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
-		tell(r, (struct control){ CONTROL_WINSIZE, size.ws_row, size.ws_col });
+		server_tell(&r->server, FRAME_WINSIZE, (uint32_t)size.ws_row << 16 | size.ws_col);
 }
 
-static void pass_on(const struct run *r)
+static void on_signal(struct loop_src *src, uint32_t events)
 {
+	struct run *r = src->arg;
 	struct signalfd_siginfo info;
 
-	while (read(r->signals, &info, sizeof(info)) == sizeof(info)) {
+	(void)events;
+	while (read(src->fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGWINCH)
 			tell_size(r);
 		else
-			tell(r, (struct control){ CONTROL_SIGNAL, info.ssi_signo, 0 });
+			server_tell(&r->server, FRAME_SIGNAL, info.ssi_signo);
 	}
+}
+
+static void on_end(struct loop_src *src, uint32_t events)
+{
+	(void)events;
+	((struct run *)src->arg)->ended = true;
 }
 
 static int catch_signals(struct run *r, struct err *e)
@@ -342,24 +348,52 @@ static int catch_signals(struct run *r, struct err *e)
 	return r->signals < 0 ? err_set(e, errno, "making a signalfd: %s", err_str(errno)) : 0;
 }
 
-static int attend(struct run *r, struct err *e)
+/* For rktio ps. Words that would take too much of a message are cut. */
+static void describe(const struct run *r, char *to, size_t size)
 {
-	struct pollfd fds[] = { { .fd = r->pidfd, .events = POLLIN },
-				{ .fd = r->signals, .events = POLLIN } };
+	const struct machine *m = r->m;
+	int n = snprintf(to, size, "started=%lld\nmemory=%llu\nimage=%.1000s\nprogram=%.1000s",
+			 (long long)time(NULL), (unsigned long long)m->memory,
+			 m->disk.path ? m->disk.path : "", m->argv[0]);
+
+	for (const char *const *arg = m->argv + 1; *arg && (size_t)n < size; arg++)
+		n += snprintf(to + n, size - (size_t)n, " %s", *arg);
+}
+
+static int reap(struct run *r, struct err *e)
+{
 	siginfo_t si = { 0 };
 
-	while (!fds[0].revents) {
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
-			return err_set(e, errno, "waiting: %s", err_str(errno));
-		if (fds[1].revents)
-			pass_on(r);
-	}
 	if (waitid(P_PID, (id_t)r->pid, &si, WEXITED) < 0)
 		return err_set(e, errno, "waiting: %s", err_str(errno));
 	r->pid = 0;
 	if (si.si_code == CLD_EXITED)
 		return si.si_status;
 	return err_set(e, ECHILD, "the library OS was ended by signal %d", si.si_status);
+}
+
+static int attend(struct run *r, struct err *e)
+{
+	struct loop_src end = { .fd = r->pidfd, .fn = on_end, .arg = r };
+	struct loop_src signals = { .fd = r->signals, .fn = on_signal, .arg = r };
+	char info[FRAME_DATA_MAX];
+	struct err why = { 0 };
+	struct loop loop;
+	int ret = loop_init(&loop);
+
+	describe(r, info, sizeof(info));
+	if (!ret && server_start(&r->server, &loop, r->control[0], info, &why) < 0)
+		log_warn("'rktio exec' and its like won't find this machine: %s", why.msg);
+	if (!ret)
+		ret = loop_add(&loop, &end, EPOLLIN);
+	if (!ret)
+		ret = loop_add(&loop, &signals, EPOLLIN);
+	while (!ret && !r->ended)
+		ret = loop_once(&loop);
+	server_drain(&r->server);
+	server_fini(&r->server);
+	loop_fini(&loop);
+	return ret < 0 ? err_set(e, -ret, "waiting: %s", err_str(ret)) : reap(r, e);
 }
 
 static int run(struct run *r, struct err *e)

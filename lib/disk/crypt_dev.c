@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypt_lib.h"
+
 /* The first error is the cause; libcryptsetup gives no other way to it, and none for several threads. */
 static char said[160];
 
@@ -21,8 +23,10 @@ int crypt_dev_open(int fd, struct crypt_device **ret, struct err *e)
 {
 	struct crypt_device *cd = NULL;
 	char path[32];
-	int r;
+	int r = crypt_lib_load(e);
 
+	if (r < 0)
+		return r;
 	said[0] = '\0';
 	crypt_set_log_callback(NULL, take_log, NULL);
 	/* The file is ours alone, or locked by the caller, whom a second lock would hang. */

@@ -21,7 +21,7 @@
 #define MAC_SIZE        8                     /* taken away from it where the journal has a MAC */
 #define COMMIT_ID       0x1111111111111111ULL /* the first of four */
 #define JOURNAL_FACTOR  7                     /* a journal has 1/128 of the device, */
-#define JOURNAL_MAX     131072                /* and this many sectors at most */
+#define JOURNAL_MAX     8192 /* and this many sectors at most: see integrity_plan() */
 
 static const char magic[8] = "integrt";
 

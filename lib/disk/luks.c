@@ -13,11 +13,14 @@
 #include "io.h"
 #include "json.h"
 #include "luks_hdr.h"
+#include "luks_slots.h"
 
 #define CIPHER      "aes"
 #define CIPHER_MODE "xts-plain64"
 /* libcryptsetup's least; what goes in has 256 bits already. */
 #define ITERATIONS 1000
+/* One copy of it, as luks_format() makes it. */
+#define HEADER_SIZE 16384
 
 static int make_header(struct crypt_device *cd, const uint8_t *key, size_t key_size,
 		       const uint8_t volume_key[SEAL_KEY_SIZE], struct err *e)
@@ -141,8 +144,31 @@ int luks_format(int fd, const uint8_t *key, size_t key_size,
 	return r < 0 ? r : edit_header(fd, e);
 }
 
-int luks_unlock(int fd, const uint8_t *key, size_t key_size, uint8_t ret[SEAL_KEY_SIZE],
-		struct err *e)
+/* 0; -EACCES: @key opens none; -EOPNOTSUPP, or what is wrong with the header: libcryptsetup may know better. */
+static int unlock_fast(int fd, const uint8_t *key, size_t key_size, uint8_t ret[SEAL_KEY_SIZE])
+{
+	_cleanup_free_ uint8_t *buf = malloc(HEADER_SIZE), *split = malloc(LUKS_AF_SIZE);
+	ssize_t got = buf ? pread(fd, buf, HEADER_SIZE, 0) : -1;
+	struct luks_slots s;
+	struct err why = { 0 };
+	int r;
+
+	if (got < 0 || !split)
+		return -ENOMEM;
+	r = luks_slots_parse(buf, (size_t)got, &s, &why);
+	if (r < 0)
+		return r;
+	r = -EACCES;
+	for (size_t i = 0; r == -EACCES && i < s.n; i++) {
+		if (pread(fd, split, LUKS_AF_SIZE, (off_t)s.slot[i].area) != LUKS_AF_SIZE)
+			return -EIO;
+		r = luks_slot_open(&s, i, key, key_size, split, ret);
+	}
+	return r;
+}
+
+static int unlock_any(int fd, const uint8_t *key, size_t key_size, uint8_t ret[SEAL_KEY_SIZE],
+		      struct err *e)
 {
 	_cleanup_crypt_dev_ struct crypt_device *cd = NULL;
 	size_t size = SEAL_KEY_SIZE;
@@ -164,4 +190,14 @@ int luks_unlock(int fd, const uint8_t *key, size_t key_size, uint8_t ret[SEAL_KE
 	if (r == -EPERM)
 		return err_set(e, EACCES, "the key opens none of its key slots");
 	return r < 0 ? crypt_dev_failed(r, "opening a key slot", e) : 0;
+}
+
+int luks_unlock(int fd, const uint8_t *key, size_t key_size, uint8_t ret[SEAL_KEY_SIZE],
+		struct err *e)
+{
+	int r = unlock_fast(fd, key, key_size, ret);
+
+	if (r == -EACCES)
+		return err_set(e, EACCES, "the key opens none of its key slots");
+	return r < 0 ? unlock_any(fd, key, key_size, ret, e) : 0;
 }

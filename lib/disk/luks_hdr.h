@@ -43,8 +43,14 @@ static inline uint64_t luks_be64(const uint8_t v[8])
 	return n;
 }
 
+struct err;
+struct json_object;
+
 bool luks_hdr_sane(const struct luks_hdr *h);
 /* Over one whole copy, with the checksum itself taken as zeros. */
 void luks_hdr_checksum(const void *hdr, size_t size, uint8_t ret[SHA256_DIGEST_SIZE]);
+
+/* The metadata of the first copy, if its checksum is right; the caller's. Errors as luks_parse()'s. */
+int luks_json(const void *buf, size_t size, struct json_object **ret, struct err *e);
 
 #endif

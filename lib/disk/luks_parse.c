@@ -102,10 +102,8 @@ static int read_metadata(struct json_object *o, struct luks *l, struct err *e)
 	return read_segment(json_get(segments, "0"), l, e);
 }
 
-int luks_parse(const void *buf, size_t size, struct luks *ret, struct err *e)
+int luks_json(const void *buf, size_t size, struct json_object **ret, struct err *e)
 {
-	_cleanup_json_ struct json_object *o = NULL;
-	struct luks l = { 0 };
 	uint8_t sum[SHA256_DIGEST_SIZE];
 	struct luks_hdr h;
 	const char *json;
@@ -124,10 +122,21 @@ int luks_parse(const void *buf, size_t size, struct luks *ret, struct err *e)
 	if (memcmp(sum, h.csum, sizeof(sum)) != 0)
 		return err_set(e, EPROTO, "the checksum of its LUKS2 header is wrong");
 	json = (const char *)buf + sizeof(h);
-	r = json_parse(json, strnlen(json, want - sizeof(h)), &o, e);
+	r = json_parse(json, strnlen(json, want - sizeof(h)), ret, e);
+	return r < 0 ? err_wrap(e, r, "its LUKS2 metadata") : 0;
+}
+
+int luks_parse(const void *buf, size_t size, struct luks *ret, struct err *e)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	struct luks l = { 0 };
+	struct luks_hdr h;
+	int r = luks_json(buf, size, &o, e);
+
 	if (r < 0)
-		return err_wrap(e, r, "its LUKS2 metadata");
-	l.hdr_size = (uint32_t)want;
+		return r;
+	memcpy(&h, buf, sizeof(h));
+	l.hdr_size = (uint32_t)luks_be64(h.hdr_size);
 	l.seqid = luks_be64(h.seqid);
 	copy_name(l.uuid, sizeof(l.uuid), h.uuid);
 	copy_name(l.label, sizeof(l.label), h.label);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "io.h"
 
 /* Users' PATHs lack where mke2fs is. */
 static const char admin_path[] = "/usr/local/sbin:/usr/sbin:/sbin";
@@ -59,6 +60,9 @@ static _Noreturn void become(const struct program_run *p, const char *path, int 
 	    dup2(p->out ? null : said, STDERR_FILENO) < 0)
 		_exit(126);
 	if (p->keep_fd >= 0 && fcntl(p->keep_fd, F_SETFD, 0) < 0)
+		_exit(126);
+	/* Ours are CLOEXEC; those of our caller are none of its business, and mmdebstrap fails if it has ten. */
+	if (io_close_others(&p->keep_fd, p->keep_fd >= 0) < 0)
 		_exit(126);
 	if (setenv("LC_ALL", "C", 1) < 0 || unsetenv("LANGUAGE") < 0)
 		_exit(126);

@@ -8,8 +8,9 @@
 
 #define SOCKET_ROUNDS 512 /* between two looks at the socket */
 #define CLOCK_ROUNDS  32  /* between two looks at the clock, without work */
-#define WINDOW_MIN_NS 5000
-#define TRY_AGAIN     16 /* short sleeps before polling is tried again */
+#define SHORT_NS      5000
+#define TRY_OTHER     32 /* waits of one way until the other is tried */
+#define AVERAGE_OF    8
 
 static uint64_t now_ns(void)
 {
@@ -80,23 +81,39 @@ static int sleep_for_work(struct vu_back *b, bool *ret_socket, struct err *e)
 }
 
 struct poller {
-	uint64_t window, max; /* ns */
-	uint64_t idle_since;  /* 0: there was work in the last round */
-	unsigned int rounds, short_sleeps;
+	uint64_t max;        /* ns */
+	uint64_t mean[2];    /* ns that a wait took: after a short look, after a long one */
+	bool patient;        /* this wait begins with a long look */
+	uint64_t idle_since; /* 0: there was work in the last round */
+	unsigned int rounds, waits;
 };
 
-/* Polling has found work. */
-static void poll_paid(struct poller *p)
+static void wait_begin(struct poller *p)
 {
-	p->window = p->window * 2 < p->max ? p->window * 2 : p->max;
+	p->idle_since = now_ns();
+	/* A tie is for the one that burns less. */
+	p->patient = p->mean[1] + p->mean[1] / 8 < p->mean[0];
+	if (++p->waits % TRY_OTHER == 0)
+		p->patient = !p->patient;
 }
 
-/* Polling has found nothing, and then we slept: perhaps the driver needs our processor to go on. */
-static void poll_failed(struct poller *p, uint64_t slept)
+/* Work has come. A wait that is much longer than a look says nothing of the way. */
+static void wait_end(struct poller *p)
 {
-	p->window = p->window / 2 >= WINDOW_MIN_NS ? p->window / 2 : 0;
-	if (!p->window && slept < p->max && ++p->short_sleeps % TRY_AGAIN == 0)
-		p->window = WINDOW_MIN_NS < p->max ? WINDOW_MIN_NS : p->max;
+	uint64_t waited = now_ns() - p->idle_since, *mean = &p->mean[p->patient];
+
+	if (waited > 2 * p->max)
+		waited = 2 * p->max;
+	*mean += waited / AVERAGE_OF;
+	*mean -= *mean / AVERAGE_OF;
+	p->idle_since = 0;
+}
+
+static bool looked_enough(const struct poller *p)
+{
+	uint64_t window = p->patient || p->max < SHORT_NS ? p->max : SHORT_NS;
+
+	return !p->max || (p->rounds % CLOCK_ROUNDS == 0 && now_ns() - p->idle_since > window);
 }
 
 /* After a round. Return: is it time to look at the socket? */
@@ -106,14 +123,12 @@ static bool poll_on(struct poller *p, unsigned int done, bool *ret_sleep)
 	p->rounds++;
 	if (done) {
 		if (p->idle_since)
-			poll_paid(p);
-		p->idle_since = 0;
+			wait_end(p);
 		return p->rounds % SOCKET_ROUNDS == 0;
 	}
 	if (!p->idle_since)
-		p->idle_since = now_ns();
-	*ret_sleep = !p->window ||
-		     (p->rounds % CLOCK_ROUNDS == 0 && now_ns() - p->idle_since > p->window);
+		wait_begin(p);
+	*ret_sleep = looked_enough(p);
 	if (!*ret_sleep)
 		cpu_relax();
 	return p->rounds % SOCKET_ROUNDS == 0;
@@ -128,13 +143,10 @@ int vu_serve(struct vu_back *b, uint64_t poll_max_ns, struct err *e)
 		int r;
 
 		if (asleep) {
-			uint64_t start = now_ns();
-
 			r = sleep_for_work(b, &look, e);
 			if (r < 0)
 				return r;
-			poll_failed(&p, now_ns() - start);
-			p.idle_since = 0;
+			wait_end(&p);
 		} else if (look) {
 			look = socket_ready(b);
 		}

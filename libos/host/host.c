@@ -77,6 +77,9 @@ static const struct {
 
 #define ALLOWED (sizeof(allowed) / sizeof(allowed[0]))
 
+#define NR_MAX 512
+static unsigned long counts[NR_MAX];
+
 /* The only host system call instruction but for two below. */
 static HOST_TEXT long host_call(long nr, unsigned long a, unsigned long b, unsigned long c,
 				unsigned long d, unsigned long e)
@@ -86,6 +89,7 @@ static HOST_TEXT long host_call(long nr, unsigned long a, unsigned long b, unsig
 	register unsigned long r8 asm("r8") = e;
 	register unsigned long r9 asm("r9") = 0;
 
+	counts[nr]++;
 	asm volatile("syscall"
 		     : "=a"(r)
 		     : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
@@ -102,6 +106,7 @@ static HOST_TEXT long host_mmap(unsigned long addr, unsigned long size, int prot
 	register long r8 asm("r8") = fd;
 	register unsigned long r9 asm("r9") = off;
 
+	counts[NR_MMAP]++;
 	asm volatile("syscall"
 		     : "=a"(r)
 		     : "a"((long)NR_MMAP), "D"(addr), "S"(size), "d"((long)prot), "r"(r10), "r"(r8),
@@ -300,6 +305,7 @@ HOST_TEXT long host_spawn(unsigned long stack, void (*run)(void))
 	register unsigned long r10 asm("r10") = 0;
 	register unsigned long r8 asm("r8") = 0;
 
+	counts[NR_CLONE]++;
 	asm volatile("syscall\n"
 		     "	test %%rax, %%rax\n"
 		     "	jnz 1f\n"
@@ -474,4 +480,9 @@ long host_lock_down(void)
 const char *host_allowed_name(unsigned int n)
 {
 	return n < ALLOWED ? allowed[n].name : (void *)0;
+}
+
+unsigned long host_calls(unsigned int n)
+{
+	return n < ALLOWED ? counts[allowed[n].nr] : 0;
 }

@@ -127,5 +127,7 @@ const char *host_check(void);
 long host_lock_down(void);
 /* The name of the n-th allowed call, NULL after the last. */
 const char *host_allowed_name(unsigned int n);
+/* How often the n-th allowed call was made, before the lock-down too. */
+unsigned long host_calls(unsigned int n);
 
 #endif

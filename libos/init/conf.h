@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf.h - what the launcher tells init, and the messages between them while the program runs.
+ * conf.h - what the launcher tells init before the program runs; frame.h has what they say while it does.
  *
  * The launcher puts a file CONF_PATH into the initial file system: strings "KEY=VALUE", each with
  * its NUL, in any order but that of the same key. Init reads it and removes it.
@@ -24,18 +24,7 @@
 #ifndef INIT_CONF_H
 #define INIT_CONF_H
 
-#include <stdint.h>
-
 #define CONF_PATH "/boot.conf"
 #define CONF_MAX  (1 << 20)
-
-/* Sent by the launcher over the descriptor /dev/host/control, one struct a message. */
-struct control {
-	enum control_kind {
-		CONTROL_SIGNAL,  /* a: its number */
-		CONTROL_WINSIZE, /* a: rows, b: columns */
-	} kind;
-	uint32_t a, b;
-};
 
 #endif

@@ -7,9 +7,9 @@
  *	main()		reads the configuration (conf.h), then
  *	set_up()	mounts what every program expects, makes device-mapper devices, mounts the root
  *			file system and moves into it (setup.c)
- *	start()		forks the program, with a terminal or with the host's descriptors
- *	serve()		reaps whoever is left to process 1, and passes on signals and window sizes
- *			that come from the launcher, until the program ends
+ *	start()		forks the program, with a terminal or with the host's descriptors (program.c)
+ *	serve()		reaps whoever is left to process 1, and does what the launcher says: signals,
+ *			window sizes, further programs (exec.c), until the program ends
  *	finish()	ends what is left, writes everything out, and exits; that stops the machine,
  *			with the program's exit status, by the 125/126/127/128+n convention
  *
@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +31,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define EXIT_FAILED    125
-#define EXIT_CANNOT    126
-#define EXIT_NOT_FOUND 127
-#define CONSOLE        "/dev/console"
 
 void init_fail(const char *what, const char *object)
 {
@@ -53,7 +49,9 @@ static void read_conf(struct conf *c)
 
 	if (fd < 0)
 		init_fail("opening", CONF_PATH);
-	while (c->size < CONF_MAX && (n = read(fd, c->text + c->size, CONF_MAX - c->size)) > 0)
+	c->text = malloc(CONF_MAX);
+	while (c->text && c->size < CONF_MAX &&
+	       (n = read(fd, c->text + c->size, CONF_MAX - c->size)) > 0)
 		c->size += (size_t)n;
 	if (n < 0 || c->size == CONF_MAX || !c->size || c->text[c->size - 1])
 		init_fail("reading", CONF_PATH);
@@ -72,8 +70,7 @@ const char *conf_next(const struct conf *c, const char *key, const char *last)
 	return NULL;
 }
 
-/* All values of @key, with a NULL behind them. */
-static char **conf_list(const struct conf *c, const char *key)
+char **conf_list(const struct conf *c, const char *key)
 {
 	const char *p = NULL;
 	size_t n = 0;
@@ -82,10 +79,8 @@ static char **conf_list(const struct conf *c, const char *key)
 	while ((p = conf_next(c, key, p)))
 		n++;
 	list = calloc(n + 1, sizeof(*list));
-	if (!list)
-		init_fail("no memory for", key);
 	n = 0;
-	while ((p = conf_next(c, key, p)))
+	while (list && (p = conf_next(c, key, p)))
 		list[n++] = (char *)(uintptr_t)p;
 	return list;
 }
@@ -114,53 +109,47 @@ static void take_streams(const struct conf *c)
 	take_stream("/dev/host/stderr", O_WRONLY, STDERR_FILENO);
 }
 
-static void become_program(const struct conf *c)
-{
-	char **argv = conf_list(c, "arg"), **envp = conf_list(c, "env");
-	const char *cwd = conf_next(c, "cwd", NULL);
-	sigset_t none;
-	int code;
-
-	take_streams(c);
-	if (!argv[0])
-		init_fail("no program in", CONF_PATH);
-	if (cwd && chdir(cwd) < 0)
-		init_fail("changing to the directory", cwd);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	environ = envp;
-	(void)execvp(argv[0], argv);
-	code = errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT;
-	dprintf(STDERR_FILENO, "rktio: executing '%s': %s\n", argv[0], strerror(errno));
-	_exit(code);
-}
-
 static pid_t start(const struct conf *c)
 {
 	pid_t pid = fork();
 
 	if (pid < 0)
 		init_fail("starting", conf_next(c, "arg", NULL));
-	if (!pid)
-		become_program(c);
+	if (!pid) {
+		take_streams(c);
+		become(c, conf_list(c, "env"));
+	}
 	return pid;
 }
 
-/* A signal for the program: to all of its session's foreground, as from a terminal, would take its tty. */
-static void obey(const struct control *msg, pid_t program)
+static void resize(uint32_t value)
 {
-	struct winsize size = { .ws_row = (unsigned short)msg->a,
-				.ws_col = (unsigned short)msg->b };
-	int tty;
+	struct winsize size = { .ws_row = (unsigned short)(value >> 16),
+				.ws_col = (unsigned short)value };
+	int tty = open(CONSOLE, O_RDWR | O_NOCTTY | O_CLOEXEC);
 
-	if (msg->kind == CONTROL_SIGNAL) {
-		(void)kill(program, (int)msg->a);
+	if (tty < 0)
 		return;
-	}
-	tty = open(CONSOLE, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (tty >= 0)
-		(void)ioctl(tty, TIOCSWINSZ, &size);
+	(void)ioctl(tty, TIOCSWINSZ, &size);
 	(void)close(tty);
+}
+
+/* To all of its session's foreground, as from a terminal, a signal would need its tty. */
+static void obey(const struct frame *f, size_t size, pid_t program)
+{
+	if (frame_check(f, size, true) < 0)
+		return;
+	if (f->session)
+		exec_frame(f, size);
+	else if (f->kind == FRAME_SIGNAL)
+		(void)kill(program, (int)f->value);
+	else if (f->kind == FRAME_WINSIZE)
+		resize(f->value);
+}
+
+int exit_status(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 /* Reap all that can be. True: the program is among it. */
@@ -170,39 +159,62 @@ static bool reap(pid_t program, int *ret_status)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (pid == program) {
-			*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status)
-							  : WEXITSTATUS(status);
-			ended = true;
-		}
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		exec_reaped(pid, exit_status(status));
+		if (pid != program)
+			continue;
+		*ret_status = exit_status(status);
+		ended = true;
+	}
 	return ended;
 }
 
-static int serve(pid_t program, int child_signals)
+/* False: the launcher has gone, and will end us. */
+static bool listen_to(int control, pid_t program)
 {
-	struct pollfd fds[] = {
+	static struct frame f;
+	ssize_t n;
+
+	while ((n = read(control, &f, sizeof(f))) > 0)
+		obey(&f, (size_t)n, program);
+	return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+static int serve(pid_t program, int child_signals, int control)
+{
+	struct pollfd fds[2 + EXEC_POLL_MAX] = {
 		{ .fd = child_signals, .events = POLLIN },
-		{ .fd = open("/dev/host/control", O_RDWR | O_CLOEXEC | O_NONBLOCK),
-		  .events = POLLIN },
+		{ .fd = control, .events = POLLIN },
 	};
 	struct signalfd_siginfo info;
-	struct control msg;
 	int status = EXIT_FAILED;
 
 	while (!reap(program, &status)) {
-		if (poll(fds, 2, -1) < 0)
+		size_t n = exec_poll(&fds[2]);
+
+		if (poll(fds, 2 + n, -1) < 0)
 			continue;
 		if (fds[0].revents)
 			(void)!read(child_signals, &info, sizeof(info));
-		if (!fds[1].revents)
-			continue;
-		if (read(fds[1].fd, &msg, sizeof(msg)) == sizeof(msg))
-			obey(&msg, program);
-		else if (errno != EAGAIN)
-			fds[1].fd = -1; /* the launcher has gone, and will end us */
+		if (fds[1].revents && !listen_to(control, program))
+			fds[1].fd = -1;
+		exec_ready(&fds[2], n);
 	}
 	return status;
+}
+
+/* Two files: reading does not wait, writing does. Nobody else is to find it. */
+static int open_control(const struct conf *conf)
+{
+	static const char path[] = "/dev/host/control";
+	int in = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int out = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (in < 0 || out < 0)
+		init_fail("opening", path);
+	(void)unlink(path);
+	exec_init(conf, out);
+	return in;
 }
 
 /* Everything but us. What does not die at once is in the kernel, and dies with it. */
@@ -216,6 +228,7 @@ static void end_all(void)
 static _Noreturn void finish(int status)
 {
 	end_all();
+	exec_stop(128 + SIGKILL);
 	sync();
 	(void)mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
 	_exit(status);
@@ -225,8 +238,8 @@ int main(void)
 {
 	static struct conf conf;
 	sigset_t child;
+	int fd, control;
 	pid_t program;
-	int fd;
 
 	(void)umask(022);
 	read_conf(&conf);
@@ -238,6 +251,7 @@ int main(void)
 	fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		init_fail("making a", "signalfd");
+	control = open_control(&conf);
 	program = start(&conf);
-	finish(serve(program, fd));
+	finish(serve(program, fd, control));
 }

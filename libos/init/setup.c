@@ -61,6 +61,21 @@ static void mount_late(void)
 			init_fail("making", links[i].name);
 }
 
+/*
+ * Images of packages have no /etc/hosts, those of containers an empty one, for whoever runs them writes it; programs look
+ * themselves up. What cannot be written, a root file system that is only read, goes without.
+ */
+static void name_hosts(const char *hostname)
+{
+	FILE *f = fopen("/etc/hosts", "ae");
+
+	if (!f)
+		return;
+	if (!fseek(f, 0, SEEK_END) && !ftell(f))
+		(void)fprintf(f, "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t%s\n", hostname);
+	(void)fclose(f);
+}
+
 static void mount_root(const struct conf *c)
 {
 	const char *root = conf_next(c, "root", NULL);
@@ -105,6 +120,8 @@ void set_up(struct conf *c)
 	if (conf_next(c, "root", NULL)) {
 		mount_root(c);
 		enter_root();
+		if (hostname)
+			name_hosts(hostname);
 	}
 	mount_late();
 	net_up(c);

@@ -263,6 +263,18 @@ nobody_installs() { ! pgrep -f "$TMPDIR/rktio" >/dev/null; }
 	rktio image verify "$IMG" --key-file - <"$KEY"
 }
 
+@test "encrypted: a key that cryptsetup added opens it, ours still does" {
+	rktio image create "$IMG" --dir "$TREE" --encrypt --key-file "$KEY"
+	head -c 40 /dev/urandom >"$OUT/second"
+	chmod 600 "$OUT/second"
+	cryptsetup luksAddKey --batch-mode --key-file "$KEY" --pbkdf argon2id --pbkdf-force-iterations 4 --pbkdf-memory 32 "$IMG" "$OUT/second"
+	rktio image verify "$IMG" --key-file "$OUT/second"
+	rktio image verify "$IMG" --key-file "$KEY"
+	cryptsetup luksKillSlot --batch-mode "$IMG" 1
+	tool_error 1 "$RKTIO" image verify "$IMG" --key-file "$KEY"
+	rktio image verify "$IMG" --key-file "$OUT/second"
+}
+
 @test "encrypted: keys that are none" {
 	echo password >"$OUT/short"
 	tool_error 1 "$RKTIO" image create "$IMG" --dir "$TREE" --encrypt --key-file "$OUT/short"

@@ -10,7 +10,7 @@ setup_file()
 {
 	local name
 	mkdir -p "$BED/libos/static"
-	for name in t_mem t_process t_signal t_thread; do
+	for name in t_mem t_process t_signal t_thread t_vector; do
 		gcc -std=gnu17 -D_GNU_SOURCE -O2 -static -pthread -o "$BED/libos/static/$name" "$ROOT/tests/libos/$name.c"
 	done
 }
@@ -91,6 +91,7 @@ t()
 @test "processes" { ln -f "$BED"/libos/static/t_process{,-static}; t t_process; }
 @test "signals" { ln -f "$BED"/libos/static/t_signal{,-static}; t t_signal; }
 @test "threads" { ln -f "$BED"/libos/static/t_thread{,-static}; t t_thread; }
+@test "vector registers, sums and ciphers" { ln -f "$BED"/libos/static/t_vector{,-static}; t t_vector; }
 
 @test "sqlite3 with a write-ahead log is sound" {
 	run -0 boots 'sqlite3 /tmp/a.db "pragma journal_mode=wal; create table t(a integer primary key, b text);

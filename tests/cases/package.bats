@@ -66,3 +66,21 @@ pages()
 	bash -n "$TREE.rktio/usr/share/bash-completion/completions/rktio"
 	grep -q '^#compdef rktio$' "$TREE.rktio/usr/share/zsh/vendor-completions/_rktio"
 }
+
+@test "rktio runs programs from its own paths" {
+	need libos image
+	"$TREE.rktio/usr/bin/rktio-blk" --version
+	[ -s "$TREE.rktio/usr/share/man/man8/rktio-blk.8.gz" ]
+	matches "$(dpkg-deb -f "$DEB_OUT"/rktio_*.deb Built-Using)" '^linux \(= 6\.1\.'
+	"$TREE.rktio/usr/bin/rktio" image create "$BED/deb.img" --quiet --dir "$(image_tree busybox)"
+	# As installed: found neither beside the program nor by a variable.
+	run unshare --mount sh -ec '
+		mount -t tmpfs tmpfs /usr/libexec
+		mount -t tmpfs tmpfs /usr/local/bin
+		mkdir /usr/libexec/rktio
+		mount --bind "$0/usr/libexec/rktio" /usr/libexec/rktio
+		cp "$0/usr/bin/rktio" "$0/usr/bin/rktio-blk" /usr/local/bin/
+		env -u RKTIO_LIBEXEC /usr/local/bin/rktio run --disk "$1" -- sh -c "echo works; exit 3"' "$TREE.rktio" "$BED/deb.img"
+	same 3 "$status" "$output"
+	matches "$output" works
+}

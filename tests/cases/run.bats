@@ -55,6 +55,13 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 	same /tmp "$("$RKTIO" run --disk "$DISK" --workdir /tmp -- pwd)"
 }
 
+@test "it can look itself up, and what the image says of hosts stays" {
+	matches "$(plain cat /etc/hosts)" $'127.0.0.1\tlocalhost\n.*127.0.1.1\trktio$'
+	matches "$(plain ping -c 1 "$(plain hostname)")" ' 0% packet loss'
+	plain sh -c 'echo "127.0.0.1 mine" >/etc/hosts'
+	same '127.0.0.1 mine' "$(plain cat /etc/hosts)"
+}
+
 @test "signals reach the program" {
 	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- \
 		sh -c 'trap "echo got; exit 7" TERM; echo ready; while :; do sleep 0.1; done'

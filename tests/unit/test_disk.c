@@ -25,6 +25,7 @@
 #include "inspect.h"
 #include "io.h"
 #include "newfile.h"
+#include "program.h"
 #include "scratch.h"
 #include "tree.h"
 
@@ -357,6 +358,37 @@ static void test_create_sizes(void **state)
 	assert_int_equal(names(), 2);
 }
 
+static void hear_fd(void *arg, const char *line)
+{
+	unsigned int *seen = arg;
+	int fd = atoi(line);
+
+	assert_in_range(fd, 0, 31);
+	*seen |= 1U << fd;
+}
+
+static void test_program_descriptors(void **state)
+{
+	static const char *const argv[] = { "sh", "-c",
+					    "for d in /proc/$$/fd/*; do echo ${d##*/}; done",
+					    NULL };
+	struct program_run p = { .argv = argv, .out = true, .line = hear_fd };
+	unsigned int seen = 0;
+	int inherited[8];
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < 8; i++)
+		assert_true((inherited[i] = dup(STDIN_FILENO)) > STDERR_FILENO);
+	p.arg = &seen;
+	p.keep_fd = inherited[5];
+	assert_int_equal(program_run(&p, &e), 0);
+	/* 3 is the directory that the shell reads. */
+	assert_int_equal(seen & ~8U, 7U | 1U << inherited[5]);
+	for (size_t i = 0; i < 8; i++)
+		close(inherited[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +400,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_scratch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keyfile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_create_sizes, setup, teardown),
+		cmocka_unit_test(test_program_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

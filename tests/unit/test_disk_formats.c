@@ -18,6 +18,7 @@
 #include "integrity.h"
 #include "luks.h"
 #include "luks_hdr.h"
+#include "luks_slots.h"
 #include "seal.h"
 #include "size.h"
 #include "verity.h"
@@ -516,6 +517,89 @@ static void test_luks_should_fail(void **state)
 	}
 }
 
+/* A header with one slot as luks_format() makes it; text that is in @from is @to instead. */
+static int parse_slots(const char *from, const char *to, struct luks_slots *ret)
+{
+	static const char json[] =
+		"{\"keyslots\":{\"1\":{\"type\":\"luks2\",\"key_size\":96,\"af\":{\"type\":\"luks1\","
+		"\"stripes\":4000,\"hash\":\"sha256\"},\"area\":{\"type\":\"raw\",\"offset\":\"32768\","
+		"\"size\":\"385024\",\"encryption\":\"aes-xts-plain64\",\"key_size\":64},\"kdf\":{"
+		"\"type\":\"pbkdf2\",\"hash\":\"sha256\",\"iterations\":1000,\"salt\":\"AQID\"}}},"
+		"\"segments\":{\"0\":{" SEGMENT ",\"size\":\"dynamic\",\"sector_size\":4096,"
+		"\"integrity\":{\"type\":\"hmac(sha256)\"}}},"
+		"\"digests\":{\"0\":{\"type\":\"pbkdf2\",\"keyslots\":[\"1\"],\"segments\":[\"0\"],"
+		"\"hash\":\"sha256\",\"iterations\":2000,\"salt\":\"BAU=\","
+		"\"digest\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"}}}";
+	const char *at = strstr(json, from);
+	_cleanup_free_ uint8_t *buf = NULL;
+	char changed[sizeof(json) + 256];
+	struct err e = { 0 };
+	size_t size;
+	int r;
+
+	assert_non_null(at);
+	(void)snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - json), json, to,
+		       at + strlen(from));
+	size = make_luks(&buf, changed);
+	r = luks_slots_parse(buf, size, ret, &e);
+	assert_true(!r || e.msg[0]);
+	return r;
+}
+
+static void test_luks_slots(void **state)
+{
+	struct luks_slots s;
+
+	(void)state;
+	assert_int_equal(parse_slots("luks2", "luks2", &s), 0);
+	assert_true(s.n == 1 && s.slot[0].area == 32768 && s.slot[0].kdf.iterations == 1000);
+	assert_true(s.slot[0].kdf.salt_size == 3 && !memcmp(s.slot[0].kdf.salt, "\1\2\3", 3));
+	assert_true(s.digest.kdf.iterations == 2000 && s.digest.kdf.salt_size == 2);
+	assert_true(s.digest.sum[0] == 0 && s.digest.sum[31] == 31);
+}
+
+/* None of it is damage: libcryptsetup will say. */
+static void test_luks_slots_of_others(void **state)
+{
+	static const struct {
+		const char *from, *to;
+	} cases[] = {
+		{ "luks2", "reencrypt" },
+		{ ":96", ":64" },
+		{ ":96", ":\"96\"" },
+		{ "luks1", "luks9" },
+		{ "4000", "4001" },
+		{ "sha256", "sha512" },
+		{ "raw", "journal" },
+		{ "32768", "-1" },
+		{ "32768", "9223372036854775808" },
+		{ "aes-xts-plain64\",\"key_size\":64", "aes-xts-plain64\",\"key_size\":32" },
+		{ "aes-xts-plain64", "serpent-xts-plain64" },
+		{ "pbkdf2", "argon2id" },
+		{ ":1000", ":0" },
+		{ ":1000", ":4294967296" },
+		{ "AQID", "" },
+		{ "AQID", "A" },
+		{ "AQID", "????" },
+		{ "AQID",
+		  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+		  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" },
+		{ "Hh8=", "Hg==" },
+		{ "[\"1\"]", "[]" },
+		{ "[\"1\"]", "[\"2\"]" },
+		{ "[\"1\"]", "[1]" },
+		{ "[\"0\"]", "[\"1\"]" },
+		{ "[\"0\"]", "{}" },
+		{ "\"digests\":{", "\"digests\":[],\"x\":{" },
+		{ "hmac(sha256)", "poly1305" },
+	};
+	struct luks_slots s;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(parse_slots(cases[i].from, cases[i].to, &s), -EOPNOTSUPP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -534,6 +618,8 @@ int main(void)
 		cmocka_unit_test(test_root_hash),
 		cmocka_unit_test(test_luks),
 		cmocka_unit_test(test_luks_should_fail),
+		cmocka_unit_test(test_luks_slots),
+		cmocka_unit_test(test_luks_slots_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,7 @@ static const struct opt opts[] = {
 	{ O_NULL, "null", NULL, "a disk of 1 GiB that keeps nothing, for measuring" },
 	{ O_KEEP, "keep", NULL, "serve the next front end when one is gone" },
 	{ O_QUEUES, "num-queues", "N", "queues of the disk, 1 by default" },
-	{ O_POLL, "poll-us", "N", "look for work that long before sleeping, 100 by default" },
+	{ O_POLL, "poll-us", "N", "look for work that long before sleeping, if it pays; 200 by default" },
 	{ O_NO_DIRECT, "no-direct", NULL, "use the page cache" },
 	{ O_NO_URING, "no-uring", NULL, "use plain system calls instead of io_uring" },
 	{ O_NO_SANDBOX, "no-sandbox", NULL, "keep all system calls, for debuggers and sanitizers" },

@@ -17,6 +17,37 @@ static const struct verb verbs[] = {
 	  .opts = cmd_run_opts,
 	  .ntargets = 0,
 	  .run = cmd_run },
+	{ .name = "exec",
+	  .operands = "PID -- PROGRAM [ARGUMENT...]",
+	  .summary = "run a further program in a running machine",
+	  .details =
+		  "PID is that of 'rktio run', as 'rktio ps' shows it, or of any of its processes. The\n"
+		  "program is one of the same image; it has the environment of the first one, and a\n"
+		  "terminal of its own if standard input and output are one. Exit status as of run.",
+	  .opts = cmd_exec_opts,
+	  .ntargets = 1,
+	  .complete = OPT_COMPLETE_TARGET,
+	  .run = cmd_exec },
+	{ .name = "ps",
+	  .operands = "",
+	  .summary = "list what is running",
+	  .opts = cmd_ps_opts,
+	  .run = cmd_ps },
+	{ .name = "stats",
+	  .operands = "PID",
+	  .summary = "print what a running machine has counted",
+	  .opts = cmd_stats_opts,
+	  .ntargets = 1,
+	  .complete = OPT_COMPLETE_TARGET,
+	  .run = cmd_stats },
+	{ .name = "trace",
+	  .operands = "PID",
+	  .summary = "print the system calls of a running machine",
+	  .details = "As strace does, but of all its programs, from inside. Ends with ^C.",
+	  .opts = cmd_trace_opts,
+	  .ntargets = 1,
+	  .complete = OPT_COMPLETE_TARGET,
+	  .run = cmd_trace },
 	{ .name = "image",
 	  .operands = "create|info|verify IMAGE",
 	  .summary = "make a disk image, say what one is, or read all of it",
@@ -45,6 +76,7 @@ static const struct program rktio = {
 		"Environment: RKTIO_LOG (log levels: info,disk=debug), RKTIO_LIBEXEC (where the parts of\n"
 		"'run' are), TMPDIR (where images are prepared, in the clear; /var/tmp).",
 	.verbs = verbs,
+	.targets = "ps --quiet",
 };
 
 int cmd_usage(const struct opt_parser *p, const struct err *e)

@@ -69,7 +69,6 @@ struct lo_vhost {
 	u8 status;
 	u8 *window;
 	unsigned long *used; /* pages of the window */
-	unsigned int next_page;
 	spinlock_t window_lock;
 	u8 config[LO_VHOST_CONFIG];
 };

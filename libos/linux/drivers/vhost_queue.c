@@ -16,6 +16,7 @@
  * The data behind the first 16 bytes of a request, and what is read, start at multiples of 512, so that a
  * back end can do direct I/O from and to the window.
  */
+#include <asm/lo.h>
 #include <linux/bitmap.h>
 #include <linux/slab.h>
 #include <linux/virtio_blk.h>
@@ -43,13 +44,10 @@ static int window_take(struct lo_vhost *dev, unsigned int pages, unsigned int *r
 	unsigned long flags, at;
 
 	spin_lock_irqsave(&dev->window_lock, flags);
-	at = bitmap_find_next_zero_area(dev->used, total, dev->next_page, pages, 0);
-	if (at >= total)
-		at = bitmap_find_next_zero_area(dev->used, total, 0, pages, 0);
-	if (at < total) {
+	/* The lowest ones: pages that both sides have touched already, and have in their caches. */
+	at = bitmap_find_next_zero_area(dev->used, total, 0, pages, 0);
+	if (at < total)
 		bitmap_set(dev->used, at, pages);
-		dev->next_page = at + pages;
-	}
 	spin_unlock_irqrestore(&dev->window_lock, flags);
 	if (at >= total)
 		return -ENOSPC;
@@ -162,6 +160,7 @@ static int offer(struct lo_vhost_queue *q, struct lo_vhost_req *r)
 		return 0;
 	}
 	r->inflight = true;
+	lo_stats.device_requests++;
 	return 0;
 }
 

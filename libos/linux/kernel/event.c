@@ -4,10 +4,16 @@
  * Theory of operation
  *
  * A driver whose other side writes to a descriptor adds a struct lo_event; one whose other side
- * writes to memory adds a struct lo_poll. Idle, arch_cpu_idle() polls the latter for SPIN_NS, then
+ * writes to memory adds a struct lo_poll. Idle, arch_cpu_idle() polls the latter for a while, then
  * sleeps in the host's ppoll until a descriptor is ready or the next timer is due. Busy, each tick
  * looks at both. All host processes share one descriptor table, so it doesn't matter in which of
  * them the kernel is idle. Handlers run as interrupts do.
+ *
+ * How long to poll: to be woken costs tens of microseconds, as much as a fast disk takes, so there
+ * it pays to poll until it has answered; but if the other side needs our processor to answer, polling
+ * is what it waits for, and if it takes milliseconds, polling is for nothing. What it is can't be
+ * seen, so it is tried: both ways of waiting keep an average of how long the wait was, the better one
+ * is taken, and the other one every TRY_OTHER times.
  */
 #include <asm/event.h>
 #include <asm/lo.h>
@@ -19,7 +25,8 @@
 #include "../host/host.h"
 
 #define MAX_EVENTS 64
-#define SPIN_NS    20000
+#define TRY_OTHER  32
+#define AVERAGE_OF 8
 #define SLEEP_NS   (10 * NSEC_PER_SEC)
 
 static LIST_HEAD(events);
@@ -123,11 +130,35 @@ void lo_event_check(void)
 	wait(0);
 }
 
-/* True: a ring had something. */
-static bool spin(void)
-{
-	u64 end = lo_time_ns() + SPIN_NS;
+/* Ways to wait. A wait that is longer than LONG_WAIT_NS says nothing of the way. */
+#define LONG_WAIT_NS 400000
 
+static struct way {
+	u64 spin_ns; /* before sleeping */
+	u64 mean_ns; /* of the waits */
+} ways[] = { { .spin_ns = 20000 }, { .spin_ns = 200000 } };
+
+static struct way *choose(void)
+{
+	static unsigned int count;
+	/* A tie is for the one that burns less. */
+	bool patient = ways[1].mean_ns + ways[1].mean_ns / 8 < ways[0].mean_ns;
+
+	if (++count % TRY_OTHER == 0)
+		patient = !patient;
+	return &ways[patient];
+}
+
+static void learn(struct way *way, u64 waited)
+{
+	waited = min_t(u64, waited, LONG_WAIT_NS);
+	way->mean_ns += waited / AVERAGE_OF;
+	way->mean_ns -= way->mean_ns / AVERAGE_OF;
+}
+
+/* True: a ring had something. */
+static bool spin(u64 end)
+{
 	if (list_empty(&polls))
 		return false;
 	do {
@@ -150,11 +181,15 @@ static bool arm_polls(bool on)
 
 void arch_cpu_idle(void)
 {
-	if (!spin()) {
+	u64 start = lo_time_ns();
+	struct way *way = choose();
+
+	if (!spin(start + way->spin_ns)) {
 		if (!arm_polls(true))
 			wait(lo_timer_left(SLEEP_NS));
 		arm_polls(false);
 	}
+	learn(way, lo_time_ns() - start);
 	lo_timer_check();
 	raw_local_irq_enable();
 }

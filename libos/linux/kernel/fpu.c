@@ -3,20 +3,37 @@
 /*
  * Theory of operation
  *
- * The kernel uses none of them, so a program's values stay in the registers while the kernel, its
- * threads and the idle loop run. vcpu->fpu_owner says whose they are. They move
+ * The kernel as it is compiled uses none of them, so a program's values stay in the registers while
+ * the kernel, its threads and the idle loop run. vcpu->fpu_owner says whose they are. They move
  *
- *	lo_fpu_load	when another task's program is about to run (lo_prepare_user)
- *	lo_fpu_park	when the vCPU goes to another host process, which has registers of its own
+ *	lo_fpu_load	when a program is about to run whose values are not there (lo_prepare_user)
+ *	lo_fpu_park	when the vCPU goes to another host process, which has registers of its own, and
+ *			when the kernel wants them for itself
  *	lo_fpu_save	when someone looks at them: fork, a signal frame, a debugger
  *
- * and lo_fpu_disown() makes the memory of the task the truth, after it was changed. States are in
+ * and lo_fpu_disown() makes the memory of the task the truth, before it is changed. States are in
  * XSAVE's standard layout, as in signal frames, without what comes after AVX-512: protection keys
  * and tiles are not offered to programs.
+ *
+ * Ciphers and sums use them between kernel_fpu_begin() and kernel_fpu_end(). The first one on a way
+ * through the kernel parks the program's values; nothing is put back before the program runs again.
+ * Interrupts may do that too, so at any instant outside of such a section:
+ *
+ *	- the registers hold the owner's values. The host starts handlers with initial ones, so a tick
+ *	  that finds the kernel running loads those of its signal frame before it goes on
+ *	- parking twice is the same as once: who changes the memory of a task disowns it before
+ *
+ * Within a section, the registers are the kernel's: irq_fpu_usable() is false, for a tick that was
+ * put off runs without a frame that would bring them back.
  */
+#include <asm/cpufeature.h>
 #include <asm/fpu.h>
+#include <asm/fpu/api.h>
 #include <asm/lo.h>
 #include <asm/vcpu.h>
+#include <linux/init.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 
@@ -28,15 +45,8 @@
 #define INITIAL_MXCSR      0x1f80
 
 unsigned long lo_hwcap;
-u64 lo_xfeatures;
 static u32 mxcsr_mask;
-
-static void cpuid(u32 leaf, u32 subleaf, u32 ret[4])
-{
-	asm volatile("cpuid"
-		     : "=a"(ret[0]), "=b"(ret[1]), "=c"(ret[2]), "=d"(ret[3])
-		     : "a"(leaf), "c"(subleaf));
-}
+static DEFINE_PER_CPU(bool, kernel_uses); /* is between kernel_fpu_begin() and kernel_fpu_end() */
 
 /* Not XSAVEOPT: who looks at the bytes wants those of an initial state, too. */
 static void xsave(void *to)
@@ -127,22 +137,41 @@ void arch_release_task_struct(struct task_struct *task)
 	lo_fpu_disown(task);
 }
 
-const char *lo_fpu_init(void)
+const char *__init lo_fpu_init(void)
 {
-	static unsigned char fxsave[512] __aligned(16);
-	const u32 has_xsave = 1 << 26, os_has_xsave = 1 << 27, has_fsgsbase = 1;
-	u32 r[4], xcr0, high;
+	static unsigned char fxsave[512] __aligned(16) __initdata;
 
-	cpuid(1, 0, r);
-	lo_hwcap = r[3];
-	if (!(r[2] & has_xsave) || !(r[2] & os_has_xsave))
+	lo_cpu_init();
+	lo_hwcap = lo_cpu_hwcap();
+	if (!lo_cpu_has(X86_FEATURE_OSXSAVE))
 		return "the processor has no XSAVE";
-	cpuid(7, 0, r);
-	if (!(r[1] & has_fsgsbase))
+	if (!lo_cpu_has(X86_FEATURE_FSGSBASE))
 		return "the processor has no FSGSBASE";
-	asm volatile("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
-	lo_xfeatures = xcr0 & LO_XFEATURES;
 	asm volatile("fxsave64 %0" : "=m"(fxsave));
 	mxcsr_mask = *(u32 *)(fxsave + XSTATE_MXCSR_MASK) ?: 0xffbf;
 	return NULL;
+}
+
+/* --- the kernel's own use --- */
+
+bool irq_fpu_usable(void)
+{
+	return !this_cpu_read(kernel_uses);
+}
+
+void kernel_fpu_begin(void)
+{
+	u32 mxcsr = INITIAL_MXCSR;
+
+	preempt_disable();
+	WARN_ON_ONCE(this_cpu_read(kernel_uses));
+	this_cpu_write(kernel_uses, true);
+	lo_fpu_park();
+	asm volatile("ldmxcsr %0" ::"m"(mxcsr));
+}
+
+void kernel_fpu_end(void)
+{
+	this_cpu_write(kernel_uses, false);
+	preempt_enable();
 }

@@ -102,6 +102,7 @@ static int put_xstate(void __user *to)
 	struct _fpx_sw_bytes *sw = (void *)(xstate + offsetof(struct _fpstate_64, sw_reserved));
 
 	lo_fpu_save(current);
+	lo_fpu_disown(current);
 	*sw = (struct _fpx_sw_bytes){
 		.magic1 = FP_XSTATE_MAGIC1,
 		.extended_size = LO_XSTATE_SIZE + FP_XSTATE_MAGIC2_SIZE,

@@ -10,35 +10,27 @@
  */
 #include <asm/hostproc.h>
 #include <asm/lo.h>
+#include <asm/vcpu.h>
 #include <linux/init.h>
+#include <linux/instruction_pointer.h>
 #include <linux/kernel.h>
 #include <linux/notifier.h>
 #include <linux/panic_notifier.h>
 #include <linux/reboot.h>
 #include <linux/string.h>
 
+#include "../host/host.h"
+#include "../host/lo_panic.h"
+
 static int exit_status;
-static bool want_stats;
+static int panic_fd = -1;
 
-static int __init stats_on(char *arg)
+/* panicfd=FD, libos/host/lo_panic.h */
+static int __init panic_arg(char *arg)
 {
-	want_stats = true;
-	return 0;
+	return arg ? kstrtoint(arg, 10, &panic_fd) : -EINVAL;
 }
-early_param("stats", stats_on);
-
-static void print_stats(void)
-{
-	const struct lo_stats *s = &lo_stats;
-
-	pr_emerg("system calls: %lu trapped, %lu direct from %lu sites; %lu ticks\n", s->trapped,
-		 s->direct, s->patched, s->ticks);
-	pr_emerg("faults: %lu, %lu of them refills; %lu for the kernel, %lu in vmalloc\n",
-		 s->faults, s->refills, s->kernel_faults, s->vmalloc_faults);
-	pr_emerg(
-		"host: %lu maps of %lu pages, %lu unmaps, %lu processes, %lu switches, %lu stolen\n",
-		s->maps, s->map_pages, s->unmaps, s->hostprocs, s->mm_switches, s->steals);
-}
+early_param("panicfd", panic_arg);
 
 void lo_set_exit_status(int status)
 {
@@ -47,8 +39,7 @@ void lo_set_exit_status(int status)
 
 void __noreturn lo_stop(int status)
 {
-	if (want_stats)
-		print_stats();
+	lo_stats_print();
 	lo_hostproc_end(status);
 }
 
@@ -63,9 +54,45 @@ static int status_of_panic(const char *message)
 	return status & 0x7f ? 128 + (status & 0x7f) : (status >> 8) & 0xff;
 }
 
+/* As struct user_regs_struct has them; of the registers of a caller only those that survive a call. */
+enum {
+	REG_R15,
+	REG_R14,
+	REG_R13,
+	REG_R12,
+	REG_BP,
+	REG_BX,
+	REG_IP = 16,
+	REG_SP = 19
+};
+
+/* The launcher may want to look before everything goes. */
+static noinline void report_panic(const char *message)
+{
+	static struct lo_panic report;
+	char answer;
+
+	report.pid = lo_hostprocs[lo_vcpu()->hostproc].pid;
+	asm volatile("mov %%r15, %0" : "=m"(report.reg[REG_R15]));
+	asm volatile("mov %%r14, %0" : "=m"(report.reg[REG_R14]));
+	asm volatile("mov %%r13, %0" : "=m"(report.reg[REG_R13]));
+	asm volatile("mov %%r12, %0" : "=m"(report.reg[REG_R12]));
+	asm volatile("mov %%rbp, %0" : "=m"(report.reg[REG_BP]));
+	asm volatile("mov %%rbx, %0" : "=m"(report.reg[REG_BX]));
+	asm volatile("mov %%rsp, %0" : "=m"(report.reg[REG_SP]));
+	report.reg[REG_IP] = _THIS_IP_;
+	strscpy(report.text, message, sizeof(report.text));
+	if (host_write(panic_fd, &report, sizeof(report)) == sizeof(report))
+		host_read(panic_fd, &answer, 1);
+}
+
 static int on_panic(struct notifier_block *block, unsigned long event, void *message)
 {
-	lo_set_exit_status(status_of_panic(message));
+	int status = status_of_panic(message);
+
+	lo_set_exit_status(status);
+	if (panic_fd >= 0 && status == LO_EXIT_FAILED)
+		report_panic(message);
 	return NOTIFY_DONE;
 }
 

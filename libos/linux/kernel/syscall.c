@@ -43,8 +43,8 @@ SYSCALL_DEFINE2(arch_prctl, int, option, unsigned long, arg)
 	case ARCH_SET_GS:
 		if (arg >= TASK_SIZE)
 			return -EPERM;
-		*(option == ARCH_SET_FS ? &thread->fs : &thread->gs) = arg;
 		lo_fpu_disown(current);
+		*(option == ARCH_SET_FS ? &thread->fs : &thread->gs) = arg;
 		return 0;
 	case ARCH_GET_FS:
 		return put_user(thread->fs, (unsigned long __user *)arg);
@@ -83,9 +83,9 @@ asmlinkage long sys_rt_sigreturn(void);
 #define sys_modify_ldt sys_ni_syscall
 
 #undef __SYSCALL
-/* Each takes as many of the six registers as it has parameters. */
+/* Each takes as many of the six registers as it has parameters. kernel/trace.c changes the entries. */
 #define __SYSCALL(nr, call) [nr] = (sys_call_ptr_t)(void (*)(void))(call),
-const sys_call_ptr_t sys_call_table[__NR_syscalls] = {
+sys_call_ptr_t sys_call_table[__NR_syscalls] = {
 #include <asm/syscalls_64.h>
 };
 

@@ -48,8 +48,6 @@
 
 extern char lo_leave_iret[];
 
-struct lo_stats lo_stats;
-
 static void get_regs(struct pt_regs *regs, const struct sigcontext *c)
 {
 	*regs = (struct pt_regs){
@@ -98,7 +96,13 @@ void lo_irq_replay(void)
 	raw_local_irq_enable();
 }
 
-static void kernel_tick(void)
+/* Such a tick waits: a handler starts with initial vector registers, not with those of fpu_owner. */
+static bool was_in_handler(const struct sigcontext *c)
+{
+	return c->sp - (LO_HOSTCPU - LO_SIGNAL_STACK) < LO_SIGNAL_STACK;
+}
+
+static void kernel_tick(const struct sigcontext *c)
 {
 	struct lo_vcpu *vcpu = lo_vcpu();
 
@@ -106,8 +110,11 @@ static void kernel_tick(void)
 	if (lo_hostcpu()->index != vcpu->hostproc)
 		return;
 	vcpu->irq_pending = 1;
-	if (vcpu->irqs_on)
-		lo_irq_replay();
+	if (!vcpu->irqs_on || was_in_handler(c))
+		return;
+	if (vcpu->fpu_owner)
+		lo_xstate_restore((void *)c->fpstate);
+	lo_irq_replay();
 }
 
 static void kernel_fault(int signal, const struct sigcontext *c)
@@ -123,7 +130,7 @@ static void kernel_fault(int signal, const struct sigcontext *c)
 static void trap_kernel(int signal, struct sigcontext *c)
 {
 	if (signal == SIGPROF) {
-		kernel_tick();
+		kernel_tick(c);
 		return;
 	}
 	if (signal == SIGSEGV && c->trapno == TRAP_PAGE_FAULT && lo_vmalloc_fault(c->cr2))

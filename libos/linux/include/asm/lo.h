@@ -27,12 +27,25 @@ void lo_set_exit_status(int status);
 extern int lo_ram_fd;
 extern char __lo_shared_start[];
 
-/* Counters, printed at the end when the kernel argument "stats" is given. */
+/*
+ * Counters: a member of struct lo_stats each, and under the same name in /proc/lo/stats.
+ * System calls that trapped and that came from patched sites, of which there are `patched`; page faults;
+ * what was asked of the host.
+ */
+#define LO_STATS(X)                                                                           \
+	X(trapped)                                                                            \
+	X(direct)                                                                             \
+	X(patched)                                                                            \
+	X(faults) X(refills) X(kernel_faults) X(vmalloc_faults) X(ticks) X(maps) X(map_pages) \
+		X(unmaps) X(mm_switches) X(hostprocs) X(steals) X(device_requests)
+
 struct lo_stats {
-	unsigned long trapped, direct, patched; /* system calls, and sites */
-	unsigned long faults, refills, kernel_faults, vmalloc_faults, ticks;
-	unsigned long maps, map_pages, unmaps, mm_switches, hostprocs, steals;
+#define LO_STATS_FIELD(name) unsigned long name;
+	LO_STATS(LO_STATS_FIELD)
+#undef LO_STATS_FIELD
 };
 extern struct lo_stats lo_stats;
+/* On stderr, if the kernel argument "stats" is given; kernel/stats.c. */
+void lo_stats_print(void);
 
 #endif

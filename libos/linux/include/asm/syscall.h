@@ -8,7 +8,7 @@
 
 typedef long (*sys_call_ptr_t)(unsigned long, unsigned long, unsigned long, unsigned long,
 			       unsigned long, unsigned long);
-extern const sys_call_ptr_t sys_call_table[];
+extern sys_call_ptr_t sys_call_table[];
 
 static inline int syscall_get_nr(struct task_struct *task, struct pt_regs *regs)
 {

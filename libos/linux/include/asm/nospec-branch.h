@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* nospec-branch.h - indirect branches are plain: program and kernel are in one address space, and of one privilege */
+#ifndef LO_ASM_NOSPEC_BRANCH_H
+#define LO_ASM_NOSPEC_BRANCH_H
+
+#ifdef __ASSEMBLY__
+.macro JMP_NOSPEC reg
+	jmp	*%\reg
+.endm
+
+.macro CALL_NOSPEC reg
+	call	*%\reg
+.endm
+#endif
+
+#endif
