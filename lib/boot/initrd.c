@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "cleanup.h"
 #include "conf.h"
 #include "io.h"
@@ -164,14 +165,4 @@ int initrd_make(int init, const struct boot_conf *conf, struct err *e)
 		r = -errno;
 	return r < 0 ? err_set(e, -r, "making the initial file system: %s", err_str(r))
 		     : take_fd(&fd);
-}
-
-void initrd_wipe(int fd)
-{
-	static const char zeros[65536];
-	off_t size = lseek(fd, 0, SEEK_END);
-
-	for (off_t off = 0; off < size; off += (off_t)sizeof(zeros))
-		(void)!pwrite(fd, zeros, sizeof(zeros), off);
-	(void)!ftruncate(fd, 0);
 }

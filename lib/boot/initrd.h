@@ -30,7 +30,4 @@ void boot_conf_fini(struct boot_conf *c);
 /* @init: the program, a descriptor. Return: the memfd, at offset 0, the caller's; -errno. */
 int initrd_make(int init, const struct boot_conf *conf, struct err *e) _must_check_;
 
-/* Overwrite what is in the memfd, for whoever still has it, and give its memory back. */
-void initrd_wipe(int fd);
-
 #endif

@@ -384,16 +384,6 @@ static void on_panic(struct loop_src *src, uint32_t events)
 	r->panic[0] = -1;
 }
 
-/* The disk's key is in it; the library OS has it now, and a descriptor of this file for its life. */
-static void on_ready(void *arg)
-{
-	struct run *r = arg;
-
-	initrd_wipe(r->initrd);
-	closep(&r->initrd);
-	r->initrd = -1;
-}
-
 /* For rktio ps. Words that would take too much of a message are cut. */
 static void describe(const struct run *r, char *to, size_t size)
 {
@@ -427,14 +417,11 @@ static int attend(struct run *r, struct err *e)
 	struct loop_src signals = { .fd = r->signals, .fn = on_signal, .arg = r };
 	struct loop_src panic = { .fd = r->panic[0], .fn = on_panic, .arg = r };
 	char info[FRAME_DATA_MAX];
-	struct server_conf conf = {
-		.control = r->control[0], .info = info, .ready = on_ready, .arg = r
-	};
 	struct err why = { 0 };
 	int ret = loop_init(&r->loop);
 
 	describe(r, info, sizeof(info));
-	if (!ret && server_start(&r->server, &r->loop, &conf, &why) < 0)
+	if (!ret && server_start(&r->server, &r->loop, r->control[0], info, &why) < 0)
 		log_warn("'rktio exec' and its like won't find this machine: %s", why.msg);
 	if (!ret)
 		ret = loop_add(&r->loop, &end, EPOLLIN);

@@ -183,12 +183,10 @@ static bool take_frame(struct server *s)
 			loop_del(s->loop, &s->control); /* it has ended, or soon will */
 		return false;
 	}
-	if (frame_check(&f, (size_t)n, false) < 0 || (!f.session && f.kind != FRAME_READY))
+	if (frame_check(&f, (size_t)n, false) < 0 || !f.session)
 		log_limited("init in the machine says what it can't mean");
-	else if (f.session)
+	else
 		deliver(s, &f, (size_t)n);
-	else if (s->ready)
-		s->ready(s->arg);
 	return true;
 }
 
@@ -230,19 +228,17 @@ static int listen_here(struct err *e)
 	return take_fd(&fd);
 }
 
-int server_start(struct server *s, struct loop *l, const struct server_conf *conf, struct err *e)
+int server_start(struct server *s, struct loop *l, int control, const char *info, struct err *e)
 {
 	int r;
 
 	*s = (struct server){ .loop = l,
-			      .ready = conf->ready,
-			      .arg = conf->arg,
 			      .listener = { .fd = -1, .fn = on_listener, .arg = s },
-			      .control = { .fd = conf->control, .fn = on_control, .arg = s } };
+			      .control = { .fd = control, .fn = on_control, .arg = s } };
 	for (size_t i = 0; i < FRAME_SESSIONS; i++)
 		s->client[i].src.fd = -1;
-	s->info_size = strnlen(conf->info, sizeof(s->info));
-	memcpy(s->info, conf->info, s->info_size);
+	s->info_size = strnlen(info, sizeof(s->info));
+	memcpy(s->info, info, s->info_size);
 	r = loop_add(l, &s->control, EPOLLIN);
 	if (!r) {
 		r = s->listener.fd = listen_here(e);

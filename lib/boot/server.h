@@ -29,17 +29,8 @@ struct server_client {
 	bool gone;           /* init is still to be told that the client is */
 };
 
-struct server_conf {
-	int control;              /* the socket to init, borrowed */
-	const char *info;         /* "KEY=VALUE\n" each, for rktio ps */
-	void (*ready)(void *arg); /* init has read its configuration; or NULL */
-	void *arg;
-};
-
 struct server {
 	struct loop *loop; /* borrowed */
-	void (*ready)(void *arg);
-	void *arg;
 	struct loop_src listener, control;
 	bool full; /* @control was, when it was last looked at */
 	struct server_client client[FRAME_SESSIONS];
@@ -48,11 +39,11 @@ struct server {
 };
 
 /*
- * server_start() - Listen.
+ * server_start() - Listen. @control: the socket to init, borrowed. @info: "KEY=VALUE\n" each, for rktio ps.
  *
  * Return: 0; -errno, and only the control channel is served. server_fini() in any case.
  */
-int server_start(struct server *s, struct loop *l, const struct server_conf *conf, struct err *e)
+int server_start(struct server *s, struct loop *l, int control, const char *info, struct err *e)
 	_must_check_;
 void server_fini(struct server *s);
 

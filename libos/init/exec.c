@@ -61,11 +61,8 @@ static int control;
 
 void exec_init(const struct conf *first, int fd)
 {
-	struct frame ready = { .kind = FRAME_READY };
-
 	base = first;
 	control = fd;
-	(void)!write(control, &ready, FRAME_HEAD);
 }
 
 static uint16_t number_of(const struct session *s)

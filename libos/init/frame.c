@@ -28,8 +28,6 @@ static bool fits(const struct frame *f, size_t data, bool to_init)
 		return !data && f->value <= 255;
 	case FRAME_ERROR:
 		return !to_init;
-	case FRAME_READY:
-		return !to_init && !data && !f->session;
 	default:
 		return false; /* FRAME_INFO is between others */
 	}

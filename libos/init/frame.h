@@ -48,8 +48,7 @@ enum frame_kind {
 	FRAME_CREDIT,     /* value: frames */
 	FRAME_END,        /* from init: value is the exit status */
 	FRAME_ERROR,      /* from init or the launcher: a sentence */
-	FRAME_INFO,       /* client and launcher only: asks what runs here, and is the answer */
-	FRAME_READY       /* from init, of session 0: it has read what it was given, keys too */
+	FRAME_INFO        /* client and launcher only: asks what runs here, and is the answer */
 };
 
 enum frame_stream {

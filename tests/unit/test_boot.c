@@ -64,10 +64,7 @@ static void test_frame_check(void **state)
 		{ { .kind = FRAME_END, .value = 256 }, 0, false, false },
 		{ { .kind = FRAME_ERROR }, 5, false, true },
 		{ { .kind = FRAME_INFO }, 0, false, false },
-		{ { .kind = FRAME_READY }, 0, false, true },
-		{ { .kind = FRAME_READY }, 1, false, false },
-		{ { .kind = FRAME_READY, .session = 1 }, 0, false, false },
-		{ { .kind = FRAME_READY + 1 }, 0, false, false },
+		{ { .kind = FRAME_INFO + 1 }, 0, false, false },
 		{ { .kind = FRAME_START, .session = FRAME_SESSIONS }, 0, true, false },
 		{ { .kind = FRAME_START, .session = FRAME_SESSIONS + 1 }, 0, false, false },
 	};
@@ -353,15 +350,13 @@ static void turn(struct bed *b)
 
 static void bed_up(struct bed *b)
 {
-	struct server_conf conf = { .info = "memory=1\n" };
 	struct err e = { 0 };
 	pid_t pid;
 	int fd[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd), 0);
 	assert_int_equal(loop_init(&b->loop), 0);
-	conf.control = fd[0];
-	assert_int_equal(server_start(&b->server, &b->loop, &conf, &e), 0);
+	assert_int_equal(server_start(&b->server, &b->loop, fd[0], "memory=1\n", &e), 0);
 	b->init = fd[1];
 	b->client = locate_connect(getpid(), &pid, &e);
 	assert_true(b->client >= 0);
