@@ -461,4 +461,6 @@ ended() { ! alive "$1"; }
 	rktio doctor
 	same true "$(rktio doctor --json | jq '.needs | map(select(.name == "file systems"))[0].works')"
 	matches "$(PATH=/none "$RKTIO" doctor || :)" 'file systems'
+	same false "$(RKTIO_LIBEXEC=/none "$RKTIO" doctor --json | jq '.needs[] | select(.name == "the library OS").works')"
+	matches "$(rktio doctor)" 'same privilege'
 }

@@ -16,6 +16,7 @@
 #include <asm/map.h>
 #include <asm/setup.h>
 #include <asm/trap.h>
+#include <asm/vdso.h>
 #include <linux/console.h>
 #include <linux/init.h>
 #include <linux/initrd.h>
@@ -215,6 +216,7 @@ void __init setup_arch(char **ret_cmdline)
 	empty_zero_page = memblock_alloc(PAGE_SIZE, PAGE_SIZE);
 	if (!empty_zero_page)
 		panic("no memory for the zero page");
+	lo_vdso_init();
 	free_area_init(zones);
 }
 
