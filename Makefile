@@ -9,19 +9,19 @@ all: libos
 	@scripts/setup build
 	@$(NINJA)
 
-# The library OS: Linux as a program. A hash of its source finds an earlier result.
+# The library OS: Linux as a program, of version 6.1 or 6.12. A hash of its source finds an earlier result.
 LINUX ?= 6.1
-libos: $(if $(filter x86_64,$(shell uname -m)),setup-libos)
+libos: $(if $(filter x86_64,$(shell uname -m)),setup-libos-$(LINUX))
 	@$(if $<,scripts/libos-build $(LINUX) $(BUILD)/rktio-linux-$(LINUX))
 
 demo: setup-build-check
 	@$(NINJA) --quiet
 	@scripts/demo $(BUILD)
 
-# T="FILE... | unit | corpus | NAME" chooses tests; F=REGEX chooses cases in a file.
+# T="FILE... | unit | corpus | NAME" chooses tests; F=REGEX chooses cases in a file; LINUX=VERSION that of the library OS.
 check: setup-build-check-deb libos
 	@$(NINJA) --quiet
-	@scripts/run-tests --build $(BUILD) $(if $(F),--filter '$(F)') $(T)
+	@RKTIO_LINUX=$(LINUX) scripts/run-tests --build $(BUILD) $(if $(F),--filter '$(F)') $(T)
 
 install:
 	@meson install -C $(BUILD)
@@ -46,14 +46,26 @@ tsan:
 fuzz: setup-build-lint
 	@scripts/fuzz $(or $(S),10)
 
-bench: setup-build-check
+# ONLY="starts files micro boot redis sysbench sqlite nginx blk" chooses subjects, N=ROUNDS how often.
+bench: setup-build-check libos
 	@$(NINJA) --quiet
 	@bench/run $(BUILD)
+	@RKTIO_LINUX=$(LINUX) bench/rktio $(BUILD)
 
 # N=ROUNDS of everything; stops at the first failure.
 soak: setup-build-check
 	@$(NINJA) --quiet
 	@scripts/run-tests --build $(BUILD) --rounds $(or $(N),20) $(T)
+
+# LTP=DIR, an installed Linux Test Project: its system call tests in the library OS; docs/conformance.md.
+conformance: setup-build-check libos
+	@$(NINJA) --quiet
+	@tests/conformance/run --build $(BUILD) $(if $(LTP),--ltp $(LTP)) $(T)
+
+# S=SECONDS of each class of stress-ng in the library OS, T="CLASS...".
+stress: setup-build-check libos
+	@$(NINJA) --quiet
+	@scripts/stress --build $(BUILD) --seconds $(or $(S),600) $(T)
 
 clean:
 	@rm -rf build build-*
@@ -61,4 +73,4 @@ clean:
 setup-%:
 	@scripts/setup $(subst -, ,$*)
 
-.PHONY: all libos demo check install deb fmt lint asan tsan fuzz bench soak clean
+.PHONY: all libos demo check install deb fmt lint asan tsan fuzz bench soak conformance stress clean

@@ -24,6 +24,7 @@
 #include "root.h"
 
 #define MACHINE_EXIT_FAILED 125
+#define MACHINE_LINUX       "6.1"
 
 struct machine {
 	struct root_opts
@@ -33,7 +34,9 @@ struct machine {
 	const char *const *argv; /* the program; ends with NULL */
 	const char *const
 		*env; /* "NAME=VALUE", besides PATH, HOME and TERM; ends with NULL, or is it */
-	const char *workdir; /* or NULL: "/" */
+	const char *workdir;       /* or NULL: "/" */
+	const char *core;          /* file or directory for a core if the kernel panics; or NULL */
+	const char *linux_version; /* or NULL: $RKTIO_LINUX, or MACHINE_LINUX */
 	bool verbose, stats;
 };
 

@@ -54,6 +54,7 @@ cap_packages()
 		return 1
 	}
 }
+cap_wireguard() { has wg ip; }
 cap_netns()
 {
 	has ip python3 || return 1
@@ -105,5 +106,5 @@ cap_libos()
 	[ "$(uname -m)" = x86_64 ] || { echo "x86-64 only"; return 1; }
 	kernel_at_least 5 11 || return 1
 	grep -qw fsgsbase /proc/cpuinfo || { echo "no FSGSBASE"; return 1; }
-	[ -x "${RKTIO_LINUX:-$BUILD/rktio-linux-6.1}" ] || { echo "not built: make libos"; return 1; }
+	[ -x "$BUILD/rktio-linux-${RKTIO_LINUX:-6.1}" ] || { echo "not built: make libos"; return 1; }
 }

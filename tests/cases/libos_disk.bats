@@ -4,7 +4,7 @@
 
 load ../bed/bed
 
-VMLINUX=${RKTIO_LINUX:-$BUILD/rktio-linux-6.1}
+VMLINUX=$BUILD/rktio-linux-${RKTIO_LINUX:-6.1}
 PROGRAMS=(bash sqlite3 redis-server redis-cli)
 
 setup_file()

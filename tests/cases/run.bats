@@ -84,6 +84,7 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 		sleep 0.3
 		send stty size; sleep 100\n
 		expect 33 44
+		sleep 0.5
 		send \x03
 		expect #
 		send sleep 50\n
@@ -160,4 +161,11 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 	wait "$p" || :
 	wait_for 5 eval '! pgrep -f "rktio-(linux|blk)" >/dev/null'
 	same ok "$(plain sh -c 'test -s /root/log && echo ok')"
+}
+
+@test "the Linux that it runs on can be chosen" {
+	matches "$(plain uname -r)" "^${RKTIO_LINUX:-6.1}[.]"
+	matches "$(RKTIO_LINUX=9.9 plain true 2>&1)" "rktio-linux-9.9' is missing"
+	version=${RKTIO_LINUX:-6.1}
+	matches "$(RKTIO_LINUX=9.9 "$RKTIO" run --disk "$DISK" --linux "$version" -- uname -r)" "^$version[.]"
 }

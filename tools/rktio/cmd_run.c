@@ -20,7 +20,9 @@ enum {
 	O_NET,
 	O_PUBLISH,
 	O_ENV,
-	O_STATS
+	O_LINUX,
+	O_STATS,
+	O_CORE
 };
 
 const struct opt cmd_run_opts[] = {
@@ -33,7 +35,11 @@ const struct opt cmd_run_opts[] = {
 	{ O_PUBLISH, "publish", "[ADDR:]PORT:PROGRAMPORT",
 	  "let clients of this host reach a TCP server inside; may be repeated" },
 	{ O_ENV, "env", "NAME=VALUE", "a variable of the program's environment; may be repeated" },
+	{ O_LINUX, "linux", "VERSION", "the Linux to run it on (default: " MACHINE_LINUX ")",
+	  OPT_COMPLETE_NONE },
 	{ 'w', "workdir", "DIR", "where the program starts (default: /)", OPT_COMPLETE_NONE },
+	{ O_CORE, "core", "FILE|DIR", "keep what is in memory there if the kernel panics, for gdb",
+	  OPT_COMPLETE_FILE },
 	{ O_STATS, "stats", NULL, "print what the library OS has counted, at its end" },
 	{ 'v', "verbose", NULL, "show the kernel's messages" },
 	{ 0 },
@@ -130,8 +136,14 @@ static int take_option(struct args *a, int id, const char *arg, struct err *e)
 		a->m.workdir = arg;
 		return *arg == '/' ? 0
 				   : err_set(e, EINVAL, "--workdir '%.80s' is not absolute", arg);
+	case O_LINUX:
+		a->m.linux_version = arg;
+		return 0;
 	case O_STATS:
 		a->m.stats = true;
+		return 0;
+	case O_CORE:
+		a->m.core = arg;
 		return 0;
 	default:
 		a->m.verbose = true;

@@ -177,7 +177,6 @@ static const struct file_operations hostfd_ops = {
 	.read = hostfd_read,
 	.write = hostfd_write,
 	.poll = hostfd_poll,
-	.llseek = no_llseek,
 };
 
 static void __init way_init(struct hostfd_way *way, int fd, short wants)

@@ -218,8 +218,7 @@ static void vhost_del_vqs(struct virtio_device *v)
 }
 
 static int vhost_find_vqs(struct virtio_device *v, unsigned int n, struct virtqueue *vqs[],
-			  vq_callback_t *callbacks[], const char *const names[], const bool *ctx,
-			  struct irq_affinity *affinity)
+			  struct virtqueue_info infos[], struct irq_affinity *affinity)
 {
 	struct lo_vhost *dev = of_virtio(v);
 	unsigned int i;
@@ -231,9 +230,10 @@ static int vhost_find_vqs(struct virtio_device *v, unsigned int n, struct virtqu
 		return -EBUSY;
 	for (i = 0; i < n; i++) {
 		vqs[i] = NULL;
-		if (!names[i])
+		if (!infos[i].name)
 			continue;
-		r = lo_vhost_queue_init(&dev->queue[i], i, callbacks[i], names[i], ctx && ctx[i]);
+		r = lo_vhost_queue_init(&dev->queue[i], i, infos[i].callback, infos[i].name,
+					infos[i].ctx);
 		if (r < 0) {
 			dev_err(&v->dev, "cannot start queue %u: %s (%d)\n", i,
 				dev->front.why ? dev->front.why : "the back end does not answer",
@@ -247,6 +247,22 @@ static int vhost_find_vqs(struct virtio_device *v, unsigned int n, struct virtqu
 	return 0;
 }
 
+#if LO_LINUX_BEFORE(6, 11)
+static int find_vqs_by_arrays(struct virtio_device *v, unsigned int n, struct virtqueue *vqs[],
+			      vq_callback_t *callbacks[], const char *const names[],
+			      const bool *ctx, struct irq_affinity *affinity)
+{
+	struct virtqueue_info infos[LO_VHOST_QUEUES] = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < min(n, LO_VHOST_QUEUES); i++)
+		infos[i] = (struct virtqueue_info){ names[i], callbacks[i], ctx && ctx[i] };
+	return vhost_find_vqs(v, n, vqs, infos, affinity);
+}
+#else
+#define find_vqs_by_arrays vhost_find_vqs
+#endif
+
 static const char *vhost_bus_name(struct virtio_device *v)
 {
 	return "vhost-user";
@@ -258,7 +274,7 @@ static const struct virtio_config_ops ops = {
 	.get_status = vhost_get_status,
 	.set_status = vhost_set_status,
 	.reset = vhost_reset,
-	.find_vqs = vhost_find_vqs,
+	.find_vqs = find_vqs_by_arrays,
 	.del_vqs = vhost_del_vqs,
 	.get_features = vhost_get_features,
 	.finalize_features = vhost_finalize_features,

@@ -4,6 +4,7 @@
 #define LO_VHOST_H
 
 #include <asm/event.h>
+#include <asm/linux_versions.h>
 #include <linux/interrupt.h>
 #include <linux/platform_device.h>
 #include <linux/spinlock.h>
@@ -24,6 +25,15 @@
 #define LO_VHOST_SEGS    64
 #define LO_VHOST_WINDOW  (16UL << 20) /* bytes of memory shared with one back end */
 #define LO_VHOST_CONFIG  60
+
+#if LO_LINUX_BEFORE(6, 11)
+/* What a driver wants of a queue. */
+struct virtqueue_info {
+	const char *name;
+	vq_callback_t *callback;
+	bool ctx; /* each buffer comes with a pointer of the driver's */
+};
+#endif
 
 struct lo_vhost_queue;
 

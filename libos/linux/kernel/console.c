@@ -13,6 +13,7 @@
  * Output never blocks the vCPU: what the host doesn't take now waits for HOST_POLLOUT.
  */
 #include <asm/event.h>
+#include <asm/linux_versions.h>
 #include <asm/lo.h>
 #include <linux/console.h>
 #include <linux/init.h>
@@ -87,13 +88,13 @@ static bool stdout_ready(void)
 	return host_poll(&fd, 1, &now) > 0;
 }
 
-static int console_tty_write(struct tty_struct *tty, const unsigned char *buf, int size)
+static lo_tty_ssize_t console_tty_write(struct tty_struct *tty, const u8 *buf, lo_tty_size_t size)
 {
 	/* `buf` may be vmalloc memory, which the host can't read before we have touched it. */
 	static u8 out[CHUNK];
 	long n = -EAGAIN;
 
-	size = min(size, CHUNK);
+	size = min_t(size_t, size, CHUNK);
 	memcpy(out, buf, size);
 	if (stdout_ready())
 		n = host_write(STDOUT, out, size);

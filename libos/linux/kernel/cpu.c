@@ -39,7 +39,7 @@ static const struct {
 	{ X86_FEATURE_AVX512VL, XFEATURE_MASK_AVX512 },
 };
 
-struct lo_cpu boot_cpu_data __ro_after_init;
+union lo_cpu boot_cpu_data __ro_after_init;
 u64 lo_xfeatures __ro_after_init;
 static u32 words[WORDS] __ro_after_init;
 

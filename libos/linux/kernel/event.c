@@ -16,6 +16,7 @@
  * is taken, and the other one every TRY_OTHER times.
  */
 #include <asm/event.h>
+#include <asm/linux_versions.h>
 #include <asm/lo.h>
 #include <asm/trap.h>
 #include <linux/cpu.h>
@@ -191,5 +192,6 @@ void arch_cpu_idle(void)
 	}
 	learn(way, lo_time_ns() - start);
 	lo_timer_check();
-	raw_local_irq_enable();
+	if (LO_IDLE_ENABLES_IRQS)
+		raw_local_irq_enable();
 }

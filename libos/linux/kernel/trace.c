@@ -252,7 +252,7 @@ static const struct proc_ops trace_ops = {
 	.proc_open = trace_open,
 	.proc_release = trace_release,
 	.proc_read = trace_read,
-	.proc_lseek = no_llseek,
+	.proc_lseek = noop_llseek,
 };
 
 static int __init trace_init(void)

@@ -7,6 +7,7 @@
 #include <asm/processor.h>
 #include <linux/atomic.h>
 #include <linux/bitops.h>
+#include <linux/cache.h>
 #include <linux/types.h>
 
 /* For code of x86's (crypto/Makefile); the headers above say it to themselves, and take it back. */
@@ -17,12 +18,16 @@
 #define X86_VENDOR_INTEL 0
 #define X86_VENDOR_AMD   2
 
-struct lo_cpu {
-	u8 x86, x86_vendor, x86_model; /* family first */
+/* Model, family and vendor, alone and together. */
+union lo_cpu {
+	struct {
+		u8 x86_model, x86, x86_vendor;
+	};
+	u32 x86_vfm;
 };
 
 /* Known from lo_cpu_init() on. */
-extern struct lo_cpu boot_cpu_data;
+extern union lo_cpu boot_cpu_data;
 
 /* By CPUID; a feature that the host does not keep registers for is none. */
 bool lo_cpu_has(unsigned int feature);

@@ -3,6 +3,7 @@
 #define LO_ASM_PGALLOC_H
 
 #include <asm-generic/pgalloc.h>
+#include <asm/linux_versions.h>
 #include <linux/mm.h>
 
 static inline void pmd_populate_kernel(struct mm_struct *mm, pmd_t *p, pte_t *table)
@@ -26,15 +27,15 @@ static inline pgd_t *pgd_alloc(struct mm_struct *mm)
 	return (pgd_t *)get_zeroed_page(GFP_KERNEL);
 }
 
-#define __pte_free_tlb(tlb, table, addr)         \
-	do {                                     \
-		pgtable_pte_page_dtor(table);    \
-		tlb_remove_page((tlb), (table)); \
+#define __pte_free_tlb(tlb, table, addr)                             \
+	do {                                                         \
+		pagetable_pte_dtor(page_ptdesc(table));              \
+		tlb_remove_page_ptdesc((tlb), (page_ptdesc(table))); \
 	} while (0)
-#define __pmd_free_tlb(tlb, table, addr)                     \
-	do {                                                 \
-		pgtable_pmd_page_dtor(virt_to_page(table));  \
-		tlb_remove_page((tlb), virt_to_page(table)); \
+#define __pmd_free_tlb(tlb, table, addr)                              \
+	do {                                                          \
+		pagetable_pmd_dtor(virt_to_ptdesc(table));            \
+		tlb_remove_page_ptdesc((tlb), virt_to_ptdesc(table)); \
 	} while (0)
 #define __pud_free_tlb(tlb, table, addr) tlb_remove_page((tlb), virt_to_page(table))
 

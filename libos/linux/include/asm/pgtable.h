@@ -8,8 +8,8 @@
  *
  * No processor walks these tables: mm/tlb.c does, and makes host mappings of what it finds.
  * So the bits are ours. A page is installed on the host only while it is PRESENT, READ and
- * ACCESSED; writable there only while it is WRITE and DIRTY: then aging and dirty tracking are
- * exact, by faults. The top byte of a PTE says in which generation of the host process it was
+ * ACCESSED; writable there only while it is WRITE and DIRTY. A PMD that is HUGE maps 2 MiB, and has
+ * the bits of a PTE. The top byte of either says in which generation of the host process it was
  * last installed. It is a hint, and no part of its value.
  */
 #define PGDIR_SHIFT  39
@@ -27,6 +27,7 @@
 #define PMD_MASK     (~(PMD_SIZE - 1))
 
 #include <asm-generic/pgtable-nop4d.h>
+#include <asm/linux_versions.h>
 #include <asm/page.h>
 
 #ifndef __ASSEMBLY__
@@ -42,11 +43,12 @@
 #define _PAGE_EXEC      0x008UL
 #define _PAGE_ACCESSED  0x010UL
 #define _PAGE_DIRTY     0x020UL
+#define _PAGE_HUGE      0x080UL
 #define _PAGE_GEN_SHIFT 56
 #define _PAGE_VALUE     ((1UL << _PAGE_GEN_SHIFT) - 1)
 #define _PAGE_PFN_MASK  (_PAGE_VALUE & PAGE_MASK)
 #define _PAGE_TABLE     _PAGE_PRESENT
-#define _PAGE_CHG_MASK  (_PAGE_PFN_MASK | _PAGE_ACCESSED | _PAGE_DIRTY)
+#define _PAGE_CHG_MASK  (_PAGE_PFN_MASK | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_HUGE)
 
 #define __R                (_PAGE_PRESENT | _PAGE_READ | _PAGE_ACCESSED)
 #define PAGE_NONE          __pgprot(_PAGE_PRESENT)
@@ -94,7 +96,7 @@ static inline pte_t pte_wrprotect(pte_t p)
 {
 	return __pte(pte_val(p) & ~_PAGE_WRITE);
 }
-static inline pte_t pte_mkwrite(pte_t p)
+static inline pte_t pte_mkwrite_novma(pte_t p)
 {
 	return __pte(pte_val(p) | _PAGE_WRITE);
 }
@@ -125,6 +127,23 @@ static inline int pte_same(pte_t a, pte_t b)
 	return !((pte_val(a) ^ pte_val(b)) & _PAGE_VALUE);
 }
 
+/* In a swap entry: the page is nobody else's. */
+#define _PAGE_SWP_EXCLUSIVE 0x040UL
+#define __HAVE_ARCH_PTE_SWP_EXCLUSIVE
+static inline int pte_swp_exclusive(pte_t p)
+{
+	return !!(pte_val(p) & _PAGE_SWP_EXCLUSIVE);
+}
+static inline pte_t pte_swp_mkexclusive(pte_t p)
+{
+	return __pte(pte_val(p) | _PAGE_SWP_EXCLUSIVE);
+}
+static inline pte_t pte_swp_clear_exclusive(pte_t p)
+{
+	return __pte(pte_val(p) & ~_PAGE_SWP_EXCLUSIVE);
+}
+
+#define PFN_PTE_SHIFT      PAGE_SHIFT
 #define pte_pfn(p)         ((pte_val(p) & _PAGE_PFN_MASK) >> PAGE_SHIFT)
 #define pte_page(p)        pfn_to_page(pte_pfn(p))
 #define pfn_pte(pfn, prot) __pte(((unsigned long)(pfn) << PAGE_SHIFT) | pgprot_val(prot))
@@ -134,8 +153,7 @@ static inline void set_pte(pte_t *p, pte_t v)
 {
 	WRITE_ONCE(*p, v);
 }
-#define set_pte_at(mm, addr, p, v) set_pte(p, v)
-#define pte_clear(mm, addr, p)     set_pte(p, __pte(0))
+#define pte_clear(mm, addr, p) set_pte(p, __pte(0))
 
 static inline void set_pmd(pmd_t *p, pmd_t v)
 {
@@ -151,7 +169,8 @@ static inline void set_p4d(p4d_t *p, p4d_t v)
 }
 
 #define pmd_none(x)       (!pmd_val(x))
-#define pmd_present(x)    (pmd_val(x) & _PAGE_PRESENT)
+#define pmd_present(x)    (pmd_val(x) & (_PAGE_PRESENT | _PAGE_HUGE))
+#define pmd_leaf(x)       (!!(pmd_val(x) & _PAGE_HUGE))
 #define pmd_bad(x)        ((pmd_val(x) & ~PAGE_MASK) != _PAGE_TABLE)
 #define pmd_clear(p)      set_pmd(p, __pmd(0))
 #define pmd_pfn(x)        ((pmd_val(x) & _PAGE_PFN_MASK) >> PAGE_SHIFT)
@@ -183,11 +202,14 @@ static inline void set_p4d(p4d_t *p, p4d_t v)
 #define __swp_entry_to_pte(x)  ((pte_t){ (x).val })
 
 /* A PTE that gained rights needs no flush: the next fault finds it and installs it. */
-#define update_mmu_cache(vma, addr, p) \
-	do {                           \
+#define update_mmu_cache(...) \
+	do {                  \
 	} while (0)
-#define flush_tlb_fix_spurious_fault(vma, addr) \
-	do {                                    \
+#define update_mmu_cache_range(...) \
+	do {                        \
+	} while (0)
+#define flush_tlb_fix_spurious_fault(...) \
+	do {                              \
 	} while (0)
 #define __HAVE_ARCH_PTEP_SET_ACCESS_FLAGS
 static inline int lo_pte_upgrade(pte_t *p, pte_t entry)
@@ -198,6 +220,12 @@ static inline int lo_pte_upgrade(pte_t *p, pte_t entry)
 	return 1;
 }
 #define ptep_set_access_flags(vma, addr, p, entry, dirty) lo_pte_upgrade(p, entry)
+
+#include <asm/hugepage.h>
+
+/* mm/mmap.c: MAP_32BIT */
+#define HAVE_ARCH_UNMAPPED_AREA
+#define HAVE_ARCH_UNMAPPED_AREA_TOPDOWN
 #endif
 
 #endif
