@@ -57,10 +57,20 @@ soak: setup-build-check
 	@$(NINJA) --quiet
 	@scripts/run-tests --build $(BUILD) --rounds $(or $(N),20) $(T)
 
+# LTP=DIR, an installed Linux Test Project: its system call tests in the library OS; docs/conformance.md.
+conformance: setup-build-check libos
+	@$(NINJA) --quiet
+	@tests/conformance/run --build $(BUILD) $(if $(LTP),--ltp $(LTP)) $(T)
+
+# S=SECONDS of each class of stress-ng in the library OS, T="CLASS...".
+stress: setup-build-check libos
+	@$(NINJA) --quiet
+	@scripts/stress --build $(BUILD) --seconds $(or $(S),600) $(T)
+
 clean:
 	@rm -rf build build-*
 
 setup-%:
 	@scripts/setup $(subst -, ,$*)
 
-.PHONY: all libos demo check install deb fmt lint asan tsan fuzz bench soak clean
+.PHONY: all libos demo check install deb fmt lint asan tsan fuzz bench soak conformance stress clean

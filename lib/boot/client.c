@@ -132,6 +132,9 @@ static int ask(struct run *r)
 	add(r, &q, "cwd", c->workdir ? c->workdir : "/");
 	if (!q.r && q.size)
 		q.r = put(r, &q.f, q.size);
+	/* It has been refused, and the reason is still to be read. */
+	if (q.r == -EPIPE || q.r == -ECONNRESET)
+		return 0;
 	if (q.r < 0)
 		return q.r;
 	if (r->tty)

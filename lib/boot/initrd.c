@@ -22,28 +22,48 @@
 #define CPIO_ALIGN   4
 #define CPIO_HEADER  110 /* bytes */
 
+/* As array_room(), but nothing is left behind where it was: a disk's key may be in it. */
+static int conf_room(struct boot_conf *c, size_t size)
+{
+	size_t room = 2 * size;
+	char *bigger;
+
+	if (size <= c->room)
+		return 0;
+	bigger = malloc(room);
+	if (!bigger)
+		return -ENOMEM;
+	if (c->data) {
+		memcpy(bigger, c->data, c->size);
+		explicit_bzero(c->data, c->size);
+		free(c->data);
+	}
+	c->data = bigger;
+	c->room = room;
+	return 0;
+}
+
+/* Printed where it stays: printf's own buffers would keep a copy. */
 void boot_conf_add(struct boot_conf *c, const char *key, const char *format, ...)
 {
-	_cleanup_free_ char *value = NULL;
-	size_t size;
+	size_t left, prefix = strlen(key) + 1;
 	va_list args;
 	int n;
 
 	va_start(args, format);
-	n = vasprintf(&value, format, args);
+	n = vsnprintf(NULL, 0, format, args);
 	va_end(args);
-	if (n < 0) {
-		value = NULL;
+	left = CONF_MAX - c->size;
+	if (n < 0 || (size_t)n >= left || prefix + (size_t)n + 1 >= left ||
+	    conf_room(c, c->size + prefix + (size_t)n + 1) < 0) {
 		c->failed = true;
 		return;
 	}
-	size = strlen(key) + 1 + (size_t)n + 1;
-	if (c->size + size >= CONF_MAX ||
-	    array_room(&c->data, &c->room, c->size + size, sizeof(*c->data)) < 0)
-		c->failed = true;
-	else
-		c->size += (size_t)snprintf(c->data + c->size, size, "%s=%s", key, value) + 1;
-	explicit_bzero(value, (size_t)n);
+	(void)snprintf(c->data + c->size, prefix + 1, "%s=", key);
+	va_start(args, format);
+	(void)vsnprintf(c->data + c->size + prefix, (size_t)n + 1, format, args);
+	va_end(args);
+	c->size += prefix + (size_t)n + 1;
 }
 
 void boot_conf_fini(struct boot_conf *c)

@@ -19,6 +19,7 @@
 
 #include "cleanup.h"
 #include "conf.h"
+#include "core.h"
 #include "initrd.h"
 #include "log.h"
 #include "pidfd.h"
@@ -39,24 +40,27 @@ struct run {
 	int disk[2];    /* the back end's, the driver's */
 	int net[2];     /* the same */
 	int ready;      /* what the network's back end has to say before it serves */
+	int panic[2];   /* ours, the kernel's; if a core is wanted */
 	int stream[3];  /* copies of ours for the program, if it has no terminal */
 	int signals;
 	pid_t disk_pid, net_pid, pid;
 	int pidfd;
 	bool ended; /* the library OS has */
+	struct loop loop;
 	struct server server;
 };
 #define RUN_INIT                                                                            \
 	{                                                                                   \
 		.initrd = -1, .control = { -1, -1 }, .disk = { -1, -1 }, .net = { -1, -1 }, \
-		.ready = -1, .stream = { -1, -1, -1 }, .signals = -1, .pidfd = -1           \
+		.ready = -1, .panic = { -1, -1 }, .stream = { -1, -1, -1 }, .signals = -1,  \
+		.pidfd = -1                                                                 \
 	}
 
 static void run_close(const struct run *r)
 {
 	const int fds[] = { r->initrd,  r->control[0], r->control[1], r->disk[0],   r->disk[1],
 			    r->signals, r->pidfd,      r->stream[0],  r->stream[1], r->stream[2],
-			    r->net[0],  r->net[1],     r->ready };
+			    r->net[0],  r->net[1],     r->ready,      r->panic[0],  r->panic[1] };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		closep(&fds[i]);
@@ -272,8 +276,8 @@ static int find_linux(const struct machine *m, char **ret, struct err *e)
 static int start_linux(struct run *r, struct err *e)
 {
 	static const char *const streams[] = { "stdin", "stdout", "stderr" };
-	const int keep[] = { r->initrd,    r->control[1], r->disk[1],  r->net[1],
-			     r->stream[0], r->stream[1],  r->stream[2] };
+	const int keep[] = { r->initrd,    r->control[1], r->disk[1],   r->net[1],
+			     r->stream[0], r->stream[1],  r->stream[2], r->panic[1] };
 	_cleanup_free_ char *path = NULL;
 	struct words w = { .n = 0 };
 	int ret = find_linux(r->m, &path, e);
@@ -282,7 +286,7 @@ static int start_linux(struct run *r, struct err *e)
 		return ret;
 	w.argv[w.n++] = path;
 	add_word(&w, "mem=%lluM", (unsigned long long)(r->m->memory >> 20));
-	add_word(&w, "initrd=/proc/self/fd/%d", r->initrd);
+	add_word(&w, "initrd=fd:%d", r->initrd);
 	for (size_t i = 0; i < ARRAY_SIZE(streams); i++)
 		if (r->stream[i] >= 0)
 			add_word(&w, "hostfd=%s:%d", streams[i], r->stream[i]);
@@ -291,6 +295,8 @@ static int start_linux(struct run *r, struct err *e)
 		add_word(&w, "vhost=blk:%d", r->disk[1]);
 	if (r->net[1] >= 0)
 		add_word(&w, "vhost=net:%d", r->net[1]);
+	if (r->panic[1] >= 0)
+		add_word(&w, "panicfd=%d", r->panic[1]);
 	if (!r->m->verbose)
 		add_word(&w, "quiet");
 	if (r->m->stats)
@@ -357,6 +363,27 @@ static int catch_signals(struct run *r, struct err *e)
 	return r->signals < 0 ? err_set(e, errno, "making a signalfd: %s", err_str(errno)) : 0;
 }
 
+/* The kernel waits until we close our end. */
+static void on_panic(struct loop_src *src, uint32_t events)
+{
+	struct run *r = src->arg;
+	_cleanup_free_ char *path = NULL;
+	struct lo_panic report;
+	struct err e = { 0 };
+
+	(void)events;
+	if (recv(src->fd, &report, sizeof(report), 0) == sizeof(report)) {
+		if (core_write(&report, r->pid, r->m->core, &path, &e) < 0)
+			log_error("no core: %s", e.msg);
+		else
+			log_error("the core is '%s'; it holds all that was in memory, secrets too",
+				  path);
+	}
+	loop_del(&r->loop, src);
+	closep(&r->panic[0]);
+	r->panic[0] = -1;
+}
+
 /* For rktio ps. Words that would take too much of a message are cut. */
 static void describe(const struct run *r, char *to, size_t size)
 {
@@ -367,6 +394,9 @@ static void describe(const struct run *r, char *to, size_t size)
 
 	for (const char *const *arg = m->argv + 1; *arg && (size_t)n < size; arg++)
 		n += snprintf(to + n, size - (size_t)n, " %s", *arg);
+	/* A line each, and the program is the last. */
+	for (char *p = strstr(to, "\nprogram=") + 1; (p = strchr(p, '\n'));)
+		*p = ' ';
 }
 
 static int reap(struct run *r, struct err *e)
@@ -385,23 +415,25 @@ static int attend(struct run *r, struct err *e)
 {
 	struct loop_src end = { .fd = r->pidfd, .fn = on_end, .arg = r };
 	struct loop_src signals = { .fd = r->signals, .fn = on_signal, .arg = r };
+	struct loop_src panic = { .fd = r->panic[0], .fn = on_panic, .arg = r };
 	char info[FRAME_DATA_MAX];
 	struct err why = { 0 };
-	struct loop loop;
-	int ret = loop_init(&loop);
+	int ret = loop_init(&r->loop);
 
 	describe(r, info, sizeof(info));
-	if (!ret && server_start(&r->server, &loop, r->control[0], info, &why) < 0)
+	if (!ret && server_start(&r->server, &r->loop, r->control[0], info, &why) < 0)
 		log_warn("'rktio exec' and its like won't find this machine: %s", why.msg);
 	if (!ret)
-		ret = loop_add(&loop, &end, EPOLLIN);
+		ret = loop_add(&r->loop, &end, EPOLLIN);
 	if (!ret)
-		ret = loop_add(&loop, &signals, EPOLLIN);
+		ret = loop_add(&r->loop, &signals, EPOLLIN);
+	if (!ret && panic.fd >= 0)
+		ret = loop_add(&r->loop, &panic, EPOLLIN);
 	while (!ret && !r->ended)
-		ret = loop_once(&loop);
+		ret = loop_once(&r->loop);
 	server_drain(&r->server);
 	server_fini(&r->server);
-	loop_fini(&loop);
+	loop_fini(&r->loop);
 	return ret < 0 ? err_set(e, -ret, "waiting: %s", err_str(ret)) : reap(r, e);
 }
 
@@ -417,6 +449,9 @@ static int run(struct run *r, struct err *e)
 		ret = start_disk(r, read_only, e);
 	if (!ret && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, r->control) < 0)
 		ret = err_set(e, errno, "making a socket pair: %s", err_str(errno));
+	if (!ret && r->m->core &&
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, r->panic) < 0)
+		ret = err_set(e, errno, "making a socket pair: %s", err_str(errno));
 	if (!ret)
 		ret = catch_signals(r, e);
 	if (!ret && r->terminal && tty_raw(STDIN_FILENO) < 0)
@@ -429,11 +464,12 @@ static int run(struct run *r, struct err *e)
 		ret = start_linux(r, e);
 	if (ret < 0)
 		return ret;
+	closep(&r->initrd);
 	closep(&r->net[1]);
-	r->net[1] = -1;
 	closep(&r->disk[1]);
 	closep(&r->control[1]);
-	r->disk[1] = r->control[1] = -1;
+	closep(&r->panic[1]);
+	r->initrd = r->net[1] = r->disk[1] = r->control[1] = r->panic[1] = -1;
 	return attend(r, e);
 }
 

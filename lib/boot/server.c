@@ -89,8 +89,7 @@ static void answer(int fd, enum frame_kind kind, const char *text, size_t size)
 static void on_client(struct loop_src *src, uint32_t events)
 {
 	struct server *s = src->arg;
-	struct server_client *c =
-		(struct server_client *)((char *)src - offsetof(struct server_client, src));
+	struct server_client *c = (void *)((char *)src - offsetof(struct server_client, src));
 	struct frame f;
 	ssize_t n;
 

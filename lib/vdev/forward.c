@@ -81,6 +81,8 @@ static void end_conn(struct loop *l, struct conn *c)
 
 static void bury(struct loop *l)
 {
+	bool any = l->dead || !l->conns;
+
 	while (l->dead) {
 		struct conn *c = l->dead;
 
@@ -88,7 +90,7 @@ static void bury(struct loop *l)
 		free(c);
 		l->conns--;
 	}
-	if (l->full && l->conns < l->limit)
+	if (any && l->full && l->conns < l->limit)
 		listen_all(l, true);
 }
 

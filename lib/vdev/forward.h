@@ -17,6 +17,8 @@
 #define VDEV_FORWARD_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 #include "err.h"
 
@@ -40,6 +42,13 @@ int forward_parse(const char *text, struct forward_port *ret, struct err *e) _mu
 int forward_listen(struct forward *f, const struct forward_port *port, struct in_addr guest,
 		   struct err *e) _must_check_;
 void forward_fini(struct forward *f);
+
+/*
+ * A child that does forward_run(), without @not_for_it and under forward_sandbox() if @restricted. It ends
+ * with us. @f is given up.
+ */
+int forward_start(struct forward *f, const int *not_for_it, size_t n, bool restricted,
+		  struct err *e) _must_check_;
 
 /* Only what forward_run() needs. For good. */
 int forward_sandbox(struct err *e) _must_check_;

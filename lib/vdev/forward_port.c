@@ -3,13 +3,16 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "forward.h"
+#include "log.h"
 
 #define BACKLOG 1024
 
@@ -151,4 +154,22 @@ int forward_sandbox(struct err *e)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);
 	return r < 0 ? err_set(e, -r, "cannot restrict our own system calls: %s", err_str(r)) : 0;
+}
+
+int forward_start(struct forward *f, const int *not_for_it, size_t n, bool restricted,
+		  struct err *e)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid == 0) {
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+			_exit(1);
+		for (size_t i = 0; i < n; i++)
+			closep(&not_for_it[i]);
+		if ((!restricted || forward_sandbox(e) == 0) && forward_run(f, e) < 0)
+			log_warn("%s", e->msg);
+		_exit(1);
+	}
+	forward_fini(f);
+	return pid < 0 ? err_set(e, errno, "forking: %s", err_str(errno)) : 0;
 }

@@ -17,6 +17,8 @@ _Static_assert(HEADER == 12, "wire format");
 
 #define F(name) (UINT64_C(1) << VIRTIO_NET_F_##name)
 
+const unsigned int net_ioctl = TUNSETOFFLOAD;
+
 int net_init(struct net *n, int tap, const uint8_t *mac)
 {
 	*n = (struct net){ .tap = tap, .has_mac = mac };

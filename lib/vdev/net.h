@@ -57,6 +57,9 @@ struct net {
 int net_init(struct net *n, int tap, const uint8_t *mac) _must_check_;
 void net_fini(struct net *n);
 
+/* The one ioctl of net_set_features(), for a filter. */
+extern const unsigned int net_ioctl;
+
 uint64_t net_features(const struct net *n);
 /* The driver's choice, which the tap is told. */
 void net_set_features(struct net *n, uint64_t features);

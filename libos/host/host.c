@@ -17,7 +17,9 @@ enum {
 	NR_WRITE = 1,
 	NR_OPEN = 2,
 	NR_CLOSE = 3,
+	NR_LSEEK = 8,
 	NR_MMAP = 9,
+	NR_MPROTECT = 10,
 	NR_MUNMAP = 11,
 	NR_SIGACTION = 13,
 	NR_SIGPROCMASK = 14,
@@ -37,6 +39,7 @@ enum {
 	NR_SIGALTSTACK = 131,
 	NR_PRCTL = 157,
 	NR_FUTEX = 202,
+	NR_SCHED_GETAFFINITY = 204,
 	NR_RESTART_SYSCALL = 219,
 	NR_CLOCK_GETTIME = 228,
 	NR_EXIT_GROUP = 231,
@@ -55,8 +58,10 @@ static const struct {
 } allowed[] = {
 	{ NR_MMAP, "mmap", "installs pages of RAM at the program's addresses" },
 	{ NR_MUNMAP, "munmap", "flushes them" },
-	{ NR_MADVISE, "madvise", "huge pages" },
+	{ NR_MPROTECT, "mprotect", "makes them read-only when the program forks" },
+	{ NR_MADVISE, "madvise", "fills the host's page tables" },
 	{ NR_FALLOCATE, "fallocate", "gives unused RAM back" },
+	{ NR_LSEEK, "lseek", "whether RAM was ever used" },
 	{ NR_FUTEX, "futex", "hands the vCPU from one host process to the next" },
 	{ NR_CLOCK_GETTIME, "clock_gettime", "the time of day" },
 	{ NR_PPOLL, "ppoll", "sleeps until there is something to do" },
@@ -131,7 +136,6 @@ asm(".pushsection .host.text, \"ax\"\n"
 #define MAP_FIXED     0x10
 #define MAP_ANONYMOUS 0x20
 #define MAP_NORESERVE 0x4000
-#define MAP_POPULATE  0x8000
 
 long host_memfd(const char *name)
 {
@@ -169,15 +173,29 @@ long host_map(unsigned long addr, unsigned long size, int prot, int fd, unsigned
 	return host_mmap(addr, size, prot, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, off);
 }
 
-long host_map_filled(unsigned long addr, unsigned long size, int prot, int fd, unsigned long off)
+/* MADV_POPULATE_READ and _WRITE, Linux 5.14; before, the pages come by faults. */
+long host_fill(unsigned long addr, unsigned long size)
 {
-	return host_mmap(addr, size, prot, MAP_SHARED | MAP_FIXED | MAP_NORESERVE | MAP_POPULATE,
-			 fd, off);
+	const unsigned long populate_read = 22;
+
+	return host_call(NR_MADVISE, addr, size, populate_read, 0, 0);
+}
+
+long host_fill_new(unsigned long addr, unsigned long size)
+{
+	const unsigned long populate_write = 23;
+
+	return host_call(NR_MADVISE, addr, size, populate_write, 0, 0);
 }
 
 long host_map_private(unsigned long addr, unsigned long size, int prot)
 {
 	return host_mmap(addr, size, prot, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0);
+}
+
+long host_protect(unsigned long addr, unsigned long size, int prot)
+{
+	return host_call(NR_MPROTECT, addr, size, prot, 0, 0);
 }
 
 long host_unmap(unsigned long addr, unsigned long size)
@@ -190,6 +208,13 @@ long host_punch(int fd, unsigned long off, unsigned long size)
 	const unsigned long keep_size = 1, punch_hole = 2;
 
 	return host_call(NR_FALLOCATE, fd, keep_size | punch_hole, off, size, 0);
+}
+
+long host_next_data(int fd, unsigned long off)
+{
+	const unsigned long seek_data = 3;
+
+	return host_call(NR_LSEEK, fd, off, seek_data, 0, 0);
 }
 
 long host_advise_huge(unsigned long addr, unsigned long size)
@@ -325,6 +350,20 @@ HOST_TEXT long host_spawn(unsigned long stack, void (*run)(void))
 long host_pid(void)
 {
 	return host_call(NR_GETPID, 0, 0, 0, 0, 0);
+}
+
+int host_processors(void)
+{
+	unsigned long mask[16];
+	long size = host_call(NR_SCHED_GETAFFINITY, 0, sizeof(mask), (unsigned long)mask, 0, 0);
+	int count = 0;
+	long i;
+
+	/* No library here to count bits. */
+	for (i = 0; i < size / (long)sizeof(mask[0]); i++)
+		for (; mask[i]; mask[i] &= mask[i] - 1)
+			count++;
+	return count > 0 ? count : 1;
 }
 
 long host_parent_pid(void)

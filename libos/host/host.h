@@ -50,16 +50,22 @@ long host_truncate(int fd, unsigned long size); /* (start) */
 /* A shared mapping of `fd` at exactly `addr`, in place of what is there. */
 long host_map(unsigned long addr, unsigned long size, int prot, int fd, unsigned long off);
 /*
- * The same, and the host's page tables are filled at once: cheaper from a few pages on, if they
- * are used.
+ * Fills the host's page tables with pages of a file that are there: many at once, and writable where
+ * the mapping is.
  */
-long host_map_filled(unsigned long addr, unsigned long size, int prot, int fd, unsigned long off);
+long host_fill(unsigned long addr, unsigned long size);
+/* The same, better for pages that aren't there yet and for writing. */
+long host_fill_new(unsigned long addr, unsigned long size);
 /* (start) Private zero pages at exactly `addr`. */
 long host_map_private(unsigned long addr, unsigned long size, int prot);
+/* -ENOMEM if not all of it is mapped; what is may have changed. */
+long host_protect(unsigned long addr, unsigned long size, int prot);
 long host_unmap(unsigned long addr, unsigned long size);
 /* Gives the pages of a range of `fd` back to the host; they read as zeros. */
 long host_punch(int fd, unsigned long off, unsigned long size);
 /* Asks for huge pages in a range. */
+/* Where the next byte of `fd` is that isn't in a hole, from `off` on; -ENXIO: there is none. */
+long host_next_data(int fd, unsigned long off);
 long host_advise_huge(unsigned long addr, unsigned long size);
 
 /* --- descriptors --- */
@@ -94,6 +100,7 @@ long host_random(void *buf, unsigned long size); /* (start) */
  */
 long host_spawn(unsigned long stack, void (*run)(void));
 long host_pid(void);
+int host_processors(void); /* (start) that we may run on, as far as a count to 1024 goes */
 long host_parent_pid(void);
 long host_kill(int pid, int signal);
 /* Any child; the pid, `ret_status` as wait4 has it. `flags`: HOST_WNOHANG. */

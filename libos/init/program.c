@@ -76,23 +76,51 @@ static const char *machine_name(unsigned int machine)
 	return "another";
 }
 
-/* The path that execvp() would have taken; NULL if there is none. */
-static const char *find(const char *name)
+/* The next place of $PATH, at *@dirs, for @name; NULL after the last. */
+static const char *next_path(const char **dirs, const char *name)
 {
 	static char path[4096];
-	const char *dirs = getenv("PATH");
+	size_t len;
+
+	if (!*dirs || !**dirs)
+		return NULL;
+	len = strcspn(*dirs, ":");
+	(void)snprintf(path, sizeof(path), "%.*s/%s", (int)len, *dirs, name);
+	*dirs += len + ((*dirs)[len] == ':');
+	return path;
+}
+
+/* What there is to execute; NULL if there is nothing. */
+static const char *find(const char *name)
+{
+	const char *dirs = getenv("PATH"), *path;
 
 	if (strchr(name, '/'))
 		return name;
-	while (dirs && *dirs) {
-		size_t len = strcspn(dirs, ":");
-
-		(void)snprintf(path, sizeof(path), "%.*s/%s", (int)len, dirs, name);
+	while ((path = next_path(&dirs, name)))
 		if (access(path, X_OK) == 0)
 			return path;
-		dirs += len + (dirs[len] == ':');
-	}
 	return NULL;
+}
+
+/* As execvp(), but what is no program is not given to a shell. Returns why not. */
+static int execute(char **argv)
+{
+	const char *dirs = getenv("PATH"), *path;
+	int error = ENOENT;
+
+	if (strchr(argv[0], '/')) {
+		(void)execve(argv[0], argv, environ);
+		return errno;
+	}
+	while ((path = next_path(&dirs, argv[0]))) {
+		(void)execve(path, argv, environ);
+		if (errno == EACCES)
+			error = EACCES; /* there may be another */
+		else if (errno != ENOENT && errno != ENOTDIR)
+			return errno;
+	}
+	return error;
 }
 
 /* Why an existing file with the right to execute it can't be. */
@@ -148,8 +176,7 @@ void become(const struct conf *c, char **env)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	environ = env;
-	(void)execvp(argv[0], argv);
-	error = errno;
+	error = execute(argv);
 	explain(argv[0], error);
 	_exit(error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT);
 }

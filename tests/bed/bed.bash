@@ -31,7 +31,7 @@ if declare -F bats_require_minimum_version >/dev/null; then
 fi
 
 # shellcheck source=/dev/null
-for bed_file in "$BED_DIR"/{caps,images,proc,attach,traces}.bash "$BED_DIR"/engine-*.bash; do
+for bed_file in "$BED_DIR"/{caps,images,proc,attach,traces,programs}.bash "$BED_DIR"/engine-*.bash; do
 	source "$bed_file"
 done
 

@@ -54,6 +54,7 @@ cap_packages()
 		return 1
 	}
 }
+cap_wireguard() { has wg ip; }
 cap_netns()
 {
 	has ip python3 || return 1

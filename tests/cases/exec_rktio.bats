@@ -153,6 +153,7 @@ inside() { "$RKTIO" exec "$P" -- "$@"; }
 		sleep 0.3
 		send stty size; sleep 100\n
 		expect 33 44
+		sleep 0.5
 		send \x03
 		expect #
 		send sleep 50\n

@@ -270,7 +270,7 @@ nobody_installs() { ! pgrep -f "$TMPDIR/rktio" >/dev/null; }
 	cryptsetup luksAddKey --batch-mode --key-file "$KEY" --pbkdf argon2id --pbkdf-force-iterations 4 --pbkdf-memory 32 "$IMG" "$OUT/second"
 	rktio image verify "$IMG" --key-file "$OUT/second"
 	rktio image verify "$IMG" --key-file "$KEY"
-	cryptsetup luksKillSlot --batch-mode "$IMG" 1
+	cryptsetup luksKillSlot --batch-mode "$IMG" 0
 	tool_error 1 "$RKTIO" image verify "$IMG" --key-file "$KEY"
 	rktio image verify "$IMG" --key-file "$OUT/second"
 }
@@ -461,4 +461,6 @@ ended() { ! alive "$1"; }
 	rktio doctor
 	same true "$(rktio doctor --json | jq '.needs | map(select(.name == "file systems"))[0].works')"
 	matches "$(PATH=/none "$RKTIO" doctor || :)" 'file systems'
+	same false "$(RKTIO_LIBEXEC=/none "$RKTIO" doctor --json | jq '.needs[] | select(.name == "the library OS").works')"
+	matches "$(rktio doctor)" 'same privilege'
 }

@@ -10,7 +10,7 @@ setup_file()
 {
 	local name
 	mkdir -p "$BED/libos/static"
-	for name in t_mem t_process t_signal t_thread t_vector; do
+	for name in t_huge t_mem t_patch t_process t_ptrace t_signal t_thread t_vector; do
 		gcc -std=gnu17 -D_GNU_SOURCE -O2 -static -pthread -o "$BED/libos/static/$name" "$ROOT/tests/libos/$name.c"
 	done
 }
@@ -88,10 +88,24 @@ t()
 }
 
 @test "memory" { ln -f "$BED"/libos/static/t_mem{,-static}; t t_mem; }
+@test "huge pages" { ln -f "$BED"/libos/static/t_huge{,-static}; t t_huge; }
 @test "processes" { ln -f "$BED"/libos/static/t_process{,-static}; t t_process; }
+@test "debuggers" { ln -f "$BED"/libos/static/t_ptrace{,-static}; t t_ptrace; }
 @test "signals" { ln -f "$BED"/libos/static/t_signal{,-static}; t t_signal; }
 @test "threads" { ln -f "$BED"/libos/static/t_thread{,-static}; t t_thread; }
 @test "vector registers, sums and ciphers" { ln -f "$BED"/libos/static/t_vector{,-static}; t t_vector; }
+
+@test "system calls that jump, clocks without a call" { ln -f "$BED"/libos/static/t_patch{,-static}; t t_patch; }
+
+@test "sites of each form are patched, and counted" {
+	LIBOS_ARGS=stats run -0 boots 'exec t_patch results' "$BUILD/tests/libos/t_patch"
+	matches "$output" 'patched_before [1-9]'
+	matches "$output" 'patched_across [1-9]'
+	matches "$output" 'patched_after [1-9]'
+	matches "$output" 'trapping_rarely [1-9]'
+	LIBOS_ARGS="stats nopatch" run -0 boots 'exec t_patch results' "$BUILD/tests/libos/t_patch"
+	matches "$output" 'patched 0'
+}
 
 @test "sqlite3 with a write-ahead log is sound" {
 	run -0 boots 'sqlite3 /tmp/a.db "pragma journal_mode=wal; create table t(a integer primary key, b text);

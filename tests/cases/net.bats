@@ -201,6 +201,47 @@ refused()
 	matches "$output" 'cannot open /dev/net/tun'
 }
 
+# A machine with one toy device and an init of its own.
+toy() # TYPE HOW SCRIPT
+{
+	printf '#!/bin/sh\nmount -t proc proc /proc; mount -t devtmpfs dev /dev; mount -t sysfs sys /sys; ifconfig lo up\n%s\npoweroff -f\n' "$3" >"$BED/init"
+	"$ROOT/tests/libos/initramfs" "$BED/toy.cpio" "$BED/init"
+	run timeout -k 5 60 "$ROOT/tests/libos/with-disk" --toy "$1" $2 -- "${RKTIO_LINUX:-$BUILD/rktio-linux-6.1}" \
+		initrd="$BED/toy.cpio" quiet </dev/null
+	same 0 "$status" "$output"
+}
+
+@test "a network that breaks the rules of its rings loses its device, and that is all" {
+	local how
+	for how in id twice length index; do
+		toy net "$how" 'ifconfig eth0 10.1.1.1; for i in $(seq 100); do ping -c 1 -W 1 10.1.1.2 >/dev/null 2>&1
+			[ "$(cat /sys/class/net/eth0/carrier)" = 1 ] || break; done; cat /sys/class/net/eth0/carrier; echo alive'
+		matches "$output" 'the back end is gone: it broke a queue'
+		matches "$output" $'0\r?\nalive'
+	done
+}
+
+@test "packets and a configuration that lie harm nobody" {
+	local how
+	for how in buffers short offload garbage config; do
+		toy net "$how" 'ifconfig eth0 hw ether 52:54:00:00:00:01; ifconfig eth0 10.1.1.1; ip -6 addr add fd00::1/64 dev eth0
+			for i in 1 2 3 4 5 6; do ping -c 1 -W 1 10.1.1.2 >/dev/null 2>&1; done
+			cat /sys/class/net/eth0/mtu; ping -c 1 127.0.0.1 >/dev/null && echo alive'
+		matches "$output" $'1500\r?\nalive'
+		misses "$output" '(BUG|WARNING|Oops|gone)'
+	done
+}
+
+@test "a device of random numbers, and one without, and a console" {
+	toy rng '' 'head -c 4 /dev/hwrng | od -An -tx1'
+	matches "$output" 'a5 a5 a5 a5'
+	toy rng '' 'head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/entropy_avail'
+	misses "$output" 'a5 a5 a5'
+	matches "$output" '256'
+	toy console '' 'stty -F /dev/hvc0 raw -echo; exec 3<>/dev/hvc0; echo hello-console >&3; read -r line <&3; echo "heard $line"'
+	matches "$output" 'heard hello-console'
+}
+
 @test "wrong options are usage errors" {
 	local words
 	while IFS='|' read -r words sentence; do
@@ -227,4 +268,50 @@ refused()
 		--net tap:t0 --publish 80:80|needs an IPv4 address
 		--net vhost-user:/x --publish 80:80|does not go with
 	END
+}
+
+@test "WireGuard between two programs: what crosses the host's network is not what was said" {
+	local n
+	need wireguard
+	for n in 1 2; do
+		wg genkey >"$BED/wg$n"
+		wg pubkey <"$BED/wg$n" >"$BED/wg$n.pub"
+		tap "w$n"
+		ip -n bed addr add "10.9$n.0.1/24" dev "w$n"
+	done
+	ip netns exec bed sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	"$ROOT/tests/libos/initramfs" "$BED/wg.cpio" /bin/true wg /sbin/ip
+	mkdir -p "$BED/wg.tree"
+	(cd "$BED/wg.tree" && cpio --quiet -id <"$BED/wg.cpio")
+	for n in 1 2; do
+		cp "$BED/wg$n" "$BED/wg$((3 - n)).pub" "$BED/wg.tree/root/"
+		"$RKTIO" image create "$BED/wg$n.img" --quiet --dir "$BED/wg.tree" --size 64M
+	done
+	# machine N SCRIPT: behind its end of the tunnel.
+	machine()
+	{
+		echo "ip link add wg0 type wireguard; ip addr add 172.31.0.$1/24 dev wg0
+			wg set wg0 private-key /root/wg$1 listen-port 51820 peer \$(cat /root/wg$((3 - $1)).pub) \
+				endpoint 10.9$((3 - $1)).0.2:51820 allowed-ips 172.31.0.0/24
+			ip link set wg0 up; $2"
+	}
+	spawn "$BED/sniff" ip netns exec bed python3 -c 'import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)); s.settimeout(90)
+print("sniffs", flush=True); seen = 0
+while True:
+    p = s.recv(70000); seen += 1
+    print("packet", seen, "PLAIN" if b"planted-secret" in p else "", flush=True)'
+	local sniffer=$!
+	wait_for 10 grep -q sniffs "$BED/sniff"
+	spawn "$BED/run.log" ip netns exec bed timeout -k 5 100 "$RKTIO" run --disk "$BED/wg1.img" --net tap:w1,ip=10.91.0.2/24,gw=10.91.0.1 -- \
+		sh -c "$(machine 1 'while nc -l -p 7 -e cat; do :; done & echo up; sleep 100')"
+	MACHINE=$!
+	wait_for 60 grep -q up "$BED/run.log"
+	run in_bed timeout -k 5 100 "$RKTIO" run --disk "$BED/wg2.img" --net tap:w2,ip=10.92.0.2/24,gw=10.92.0.1 -- \
+		sh -c "$(machine 2 'ping -c 1 -W 10 172.31.0.1 >/dev/null; echo planted-secret | nc -w 10 172.31.0.1 7; wg show wg0 | grep handshake')"
+	kill "$sniffer"
+	matches "$output" 'planted-secret'
+	matches "$output" 'latest handshake'
+	grep -q 'packet 9' "$BED/sniff"
+	same 0 "$(grep -c PLAIN "$BED/sniff")"
 }

@@ -70,7 +70,10 @@ pages()
 @test "rktio runs programs from its own paths" {
 	need libos image
 	"$TREE.rktio/usr/bin/rktio-blk" --version
-	[ -s "$TREE.rktio/usr/share/man/man8/rktio-blk.8.gz" ]
+	for name in blk net; do
+		[ -x "$TREE.rktio/usr/bin/rktio-$name" ]
+		[ -s "$TREE.rktio/usr/share/man/man8/rktio-$name.8.gz" ]
+	done
 	matches "$(dpkg-deb -f "$DEB_OUT"/rktio_*.deb Built-Using)" '^linux \(= 6\.1\.'
 	"$TREE.rktio/usr/bin/rktio" image create "$BED/deb.img" --quiet --dir "$(image_tree busybox)"
 	# As installed: found neither beside the program nor by a variable.

@@ -84,6 +84,7 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 		sleep 0.3
 		send stty size; sleep 100\n
 		expect 33 44
+		sleep 0.5
 		send \x03
 		expect #
 		send sleep 50\n

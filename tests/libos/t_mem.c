@@ -242,6 +242,24 @@ static void kernel_is_out_of_reach(void)
 	CHECK(ram == MAP_FAILED);
 }
 
+/* Where code of the small model reaches it: in the lower 2 GiB. */
+static void mapped_low(void)
+{
+	const size_t size = 100 * PAGE;
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT;
+
+	for (int i = 0; i < 3; i++) {
+		char *p = mmap(NULL, size, RW, flags, -1, 0);
+
+		CHECK(p != MAP_FAILED && (uintptr_t)p + size <= 0x80000000UL);
+		memset(p, 1, size);
+	}
+	/* A wish for a high address isn't granted, nor is one for more than there is. */
+	char *p = mmap((char *)0x7000000000, size, RW, flags, -1, 0);
+	CHECK(p != MAP_FAILED && (uintptr_t)p + size <= 0x80000000UL);
+	CHECK(mmap(NULL, 0x80000000UL, RW, flags, -1, 0) == MAP_FAILED);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct t_case cases[] = {
@@ -253,6 +271,7 @@ int main(int argc, char **argv)
 		{ "file_mappings", file_mappings },
 		{ "moved", moved },
 		{ "through_calls", through_calls },
+		{ "mapped_low", mapped_low },
 		{ "kernel_is_out_of_reach", kernel_is_out_of_reach },
 		{ NULL, NULL },
 	};

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -71,6 +72,22 @@ static void exec_self(void)
 	}
 	char *const none[] = { nowhere, NULL };
 	CHECK(posix_spawn(&pid, none[0], NULL, NULL, none, environ) == ENOENT);
+}
+
+/* Then Linux lays memory out from below, at another address than else. */
+static void exec_with_any_stack(void)
+{
+	static char verb[] = "exit", code[] = "17";
+	char *const args[] = { self, verb, code, NULL };
+	const struct rlimit any = { RLIM_INFINITY, RLIM_INFINITY };
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		CHECK(setrlimit(RLIMIT_STACK, &any) == 0);
+		execv(self, args);
+		_exit(1);
+	}
+	CHECK(WEXITSTATUS(status_of(pid)) == 17);
 }
 
 /* All alive at once, and more than the library OS has host processes for (LO_HOSTPROCS). */
@@ -211,6 +228,7 @@ int main(int argc, char **argv)
 	static const struct t_case cases[] = {
 		{ "exit_codes", exit_codes },
 		{ "exec_self", exec_self },
+		{ "exec_with_any_stack", exec_with_any_stack },
 		{ "many_at_once", many_at_once },
 		{ "pipes_between", pipes_between },
 		{ "traced", traced },

@@ -50,8 +50,14 @@ static void test_frame_check(void **state)
 		{ { .kind = FRAME_DATA, .stream = 255 }, 7, false, false },
 		{ { .kind = FRAME_CREDIT, .stream = FRAME_STDIN, .value = 1 }, 0, false, true },
 		{ { .kind = FRAME_CREDIT, .stream = FRAME_STDOUT, .value = 1 }, 0, true, false },
-		{ { .kind = FRAME_CREDIT, .stream = FRAME_STDERR, .value = FRAME_WINDOW }, 0, true, false },
-		{ { .kind = FRAME_CREDIT, .stream = FRAME_STDERR, .value = FRAME_WINDOW + 1 }, 0, false, false },
+		{ { .kind = FRAME_CREDIT, .stream = FRAME_STDERR, .value = FRAME_WINDOW },
+		  0,
+		  true,
+		  false },
+		{ { .kind = FRAME_CREDIT, .stream = FRAME_STDERR, .value = FRAME_WINDOW + 1 },
+		  0,
+		  false,
+		  false },
 		{ { .kind = FRAME_CREDIT, .stream = FRAME_STDERR }, 0, false, false },
 		{ { .kind = FRAME_CREDIT, .stream = 3, .value = 1 }, 0, false, false },
 		{ { .kind = FRAME_END, .value = 255 }, 0, true, true },
@@ -113,8 +119,15 @@ static void test_counters(void **state)
 {
 	static const char good[] = "faults 12\nhost_mmap 18446744073709551615\n";
 	static const char *const bad[] = {
-		"faults\n",	      "faults 1 2\n", "faults -1\n",	  "faults x\n", "Faults 1\n",
-		"a\x1b[2J 1\n",	      " \n",	      "faults 1\n\nb 2\n", "faults 18446744073709551616\n",
+		"faults\n",
+		"faults 1 2\n",
+		"faults -1\n",
+		"faults x\n",
+		"Faults 1\n",
+		"a\x1b[2J 1\n",
+		" \n",
+		"faults 1\n\nb 2\n",
+		"faults 18446744073709551616\n",
 		"abcdefghijklmnopqrstuvwxyzabcdef 1\n",
 	};
 	static struct counters c;
@@ -182,7 +195,8 @@ static void lines_are(struct record *v, size_t n, size_t piece, const char *want
 		for (size_t at = 0; at < v[i].t.size; at += piece) {
 			size_t left = v[i].t.size - at;
 
-			assert_int_equal(trace_feed(t, (char *)&v[i] + at, left < piece ? left : piece), 0);
+			assert_int_equal(
+				trace_feed(t, (char *)&v[i] + at, left < piece ? left : piece), 0);
 		}
 	trace_end(t);
 	(void)fclose(t->out);
@@ -248,12 +262,18 @@ static void test_trace_flags(void **state)
 		{ SYS_kill, { -1, 9 }, "kill(-1, SIGKILL)" },
 		{ SYS_kill, { 1, 0 }, "kill(1, 0)" },
 		{ SYS_kill, { 1, 999 }, "kill(1, 999)" },
-		{ SYS_clone, { 0x1200011 }, "clone(CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, NULL, NULL, NULL, NULL)" },
+		{ SYS_clone,
+		  { 0x1200011 },
+		  "clone(CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, NULL, NULL, NULL, NULL)" },
 		{ SYS_lseek, { 3, -5, 7 }, "lseek(3, -5, 7)" },
-		{ SYS_socket, { 1, 1 | 02000000, 0 }, "socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0)" },
+		{ SYS_socket,
+		  { 1, 1 | 02000000, 0 },
+		  "socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0)" },
 		{ SYS_socket, { 99, 77, 0 }, "socket(99, 13|0x40, 0)" },
 		{ SYS_wait4, { -1, 0, 0x40000001 }, "wait4(-1, NULL, WNOHANG|__WALL, NULL)" },
-		{ SYS_newfstatat, { 3, 0, 0, 0x1100 }, "newfstatat(3, NULL, NULL, AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH)" },
+		{ SYS_newfstatat,
+		  { 3, 0, 0, 0x1100 },
+		  "newfstatat(3, NULL, NULL, AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH)" },
 		{ SYS_futex, { 0, 99 }, "futex(NULL, 0x63, 0, NULL, NULL, 0)" },
 	};
 
@@ -437,8 +457,8 @@ static void test_server_bad_client(void **state)
 		int kind, stream;
 		size_t data;
 	} t[] = {
-		{ FRAME_DATA, FRAME_STDIN, 5 },	  /* before a request */
-		{ FRAME_REQUEST, 0, 0 },	  { FRAME_ERROR, 0, 3 }, { FRAME_END, 0, 0 },
+		{ FRAME_DATA, FRAME_STDIN, 5 }, /* before a request */
+		{ FRAME_REQUEST, 0, 0 },         { FRAME_ERROR, 0, 3 }, { FRAME_END, 0, 0 },
 		{ FRAME_DATA, FRAME_STDOUT, 5 }, { 77, 0, 0 },
 	};
 	struct bed b;
@@ -453,6 +473,34 @@ static void test_server_bad_client(void **state)
 		assert_int_equal(hear(b.init, &f), -1);
 		bed_down(&b);
 	}
+}
+
+/* One more than there can be hears why, whenever it looks. */
+static void test_server_full(void **state)
+{
+	int more[FRAME_SESSIONS];
+	struct bed b;
+	struct frame f;
+	struct err e = { 0 };
+	pid_t pid;
+
+	(void)state;
+	bed_up(&b);
+	for (int i = 0; i < FRAME_SESSIONS; i++) {
+		more[i] = locate_connect(getpid(), &pid, &e);
+		assert_true(more[i] >= 0);
+		if (i == FRAME_SESSIONS - 1)
+			say(more[i], FRAME_REQUEST, 0, 0, 1);
+		turn(&b);
+	}
+	assert_int_equal(hear(more[0], &f), -1);
+	/* A reset comes before what was said, as client.c knows. */
+	if (hear(more[FRAME_SESSIONS - 1], &f) < 0)
+		assert_true(hear(more[FRAME_SESSIONS - 1], &f) > FRAME_HEAD);
+	assert_int_equal(f.kind, FRAME_ERROR);
+	for (int i = 0; i < FRAME_SESSIONS; i++)
+		(void)close(more[i]);
+	bed_down(&b);
 }
 
 static void test_server_info(void **state)
@@ -472,11 +520,17 @@ static void test_server_info(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_frame_check),	   cmocka_unit_test(test_frame_queue),
-		cmocka_unit_test(test_counters),	   cmocka_unit_test(test_trace_lines),
-		cmocka_unit_test(test_trace_flags),	   cmocka_unit_test(test_trace_bad),
-		cmocka_unit_test(test_server),		   cmocka_unit_test(test_server_flood),
-		cmocka_unit_test(test_server_bad_client), cmocka_unit_test(test_server_info),
+		cmocka_unit_test(test_frame_check),
+		cmocka_unit_test(test_frame_queue),
+		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_trace_lines),
+		cmocka_unit_test(test_trace_flags),
+		cmocka_unit_test(test_trace_bad),
+		cmocka_unit_test(test_server),
+		cmocka_unit_test(test_server_flood),
+		cmocka_unit_test(test_server_bad_client),
+		cmocka_unit_test(test_server_info),
+		cmocka_unit_test(test_server_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

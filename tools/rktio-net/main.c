@@ -7,13 +7,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
-#include <linux/if_tun.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -294,7 +290,7 @@ static int serve(struct conf *c, int tap, int listener, struct err *e)
 	d.vu.arg = &d;
 	r = vu_mem_guard("rktio-net: the front end took back memory that it had shared\n");
 	if (r == 0 && !c->no_sandbox)
-		r = vu_sandbox(TUNSETOFFLOAD, e);
+		r = vu_sandbox(net_ioctl, e);
 	if (r == 0)
 		say_ready(c, READY);
 	if (r == 0)
@@ -304,36 +300,6 @@ static int serve(struct conf *c, int tap, int listener, struct err *e)
 		  (unsigned long long)d.net.received, (unsigned long long)d.net.dropped);
 	net_fini(&d.net);
 	return r;
-}
-
-/* --- published ports --- */
-
-static _Noreturn void carry(const struct conf *c, struct forward *f)
-{
-	struct err e = { 0 };
-
-	if ((c->no_sandbox || forward_sandbox(&e) == 0) && forward_run(f, &e) < 0)
-		log_error("%s", e.msg);
-	_exit(OPT_EXIT_FAILED);
-}
-
-/* A child, which ends with us. It has neither the tap nor the front end. */
-static int start_carrying(const struct conf *c, struct forward *f, int tap, int listener,
-			  struct err *e)
-{
-	pid_t parent = getpid(), pid = fork();
-
-	if (pid == 0) {
-		const int mine[] = { tap, listener, (int)c->fd, (int)c->ready };
-
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
-			_exit(OPT_EXIT_FAILED);
-		for (size_t i = 0; i < ARRAY_SIZE(mine); i++)
-			closep(&mine[i]);
-		carry(c, f);
-	}
-	forward_fini(f);
-	return pid < 0 ? err_set(e, errno, "forking: %s", err_str(errno)) : 0;
 }
 
 /* Sockets first: they stay in the network that we start in. */
@@ -350,7 +316,8 @@ static int run(struct conf *c, struct forward *f, struct err *e)
 	if (tap < 0)
 		return tap;
 	if (f->n)
-		r = start_carrying(c, f, tap, listener, e);
+		r = forward_start(f, (const int[]){ tap, listener, (int)c->fd, (int)c->ready }, 4,
+				  !c->no_sandbox, e);
 	return r < 0 ? r : serve(c, tap, listener, e);
 }
 

@@ -6,6 +6,7 @@
 #include "cmd.h"
 #include "json.h"
 #include "needs.h"
+#include "run_needs.h"
 
 enum {
 	DOCTOR_JSON = OPT_LONG
@@ -31,6 +32,7 @@ static struct json_object *report_json(const struct need *v, size_t n)
 		(void)json_object_array_add(needs, p);
 	}
 	(void)json_object_object_add(o, "needs", needs);
+	json_add_str(o, "note", run_needs_note);
 	return o;
 }
 
@@ -41,11 +43,12 @@ static void print_text(const struct need *v, size_t n)
 		if (!v[i].works)
 			printf("     needs %s\n     without: %s\n", v[i].needs, v[i].without);
 	}
+	printf("\nOn every machine: %s.\n", run_needs_note);
 }
 
 int cmd_doctor(struct opt_parser *p)
 {
-	struct need v[NEEDS_MAX];
+	struct need v[NEEDS_MAX + RUN_NEEDS_MAX];
 	bool json = false, fatal = false;
 	struct err e = { 0 };
 	int id, r = 0;
@@ -58,6 +61,7 @@ int cmd_doctor(struct opt_parser *p)
 	if (id < 0)
 		return cmd_usage(p, &e);
 	n = needs_all(v);
+	n += run_needs_all(v + n);
 	for (size_t i = 0; i < n; i++)
 		fatal = fatal || (v[i].fatal && !v[i].works);
 	if (json) {

@@ -21,7 +21,8 @@ enum {
 	O_PUBLISH,
 	O_ENV,
 	O_LINUX,
-	O_STATS
+	O_STATS,
+	O_CORE
 };
 
 const struct opt cmd_run_opts[] = {
@@ -37,6 +38,8 @@ const struct opt cmd_run_opts[] = {
 	{ O_LINUX, "linux", "VERSION", "the Linux to run it on (default: " MACHINE_LINUX ")",
 	  OPT_COMPLETE_NONE },
 	{ 'w', "workdir", "DIR", "where the program starts (default: /)", OPT_COMPLETE_NONE },
+	{ O_CORE, "core", "FILE|DIR", "keep what is in memory there if the kernel panics, for gdb",
+	  OPT_COMPLETE_FILE },
 	{ O_STATS, "stats", NULL, "print what the library OS has counted, at its end" },
 	{ 'v', "verbose", NULL, "show the kernel's messages" },
 	{ 0 },
@@ -138,6 +141,9 @@ static int take_option(struct args *a, int id, const char *arg, struct err *e)
 		return 0;
 	case O_STATS:
 		a->m.stats = true;
+		return 0;
+	case O_CORE:
+		a->m.core = arg;
 		return 0;
 	default:
 		a->m.verbose = true;

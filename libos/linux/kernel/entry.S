@@ -7,7 +7,7 @@
  *
  *	_start		from the host's loader
  *	lo_enter	from the handler of a host signal, whose frame is left behind: no sigreturn
- *	lo_call_entry	from a patched system call site, by a jump through a stub of kernel/patch.c
+ *	lo_call_entry	from a patched system call site, by a jump through a trampoline
  *
  * and leaving it is IRETQ, which works at any privilege, sets all registers at once and needs no
  * stack of the program. A patched site may lose rcx and r11, as by SYSCALL, so it gets a plain jump
@@ -29,6 +29,10 @@
 #define USER_CS 0x33
 #define USER_SS 0x2b
 #define USER_FLAGS 0x202
+/* Not for the kernel: single steps, direction, alignment checks. */
+#define FLAGS_CLEAR 0x40500
+/* What the short way back can set, besides what is always on: arithmetic. */
+#define FLAGS_PLAIN (0x8d5 | USER_FLAGS)
 
 .macro PUSH_CALLEE_SAVED
 	push	%rbp
@@ -102,14 +106,16 @@ SYM_INNER_LABEL(lo_leave_iret, SYM_L_GLOBAL)
 	iretq
 SYM_CODE_END(lo_leave)
 
-/* A patched site: eax is the number, rcx where the program goes on; nothing is on its stack. */
+/*
+ * A patched site: rax is the number, rcx the program's ip, r11 where to go on if nothing else has to
+ * be done; nothing is on its stack. Flags are kept, as SYSCALL does.
+ */
 SYM_CODE_START(lo_call_entry)
-	mov	%rsp, %r11
+	mov	%rsp, VCPU(VCPU_USER_SP)
 	mov	VCPU(VCPU_KERNEL_SP), %rsp
-	cld
 	push	$USER_SS
-	push	%r11
-	push	$USER_FLAGS
+	push	VCPU(VCPU_USER_SP)
+	pushfq
 	push	$USER_CS
 	push	%rcx
 	push	%rax
@@ -121,26 +127,63 @@ SYM_CODE_START(lo_call_entry)
 	push	%r8
 	push	%r9
 	push	%r10
-	push	$USER_FLAGS		/* r11, as SYSCALL leaves it */
+	push	PT_FLAGS - PT_R10(%rsp)	/* r11, as SYSCALL leaves it */
 	push	%rbx
 	push	%rbp
 	push	%r12
 	push	%r13
 	push	%r14
 	push	%r15
+	testl	$FLAGS_CLEAR, PT_FLAGS(%rsp)
+	jnz	.Lclear_flags
+.Lcall:
 	mov	%rsp, %rdi
 	mov	%rsp, %rbx
+	mov	%r11, %rsi
 	xorl	%ebp, %ebp
 	and	$-16, %rsp
 	call	lo_syscall_direct
-	test	%al, %al
 	mov	%rbx, %rdi
+	test	%rax, %rax		/* where to go on */
 	jz	lo_leave
+	mov	PT_FLAGS(%rbx), %ecx
+	test	$~FLAGS_PLAIN, %ecx
+	jnz	lo_leave
 	mov	%rbx, %rsp
-	POP_REGS
-	mov	32(%rsp), %rsp
-	jmp	*%rcx
+	mov	%rax, %r11
+	mov	%ecx, %eax
+	shr	$11, %ecx
+	and	$1, %ecx
+	add	$0x7f, %cl		/* the overflow flag */
+	mov	%al, %ah
+	sahf				/* the others; what follows changes none */
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbp
+	pop	%rbx
+	pop	%r10			/* not r11 */
+	pop	%r10
+	pop	%r9
+	pop	%r8
+	pop	%rax
+	pop	%rcx
+	pop	%rdx
+	pop	%rsi
+	pop	%rdi
+	mov	PT_SP - PT_ORIG_AX(%rsp), %rsp
+	jmp	*%r11
+
+.Lclear_flags:
+	push	$USER_FLAGS
+	popfq
+	jmp	.Lcall
 SYM_CODE_END(lo_call_entry)
+
+	.section .rodata
+SYM_DATA(lo_call_slot, .quad lo_call_entry)
+	.text
 
 /* (prev, next): returns prev, on the stack of next. */
 SYM_FUNC_START(__lo_switch)

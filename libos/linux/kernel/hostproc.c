@@ -10,7 +10,7 @@
  *
  * Exactly one of them runs, the one that has the vCPU. lo_hostproc_switch() hands it over:
  * lo_handover() leaves the kernel stack, lo_hostproc_sleep() wakes the other process and
- * sleeps on its own futex, and the kernel goes on where it was, on the same kernel stack, in the
+ * sleeps on its own futex, after a short spin where the host has processors enough, and the kernel goes on where it was, on the same kernel stack, in the
  * other process. Vector registers belong to a host process, so they are put away before.
  *
  * Host processes are a cache: lo_hostproc_put() frees one with its mapping still in it, which are
@@ -45,6 +45,15 @@
 #define FIRST       1
 #define SIGNAL_KILL 9
 
+/* What lo_hostproc.turn says. */
+#define TURN_NONE  0 /* the process sleeps, or is about to */
+#define TURN_GIVEN 1
+#define TURN_SPINS 2
+
+#define SPIN_NS     5000
+#define SPIN_CREDIT 4   /* tries in vain until it pauses */
+#define SPIN_PAUSE  128 /* times that it then doesn't try */
+
 struct lo_hostproc lo_hostprocs[LO_HOSTPROCS];
 static DEFINE_RAW_SPINLOCK(table_lock);
 static int count = FIRST + 1; /* of the table, in use */
@@ -54,20 +63,53 @@ static int request;      /* index that the zygote shall fill */
 static int request_done; /* futex: it has tried */
 static int ending;       /* an orderly end has begun */
 static int exit_status = LO_EXIT_FAILED;
+static bool may_spin; /* there is a second processor */
 
 void lo_handover(int to);
 void lo_handover_resume(void);
 
+/* Takes the turn if it is given within SPIN_NS; the giver then need not wake us. */
+static bool spin_for(int *turn)
+{
+	int none = TURN_NONE, spins = TURN_SPINS;
+	u64 end;
+
+	if (!__atomic_compare_exchange_n(turn, &none, TURN_SPINS, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return false;
+	end = lo_time_ns() + SPIN_NS;
+	while (__atomic_load_n(turn, __ATOMIC_ACQUIRE) == TURN_SPINS && lo_time_ns() < end)
+		cpu_relax();
+	return !__atomic_compare_exchange_n(turn, &spins, TURN_NONE, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_SEQ_CST);
+}
+
+/*
+ * On a processor that nobody else needs, spinning saves the host's wake-up and switch, some
+ * microseconds. It is done as long as it pays, and tried again now and then.
+ */
+static void spin_if_it_pays(struct lo_hostproc *proc)
+{
+	if (!may_spin || (proc->spin_credit < 0 && ++proc->spin_credit < 0))
+		return;
+	if (spin_for(&proc->turn)) {
+		proc->spin_credit = SPIN_CREDIT;
+		lo_stats.spun++;
+	} else if (--proc->spin_credit <= 0) {
+		proc->spin_credit = -SPIN_PAUSE;
+	}
+}
+
 static void wait_turn(int *turn)
 {
-	while (__atomic_exchange_n(turn, 0, __ATOMIC_SEQ_CST) != 1)
-		host_futex_wait(turn, 0);
+	while (__atomic_exchange_n(turn, TURN_NONE, __ATOMIC_SEQ_CST) != TURN_GIVEN)
+		host_futex_wait(turn, TURN_NONE);
 }
 
 static void give_turn(int *turn)
 {
-	__atomic_store_n(turn, 1, __ATOMIC_SEQ_CST);
-	host_futex_wake(turn);
+	if (__atomic_exchange_n(turn, TURN_GIVEN, __ATOMIC_SEQ_CST) != TURN_SPINS)
+		host_futex_wake(turn);
 }
 
 static void say(const char *text)
@@ -106,6 +148,7 @@ __visible void lo_hostproc_sleep(long to)
 
 	lo_vcpu()->hostproc = to;
 	give_turn(&lo_hostprocs[to].turn);
+	spin_if_it_pays(&lo_hostprocs[self]);
 	wait_turn(&lo_hostprocs[self].turn);
 	if (self == FIRST && READ_ONCE(ending))
 		end_all(exit_status);
@@ -272,6 +315,7 @@ void __init lo_hostproc_init(unsigned long stack)
 	lo_hostprocs[FIRST].pid = host_pid();
 	lo_hostprocs[FIRST].generation = 1;
 	lo_vcpu()->hostproc = FIRST;
+	may_spin = host_processors() > 1;
 	host_adopt_orphans();
 	host_handle(child_died, on_child);
 }

@@ -1,56 +1,88 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* patch.c - system call sites that have trapped some times call the kernel directly. */
+/* patch.c - system call sites that have trapped some times jump into the kernel. */
 /*
  * Theory of operation
  *
- * lo_patch() rewrites "mov $nr, %eax; syscall", 7 bytes, as "jmp *slot", 7 bytes too. The slot and
- * the code it leads to, a stub, stand in a mapping of the program at LO_STUBS that lo_map_stubs()
- * makes with the program; so a fork inherits them and an exec drops them, by Linux's own rules:
+ * patch/ (libos/patch of the project) knows how: which instructions make room for a jump, what the
+ * trampoline has, where it may be, why no other way into the site breaks. This file knows when, and
+ * where not. patch_sites.c has the sites of each program, patch_area.c the place for trampolines.
  *
- *	slot:	.quad stub
- *	stub:	mov $nr, %eax; movabs $site + 7, %rcx; jmp lo_call_entry
+ * When: patching costs as much as some traps (a plan, a copy of the page, faults), and a program
+ * that comes and goes uses most sites once or twice. So a site's traps are counted, by mm.
  *
- * What makes it safe:
- * - Nothing is pushed, so the red zone below the program's stack stays.
- * - LO_STUBS is chosen so that each slot's address has 0xcc in its third byte. That byte stands
- *   where the system call instruction stood: whoever jumps there, or was stopped there before
- *   the patch, hits a breakpoint, and lo_patch_entered() makes a system call of it again.
- * - A page that is mapped writable is left alone: someone may generate code in it.
- * - rt_sigreturn is left alone, for unwinders know it by its bytes.
- * - The page is written as a debugger would, so it is a copy of this process.
- * - Seven bytes aren't written at once: with several vCPUs the others must be stopped meanwhile.
+ * Where not: what is writable (someone may generate code there) or shared; where a debugger looks.
+ *
+ * What keeps the program's view:
+ * - No ip in a trampoline gets beyond lo_trap_user(): lo_patch_original_ip(). So nobody that sleeps,
+ *   no signal frame and no debugger ever has one.
+ * - Instructions that begin in a jump's distance trap, and go on by lo_patch_resume().
+ * - Debuggers read and write the program's own bytes (asm/cacheflush.h); single steps and core files
+ *   have all sites taken back (lo_patch_stop()); before mprotect() and mremap() those in the range
+ *   are (lo_patch_begin()).
  */
+#include "patch.h"
+
 #include <asm/lo.h>
-#include <asm/map.h>
-#include <asm/trap.h>
 #include <asm/unistd.h>
+#include <linux/fs.h>
 #include <linux/hash.h>
 #include <linux/init.h>
 #include <linux/mm.h>
-#include <linux/mman.h>
-#include <linux/mutex.h>
+#include <linux/ptrace.h>
 #include <linux/sched.h>
-#include <linux/uaccess.h>
+#include <linux/slab.h>
+#include <linux/unistd.h>
 
-struct stub {
-	u64 code; /* the slot: where the rest of this is */
-	u8 mov_eax;
-	u32 nr;
-	u8 mov_rcx[2];
-	u64 next;
-	u8 jmp;
-	s32 entry;
-	u8 pad[4];
-} __packed;
+#define WAYS 4
+#define SETS 256
 
-#define STUBS ((LO_STUBS_END - LO_STUBS) / sizeof(struct stub))
+/* In traps: a site is looked at; it is once more, if it had been patched; it is, if it couldn't be. */
+#define TRAPS_BEFORE 10
+#define TRAPS_AGAIN  4000
+/* A second look, at the whole mapping, if what is near the site proves nothing. */
+#define TRAPS_FAR 200
 
-#define SEEN         1024
-#define TRAPS_BEFORE 4
+#define CODE_NEAR 1024UL
+#define CODE_FAR  (4UL << 20)
 
-static const u8 jmp_slot[3] = { 0xff, 0x24, 0x25 };
+/* Beyond those of patch/patch.h. */
+enum result {
+	FEW_TRAPS = PATCH_RESULTS,
+	WRITABLE,
+	FILE_OPEN,
+	NO_PLACE,
+	NO_MEMORY,
+	RESULTS,
+};
+
+/* A site that traps. */
+static struct seen {
+	u64 mm;
+	unsigned long site;
+	unsigned int traps;
+	unsigned int result;
+} seen[SETS][WAYS];
+
 static bool patching = true;
-static DEFINE_MUTEX(patch_lock);
+static unsigned long patched_now;
+static unsigned long *const results[RESULTS] = {
+	[PATCH_OK] = &patched_now,
+	[PATCH_NOT_SYSCALL] = &lo_stats.trapping_no_window,
+	[PATCH_SIGRETURN] = &lo_stats.trapping_sigreturn,
+	[PATCH_NO_WINDOW] = &lo_stats.trapping_no_window,
+	[PATCH_JUMP_IN] = &lo_stats.trapping_jump_in,
+	[PATCH_UNPROVED] = &lo_stats.trapping_unproved,
+	[FEW_TRAPS] = &lo_stats.trapping_rarely,
+	[WRITABLE] = &lo_stats.trapping_writable,
+	[FILE_OPEN] = &lo_stats.trapping_open,
+	[NO_PLACE] = &lo_stats.trapping_no_place,
+	[NO_MEMORY] = &lo_stats.trapping_no_memory,
+};
+static unsigned long *const forms[PATCH_FORMS] = {
+	[PATCH_BEFORE] = &lo_stats.patched_before,
+	[PATCH_ACROSS] = &lo_stats.patched_across,
+	[PATCH_AFTER] = &lo_stats.patched_after,
+};
 
 static int __init patch_off(char *arg)
 {
@@ -59,124 +91,162 @@ static int __init patch_off(char *arg)
 }
 early_param("nopatch", patch_off);
 
-void lo_map_stubs(void)
+static struct seen *find_seen(u64 mm, unsigned long site)
 {
-	BUILD_BUG_ON(sizeof(struct stub) != 32);
-	BUILD_BUG_ON(((LO_STUBS >> 16) & 0xff) != 0xcc || LO_STUBS_END - LO_STUBS > 0x10000);
-	/* A program that has that place itself, or no room, runs without. */
-	if (!patching || vm_mmap(NULL, LO_STUBS, LO_STUBS_END - LO_STUBS, PROT_READ | PROT_EXEC,
-				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, 0) != LO_STUBS)
-		current->mm->context.stubs = STUBS;
+	static unsigned int hand;
+	struct seen *set = seen[hash_64(site ^ mm << 48, ilog2(SETS))], *entry;
+
+	for (entry = set; entry < set + WAYS; entry++)
+		if (entry->mm == mm && entry->site == site)
+			return entry;
+	entry = set + hand++ % WAYS;
+	*entry = (struct seen){ .mm = mm, .site = site, .result = FEW_TRAPS };
+	++*results[FEW_TRAPS];
+	return entry;
 }
 
-static bool write_code(unsigned long addr, const void *bytes, int size)
+static bool is_due(const struct seen *entry)
 {
-	return access_process_vm(current, addr, (void *)bytes, size, FOLL_FORCE | FOLL_WRITE) ==
-	       size;
+	if (entry->traps % TRAPS_BEFORE)
+		return false;
+	return entry->traps == TRAPS_BEFORE || entry->result == PATCH_OK ||
+	       (entry->traps == TRAPS_FAR && entry->result == PATCH_UNPROVED) ||
+	       entry->traps % TRAPS_AGAIN == 0;
 }
 
-/* Code that the program does not write itself. */
-static bool is_constant_code(unsigned long addr, unsigned long size)
+/* Code that nobody writes, for all we know. */
+static int may_patch(const struct vm_area_struct *vma)
 {
-	struct vm_area_struct *vma;
-	bool ok;
-
-	mmap_read_lock(current->mm);
-	vma = vma_lookup(current->mm, addr);
-	ok = vma && addr + size <= vma->vm_end && (vma->vm_flags & VM_EXEC) &&
-	     !(vma->vm_flags & VM_WRITE);
-	mmap_read_unlock(current->mm);
-	return ok;
+	if (!vma || !(vma->vm_flags & VM_EXEC))
+		return PATCH_NOT_SYSCALL;
+	if (vma->vm_flags & (VM_WRITE | VM_SHARED | VM_MAYSHARE) || !(vma->vm_flags & VM_MAYWRITE))
+		return WRITABLE;
+	if (vma->vm_file && atomic_read(&file_inode(vma->vm_file)->i_writecount) > 0)
+		return FILE_OPEN;
+	return PATCH_OK;
 }
 
-static bool make_stub(unsigned long at, unsigned long site, unsigned long nr)
+/* The jump lies in the page of the system call, and between the sites beside it. */
+static void set_bounds(struct mm_struct *mm, struct patch_code *code, size_t sys)
 {
-	unsigned long code = at + offsetof(struct stub, mov_eax);
-	const struct stub stub = {
-		.code = code,
-		.mov_eax = 0xb8,
-		.nr = nr,
-		.mov_rcx = { 0x48, 0xb9 },
-		.next = site + LO_PATCH_SIZE,
-		.jmp = 0xe9,
-		.entry = (unsigned long)lo_call_entry - (at + offsetof(struct stub, pad)),
-	};
+	unsigned long at = code->addr + sys, page = at & PAGE_MASK;
+	unsigned long lo = max(page, (unsigned long)code->addr);
+	unsigned long hi = min(page + PAGE_SIZE, (unsigned long)code->addr + code->size);
+	const struct lo_site *site;
 
-	return write_code(at, &stub, sizeof(stub));
-}
-
-/* Frames are known by the bytes of the first; the others end what would use the patch again. */
-static bool is_left_alone(unsigned long nr)
-{
-	return nr == __NR_rt_sigreturn || nr == __NR_exit || nr == __NR_exit_group ||
-	       nr == __NR_execve;
-}
-
-/*
- * Patching costs as much as some traps: two copies of pages, a flush, faults. A program that comes
- * and goes uses most sites once or twice. Counts are kept by site and mm, as long as no other takes
- * the place.
- */
-static bool is_worth_it(unsigned long site)
-{
-	static struct {
-		const struct mm_struct *mm;
-		unsigned long site;
-		unsigned int count;
-	} seen[SEEN], *entry;
-
-	entry = &seen[hash_long(site ^ (unsigned long)current->mm, ilog2(SEEN))];
-	if (entry->mm != current->mm || entry->site != site) {
-		entry->mm = current->mm;
-		entry->site = site;
-		entry->count = 0;
+	lo_for_each_site(site, lo_patches(mm))
+	{
+		if (!site->live)
+			continue;
+		if (site->plan.addr <= at)
+			lo = max(lo, (unsigned long)site->plan.addr + site->plan.len);
+		else
+			hi = min(hi, (unsigned long)site->plan.addr);
 	}
-	return ++entry->count >= TRAPS_BEFORE;
+	code->lo = min(lo, hi) - code->addr;
+	code->hi = hi - code->addr;
 }
 
-static void patch_site(unsigned long site, unsigned long nr)
+/* The best plan that finds a place, as a site that isn't live yet. */
+static int find_site(struct mm_struct *mm, const struct patch_code *code, unsigned long mapping,
+		     size_t sys, struct lo_site **ret)
 {
-	unsigned int *used = &current->mm->context.stubs;
-	unsigned long at = LO_STUBS + *used * sizeof(struct stub);
-	u8 bytes[LO_PATCH_SIZE];
+	struct patch_plan plan;
+	unsigned int skip;
 
-	if (*used >= STUBS || !make_stub(at, site, nr))
-		return;
-	memcpy(bytes, jmp_slot, sizeof(jmp_slot));
-	*(u32 *)(bytes + sizeof(jmp_slot)) = at;
-	if (!write_code(site, bytes, sizeof(bytes)))
-		return;
-	++*used;
+	if (!lo_sites_grow(mm))
+		return NO_MEMORY;
+	for (skip = 0;; skip++) {
+		int r = patch_plan(code, sys, skip, &plan);
+		unsigned long at;
+
+		if (r != PATCH_OK)
+			return skip ? NO_PLACE : r;
+		*ret = lo_site_find(mm, &plan);
+		if (*ret)
+			return PATCH_OK;
+		at = lo_area_place(mm, &plan, mapping);
+		if (!at)
+			continue;
+		*ret = lo_site_add(mm, &plan, at);
+		return *ret ? PATCH_OK : NO_PLACE;
+	}
+}
+
+static int patch_code(struct mm_struct *mm, const struct vm_area_struct *vma, unsigned long at,
+		      struct patch_code *code)
+{
+	struct lo_site *site = NULL;
+	int r;
+
+	if (!lo_code_read(mm, code->addr, (u8 *)code->bytes, code->size))
+		return NO_MEMORY;
+	set_bounds(mm, code, at - code->addr);
+	r = find_site(mm, code, vma->vm_start, at - code->addr, &site);
+	if (r != PATCH_OK)
+		return r;
+	if (!lo_site_store(mm, site))
+		return NO_MEMORY;
 	lo_stats.patched++;
+	++*forms[site->plan.form];
+	return PATCH_OK;
 }
 
-void lo_patch(struct pt_regs *regs, unsigned long nr)
+/* Entered beside its jump, as at a restart: there is nothing to be done. */
+static bool is_patched(struct mm_struct *mm, unsigned long at)
 {
-	unsigned long site = regs->ip - LO_PATCH_SIZE;
-	u8 bytes[LO_PATCH_SIZE];
+	const struct lo_site *site;
 
-	if (!patching || nr >= NR_syscalls || is_left_alone(nr) ||
-	    copy_from_user(bytes, (void __user *)site, sizeof(bytes)) || bytes[0] != 0xb8 ||
-	    *(u32 *)(bytes + 1) != nr || bytes[5] != 0x0f || bytes[6] != 0x05)
-		return;
-	if (!is_worth_it(site) || !is_constant_code(site, sizeof(bytes)))
-		return;
-	mutex_lock(&patch_lock);
-	patch_site(site, nr);
-	mutex_unlock(&patch_lock);
+	lo_for_each_site(site, lo_patches(mm)) if (site->live && site->plan.addr + site->plan.sys ==
+									 at) return true;
+	return false;
 }
 
-bool lo_patch_entered(struct pt_regs *regs)
+/* `at` is the system call instruction. */
+static int patch_site(struct mm_struct *mm, unsigned long at, int nr, unsigned long near)
 {
-	unsigned long site = regs->ip - (LO_PATCH_SIZE - 1);
-	u8 bytes[LO_PATCH_SIZE];
-	u32 slot;
+	struct vm_area_struct *vma = vma_lookup(mm, at);
+	struct patch_code code = { .nr = nr };
+	int r = may_patch(vma);
 
-	if (copy_from_user(bytes, (void __user *)site, sizeof(bytes)))
-		return false;
-	slot = *(u32 *)(bytes + sizeof(jmp_slot));
-	if (memcmp(bytes, jmp_slot, sizeof(jmp_slot)) || slot < LO_STUBS || slot >= LO_STUBS_END)
-		return false;
-	regs->ip++;
-	return true;
+	if (r != PATCH_OK)
+		return r;
+	code.addr = at - min(near, at - vma->vm_start);
+	code.size = min(at + near, vma->vm_end) - code.addr;
+	lo_sites_check(mm, code.addr, code.size);
+	if (is_patched(mm, at))
+		return PATCH_OK;
+	code.bytes = kvmalloc(code.size, GFP_KERNEL);
+	if (!code.bytes)
+		return NO_MEMORY;
+	r = patch_code(mm, vma, at, &code);
+	kvfree(code.bytes);
+	return r;
+}
+
+void lo_patch(const struct pt_regs *regs)
+{
+	struct mm_struct *mm = current->mm;
+	struct lo_patch_context *context = &mm->context.patch;
+	unsigned long at = regs->ip - 2;
+	struct seen *entry;
+	int r;
+
+	if (!patching || context->off || atomic_read(&context->hold) || current->ptrace)
+		return;
+	entry = find_seen(context->id, at);
+	entry->traps++;
+	if (!is_due(entry))
+		return;
+	if (mmap_write_lock_killable(mm))
+		return;
+	r = patch_site(mm, at, regs->ax, entry->traps == TRAPS_FAR ? CODE_FAR : CODE_NEAR);
+	mmap_write_unlock(mm);
+	/* Others may have taken the entry meanwhile. */
+	if (entry->site == at && entry->mm == context->id && entry->result != r) {
+		entry->traps = TRAPS_BEFORE;
+		--*results[entry->result];
+		++*results[r];
+		entry->result = r;
+	}
 }

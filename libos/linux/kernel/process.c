@@ -6,6 +6,7 @@
 #include <asm/switch_to.h>
 #include <asm/trap.h>
 #include <linux/entry-common.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sched/debug.h>
@@ -28,6 +29,8 @@ void lo_thread_start(void);
 /* Vector registers, FS and GS stay as they are: see kernel/fpu.c. */
 struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *next)
 {
+	if (unlikely(*end_of_stack(prev) != STACK_END_MAGIC))
+		panic("the kernel stack of %s[%d] has overflown", prev->comm, prev->pid);
 	lo_vcpu()->task = next;
 	lo_vcpu()->kernel_sp = (unsigned long)(task_pt_regs(next) + 1);
 	return __lo_switch(prev, next);

@@ -4,7 +4,8 @@
  * Theory of operation
  *
  * The command line of the program is the kernel's: its words are joined, those with blanks in
- * quotes. Two are for us: mem=SIZE (with K, M or G) and initrd=PATH. "_start" first calls
+ * quotes. Two are for us: mem=SIZE (with K, M or G) and initrd=PATH, or initrd=fd:N for a descriptor
+ * that we got, whose file is emptied once it is read: it may hold a disk's key. "_start" first calls
  * lo_share_image(), still on the host's stack, then lo_main() on the stack of the init task, which
  * checks the host, maps the RAM, reads the initrd into it and starts Linux. setup_arch() tells
  * Linux of that.
@@ -15,6 +16,7 @@
 #include <asm/map.h>
 #include <asm/setup.h>
 #include <asm/trap.h>
+#include <asm/vdso.h>
 #include <linux/console.h>
 #include <linux/init.h>
 #include <linux/initrd.h>
@@ -109,31 +111,38 @@ static void __init map_ram(void)
 	host_advise_huge(LO_RAM, lo_ram_size);
 }
 
-/* Into the RAM's third quarter and up: what Linux takes first comes from the other ends. */
-static void __init read_initrd(const char *path)
+static const char *__init value_of(const char *word, const char *name)
 {
-	int fd = host_open(path);
+	return strncmp(word, name, strlen(name)) ? NULL : word + strlen(name);
+}
+
+/* Into the RAM's third quarter and up: what Linux takes first comes from the other ends. */
+static void __init read_initrd(const char *name)
+{
+	const char *number = value_of(name, "fd:");
 	unsigned long room;
+	int fd;
 	long n;
 
+	if (!number)
+		fd = host_open(name);
+	else if (kstrtoint(number, 10, &fd) < 0)
+		fd = -EBADF;
 	if (fd < 0)
-		refuse("cannot open the initrd: ", path);
+		refuse("cannot open the initrd: ", name);
 	initrd_at = PAGE_ALIGN(lo_ram_size / 4);
 	room = lo_ram_size / 2;
 	do {
 		n = host_read(fd, __va(initrd_at + initrd_size), room - initrd_size);
 		if (n < 0)
-			refuse("cannot read the initrd: ", path);
+			refuse("cannot read the initrd: ", name);
 		initrd_size += n;
 	} while (n > 0 && initrd_size < room);
 	if (initrd_size == room)
-		refuse("mem= is too small for the initrd: ", path);
+		refuse("mem= is too small for the initrd: ", name);
+	if (number && host_truncate(fd, 0) < 0)
+		refuse("cannot empty the initrd: ", name);
 	host_close(fd);
-}
-
-static const char *__init value_of(const char *word, const char *name)
-{
-	return strncmp(word, name, strlen(name)) ? NULL : word + strlen(name);
 }
 
 /* Our own words; what stands after "--" is init's. Returns the path of the initrd or NULL. */
@@ -207,6 +216,7 @@ void __init setup_arch(char **ret_cmdline)
 	empty_zero_page = memblock_alloc(PAGE_SIZE, PAGE_SIZE);
 	if (!empty_zero_page)
 		panic("no memory for the zero page");
+	lo_vdso_init();
 	free_area_init(zones);
 }
 

@@ -7,9 +7,8 @@
  * to 64, the vector state in XSAVE's standard layout between its two magic numbers. Programs,
  * unwinders and debuggers read and change it, so each field is as there.
  *
- * A system call that has to start again does so at the start of its site: 2 bytes back for a
- * trapped one, with the number put back into ax; LO_PATCH_SIZE for a patched one, which loads the
- * number itself. So "restart_syscall" can't be made from a patched one, and is run from here.
+ * A system call that has to start again does so 2 bytes back, with the number put back into ax: at a
+ * patched site, too, where the instruction still stands or has become a jump to the same.
  */
 #include <asm/fpu.h>
 #include <asm/lo.h>
@@ -17,6 +16,7 @@
 #include <asm/trap.h>
 #include <asm/unistd.h>
 #include <linux/entry-common.h>
+#include <linux/ptrace.h>
 #include <linux/resume_user_mode.h>
 #include <linux/rseq.h>
 #include <linux/sched/signal.h>
@@ -27,6 +27,7 @@
 
 #include <asm/ucontext.h> /* after those that it forgets to include */
 
+#define SYSCALL_SIZE       2
 #define RED_ZONE           128
 #define XSTATE_LEGACY_SIZE 512
 #define XSTATE_FPSSE       3
@@ -210,7 +211,7 @@ SYSCALL_DEFINE0(rt_sigreturn)
 static void restart(struct pt_regs *regs)
 {
 	regs->ax = regs->orig_ax;
-	regs->ip -= current->thread.restart_size;
+	regs->ip -= SYSCALL_SIZE;
 }
 
 /* A handler runs: what was interrupted by it fails with EINTR, or starts again after it. */
@@ -241,10 +242,6 @@ static void restart_without_handler(struct pt_regs *regs)
 		restart(regs);
 		break;
 	case -ERESTART_RESTARTBLOCK:
-		if (current->thread.restart_size == LO_PATCH_SIZE) {
-			regs->ax = current->restart_block.fn(&current->restart_block);
-			break;
-		}
 		restart(regs);
 		regs->ax = __NR_restart_syscall;
 	}
@@ -256,11 +253,14 @@ void arch_do_signal_or_restart(struct pt_regs *regs)
 	struct ksignal ksig;
 
 	if (get_signal(&ksig)) {
+		bool stepping = test_thread_flag(TIF_SINGLESTEP);
+
 		if (in_syscall)
 			restart_after_handler(regs, &ksig);
+		if (stepping)
+			user_disable_single_step(current); /* the frame is without its trap flag */
 		rseq_signal_deliver(&ksig, regs);
-		signal_setup_done(setup_frame(&ksig, regs), &ksig,
-				  test_thread_flag(TIF_SINGLESTEP));
+		signal_setup_done(setup_frame(&ksig, regs), &ksig, stepping);
 		return;
 	}
 	if (in_syscall)

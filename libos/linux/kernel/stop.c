@@ -10,6 +10,7 @@
  */
 #include <asm/hostproc.h>
 #include <asm/lo.h>
+#include <asm/map.h>
 #include <asm/vcpu.h>
 #include <linux/init.h>
 #include <linux/instruction_pointer.h>
@@ -43,6 +44,12 @@ void __noreturn lo_stop(int status)
 	lo_hostproc_end(status);
 }
 
+void __noreturn lo_fail(const char *text)
+{
+	host_write(2, text, strlen(text));
+	lo_hostproc_end(LO_EXIT_FAILED);
+}
+
 /* "Attempted to kill init! exitcode=0x0000000b": a wait status. */
 static int status_of_panic(const char *message)
 {
@@ -69,7 +76,9 @@ enum {
 /* The launcher may want to look before everything goes. */
 static noinline void report_panic(const char *message)
 {
-	static struct lo_panic report;
+	static struct lo_panic report = { .range = { { LO_IMAGE, LO_IMAGE_END },
+						     { LO_RAM, LO_VMALLOC },
+						     { LO_VMALLOC, LO_VMALLOC_END } } };
 	char answer;
 
 	report.pid = lo_hostprocs[lo_vcpu()->hostproc].pid;

@@ -4,7 +4,7 @@
  * Theory of operation
  *
  * The table is generated from arch/x86's. A call comes in by a trap (lo_trap_user) or from a
- * patched site (lo_syscall_direct); both end in lo_syscall(), which is Linux's generic entry code
+ * patched site (lo_syscall_direct); both end in do_syscall(), which is Linux's generic entry code
  * around one indirect call. Numbers and arguments are x86-64's; the few calls that x86 defines
  * itself are here.
  */
@@ -50,6 +50,10 @@ SYSCALL_DEFINE2(arch_prctl, int, option, unsigned long, arg)
 		return put_user(thread->fs, (unsigned long __user *)arg);
 	case ARCH_GET_GS:
 		return put_user(thread->gs, (unsigned long __user *)arg);
+	case ARCH_GET_CPUID: /* may be used, and nobody can forbid it */
+		return 1;
+	case ARCH_SET_CPUID:
+		return -ENODEV;
 	}
 	return -EINVAL;
 }
@@ -77,10 +81,45 @@ SYSCALL_DEFINE1(lo_exit_group, int, status)
 
 asmlinkage long sys_rt_sigreturn(void);
 
-#define sys_exit_group sys_lo_exit_group
-#define sys_iopl       sys_ni_syscall
-#define sys_ioperm     sys_ni_syscall
-#define sys_modify_ldt sys_ni_syscall
+/* What makes other code of code, or moves it, finds the program's own. */
+SYSCALL_DEFINE3(lo_mprotect, unsigned long, start, size_t, size, unsigned long, prot)
+{
+	long r;
+
+	lo_patch_begin(start, size);
+	r = sys_mprotect(start, size, prot);
+	lo_patch_end();
+	return r;
+}
+
+SYSCALL_DEFINE4(lo_pkey_mprotect, unsigned long, start, size_t, size, unsigned long, prot, int, key)
+{
+	long r;
+
+	lo_patch_begin(start, size);
+	r = sys_pkey_mprotect(start, size, prot, key);
+	lo_patch_end();
+	return r;
+}
+
+SYSCALL_DEFINE5(lo_mremap, unsigned long, addr, unsigned long, old_size, unsigned long, size,
+		unsigned long, flags, unsigned long, new_addr)
+{
+	long r;
+
+	lo_patch_begin(addr, old_size);
+	r = sys_mremap(addr, old_size, size, flags, new_addr);
+	lo_patch_end();
+	return r;
+}
+
+#define sys_exit_group    sys_lo_exit_group
+#define sys_mprotect      sys_lo_mprotect
+#define sys_pkey_mprotect sys_lo_pkey_mprotect
+#define sys_mremap        sys_lo_mremap
+#define sys_iopl          sys_ni_syscall
+#define sys_ioperm        sys_ni_syscall
+#define sys_modify_ldt    sys_ni_syscall
 
 #undef __SYSCALL
 #define __SYSCALL_NORETURN __SYSCALL
@@ -90,42 +129,62 @@ sys_call_ptr_t sys_call_table[__NR_syscalls] = {
 #include <asm/syscalls_64.h>
 };
 
-static __always_inline void do_syscall(struct pt_regs *regs, unsigned long nr)
+/* The rest of Linux's generic entry code is only called if it has something to do. */
+static __always_inline void do_syscall(struct pt_regs *regs, long nr)
 {
-	nr = syscall_enter_from_user_mode(regs, nr);
-	if (likely(nr < NR_syscalls)) {
+	const struct thread_info *info = current_thread_info();
+
+	local_irq_enable();
+	if (unlikely(info->syscall_work & SYSCALL_WORK_ENTER))
+		nr = syscall_enter_from_user_mode_work(regs, nr);
+	if (likely((unsigned long)nr < NR_syscalls)) {
 		nr = array_index_nospec(nr, NR_syscalls);
 		regs->ax = sys_call_table[nr](regs->di, regs->si, regs->dx, regs->r10, regs->r8,
 					      regs->r9);
-	} else if (nr != -1UL) {
+	} else if (nr != -1) {
 		regs->ax = -ENOSYS;
 	}
-	syscall_exit_to_user_mode(regs);
+	if (unlikely(info->syscall_work & SYSCALL_WORK_EXIT)) {
+		syscall_exit_to_user_mode(regs);
+		return;
+	}
+	local_irq_disable();
+	if (unlikely(read_thread_flags() & EXIT_TO_USER_MODE_WORK)) {
+		irqentry_exit_to_user_mode(regs);
+		return;
+	}
+	lo_prepare_user();
 }
 
-void lo_syscall(struct pt_regs *regs, unsigned long nr)
+void lo_syscall(struct pt_regs *regs)
 {
-	regs->orig_ax = nr;
+	regs->orig_ax = regs->ax;
 	regs->ax = -ENOSYS;
 	regs->cx = regs->ip;
 	regs->r11 = regs->flags;
-	current->thread.restart_size = 2;
-	do_syscall(regs, nr);
+	do_syscall(regs, (int)regs->orig_ax);
 }
 
-/* True: only rcx, r11 and the result have changed, as after SYSRET. */
-__visible bool lo_syscall_direct(struct pt_regs *regs)
+/*
+ * `tail` is where the site goes on; returned if all registers but rcx, r11 and the result are what
+ * they were, and the trampoline that it may lie in is in use still; else 0.
+ */
+__visible unsigned long lo_syscall_direct(struct pt_regs *regs, unsigned long tail)
 {
 	struct lo_vcpu *vcpu = lo_vcpu();
+	unsigned long dropped = 0;
+	bool in_trampoline = tail != regs->cx;
 
 	lo_stats.direct++;
-	current->thread.restart_size = LO_PATCH_SIZE;
-	/* kernel/traps.c took it out of the flags, or the kernel would be stepped through. */
-	if (unlikely(test_thread_flag(TIF_SINGLESTEP)))
-		regs->flags |= X86_EFLAGS_TF;
-	/* Looking at the clock costs as much as a short call. */
-	if (unlikely(!(++vcpu->slow_calls & 15)))
+	if (in_trampoline)
+		dropped = current->mm->context.patch.dropped;
+	/* Looking at the clock costs more than a short call. */
+	if (unlikely(!(++vcpu->slow_calls & 63)))
 		lo_timer_poll();
-	do_syscall(regs, (unsigned int)regs->orig_ax);
-	return regs->cx == regs->ip && regs->r11 == regs->flags;
+	do_syscall(regs, (int)regs->orig_ax);
+	if (unlikely(regs->cx != regs->ip || regs->r11 != regs->flags))
+		return 0;
+	if (in_trampoline && current->mm->context.patch.dropped != dropped)
+		return 0;
+	return tail;
 }

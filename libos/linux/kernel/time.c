@@ -132,6 +132,7 @@ static struct clocksource early = {
 	.rating = 300,
 	.read = clock_read,
 	.mask = CLOCKSOURCE_MASK(64),
+	.vdso_clock_mode = VDSO_CLOCKMODE_TSC,
 	.flags = CLOCK_SOURCE_IS_CONTINUOUS,
 };
 
@@ -140,6 +141,7 @@ static struct clocksource refined = {
 	.rating = 400,
 	.read = clock_read,
 	.mask = CLOCKSOURCE_MASK(64),
+	.vdso_clock_mode = VDSO_CLOCKMODE_TSC,
 	.flags = CLOCK_SOURCE_IS_CONTINUOUS,
 };
 

@@ -41,8 +41,6 @@
 #define TRAP_BREAKPOINT 3
 #define TRAP_PAGE_FAULT 14
 
-#define FLAG_TRAP 0x100UL
-
 /* The tick of the processor time that a host process uses. */
 #define TICK_US (1000000 / HZ)
 
@@ -135,39 +133,17 @@ static void trap_kernel(int signal, struct sigcontext *c)
 	}
 	if (signal == SIGSEGV && c->trapno == TRAP_PAGE_FAULT && lo_vmalloc_fault(c->cr2))
 		return;
-	if (signal == SIGTRAP && c->trapno == TRAP_DEBUG) {
-		/* A debugger steps through a patched site; lo_syscall_direct() goes on with it. */
-		c->flags &= ~FLAG_TRAP;
-		return;
-	}
 	kernel_fault(signal, c);
 }
 
-static void on_signal(int signal, void *info, void *context)
+/* The program's registers in `c` become those of the task, and the kernel goes on with its trap. */
+static void __noreturn enter_from_user(int signal, const struct kernel_siginfo *si,
+				       const struct sigcontext *c)
 {
-	struct sigcontext *c = &((struct ucontext *)context)->uc_mcontext;
-	const struct kernel_siginfo *si = info;
-	struct thread_struct *thread = &current->thread;
 	struct pt_regs *regs = task_pt_regs(current);
-	bool in_kernel = c->ip >= (unsigned long)_text && c->ip < (unsigned long)_end;
 
-	if (si->si_code <= 0)
-		return; /* a kill(2) or a broken pipe, not the processor's doing */
-	/*
-	 * The program's instruction pointer is one that IRETQ refuses; its registers are still
-	 * there.
-	 */
-	if (in_kernel && signal == SIGSEGV && c->ip == (unsigned long)lo_leave_iret) {
-		thread->trap = (struct lo_trap){ .signal = signal };
-		lo_xstate_restore((void *)c->fpstate);
-		lo_enter(regs);
-	}
-	if (in_kernel) {
-		trap_kernel(signal, c);
-		return;
-	}
 	get_regs(regs, c);
-	thread->trap = (struct lo_trap){
+	current->thread.trap = (struct lo_trap){
 		.signal = signal,
 		.code = si->si_code,
 		.addr = c->cr2,
@@ -178,12 +154,46 @@ static void on_signal(int signal, void *info, void *context)
 	lo_enter(regs);
 }
 
+static void on_signal(int signal, void *info, void *context)
+{
+	struct sigcontext *c = &((struct ucontext *)context)->uc_mcontext;
+	const struct kernel_siginfo *si = info;
+	bool in_kernel = c->ip >= (unsigned long)_text && c->ip < (unsigned long)_end;
+
+	if (si->si_code <= 0)
+		return; /* a kill(2) or a broken pipe, not the processor's doing */
+	/* Pages of Linux's files that aren't there are a SIGSEGV. RAM may be gone: don't touch it. */
+	if (signal == SIGBUS && si->si_code != BUS_ADRALN)
+		lo_fail("libos: the host has no memory left for it; this is the end of all\n");
+	/*
+	 * The program's instruction pointer is one that IRETQ refuses; its registers are still
+	 * there.
+	 */
+	if (in_kernel && signal == SIGSEGV && c->ip == (unsigned long)lo_leave_iret) {
+		current->thread.trap = (struct lo_trap){ .signal = signal };
+		lo_xstate_restore((void *)c->fpstate);
+		lo_enter(task_pt_regs(current));
+	}
+	if (in_kernel && signal == SIGTRAP && c->ip == (unsigned long)lo_call_entry) {
+		/* A single step has come here out of a trampoline: it stands at the system call. */
+		c->ip = c->cx - 2;
+		in_kernel = false;
+	}
+	if (in_kernel)
+		trap_kernel(signal, c);
+	else
+		enter_from_user(signal, si, c);
+}
+
 static void trap_fault(struct pt_regs *regs, const struct lo_trap *trap)
 {
 	if (trap->signal == SIGSEGV && trap->nr == TRAP_PAGE_FAULT) {
 		lo_user_fault(regs, trap->addr, trap->error);
 		return;
 	}
+	/* The program, or its debugger, looks at each instruction. */
+	if (trap->signal == SIGTRAP && trap->nr == TRAP_DEBUG)
+		lo_patch_stop(current->mm);
 	current->thread.trap.addr = 0;
 	if (trap->signal == SIGSEGV) {
 		force_sig(SIGSEGV);
@@ -192,28 +202,39 @@ static void trap_fault(struct pt_regs *regs, const struct lo_trap *trap)
 	force_sig_fault(trap->signal, trap->code, (void __user *)regs->ip);
 }
 
-/* The first time at this site: it shall not trap again. */
 static void trap_syscall(struct pt_regs *regs)
 {
-	unsigned long nr = regs->ax;
-
 	lo_stats.trapped++;
 	local_irq_enable();
-	lo_patch(regs, nr);
+	lo_patch(regs);
 	local_irq_disable();
-	lo_syscall(regs, nr);
+	lo_syscall(regs);
 }
 
-static bool is_patched_breakpoint(struct pt_regs *regs, const struct lo_trap *trap)
+/*
+ * An instruction that a jump was written over. Whatever has to be done before the program goes on
+ * is done first, and the instruction traps again: nobody but the program sees the trampoline.
+ */
+static void trap_in_site(struct pt_regs *regs, const struct lo_trap *trap)
 {
-	bool is;
+	unsigned long resume;
 
-	if (trap->signal != SIGTRAP || trap->nr != TRAP_BREAKPOINT)
-		return false;
+	if (trap->signal == SIGTRAP ? trap->nr != TRAP_BREAKPOINT : trap->signal != SIGILL)
+		return;
 	local_irq_enable();
-	is = lo_patch_entered(regs);
+	resume = lo_patch_resume(trap->signal == SIGTRAP ? regs->ip - 1 : regs->ip);
 	local_irq_disable();
-	return is;
+	if (!resume)
+		return;
+	if (trap->signal == SIGTRAP)
+		regs->ip--;
+	if (read_thread_flags() & EXIT_TO_USER_MODE_WORK) {
+		irqentry_exit_to_user_mode(regs);
+	} else {
+		lo_prepare_user();
+		regs->ip = resume;
+	}
+	lo_leave(regs);
 }
 
 /* On the task's kernel stack; its program was running. */
@@ -225,10 +246,12 @@ __visible void lo_trap_user(struct pt_regs *regs)
 		trap_syscall(regs);
 		lo_leave(regs);
 	}
-	if (is_patched_breakpoint(regs, &trap)) {
-		lo_syscall(regs, regs->ax);
-		lo_leave(regs);
+	if (unlikely(lo_patch_is_trampoline(&current->mm->context.patch, regs->ip))) {
+		local_irq_enable();
+		lo_patch_original_ip(regs);
+		local_irq_disable();
 	}
+	trap_in_site(regs, &trap);
 	irqentry_enter_from_user_mode(regs);
 	if (trap.signal == SIGPROF) {
 		tick(regs);
@@ -241,7 +264,7 @@ __visible void lo_trap_user(struct pt_regs *regs)
 	lo_leave(regs);
 }
 
-void lo_prepare_user(void)
+void lo_load_user(void)
 {
 	struct lo_vcpu *vcpu = lo_vcpu();
 

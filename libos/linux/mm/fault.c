@@ -7,14 +7,16 @@
  * Often the program's page table already grants it (a refill): then lo_install() does the rest.
  * Else Linux handles it as a fault, as on any processor, and the result is installed.
  *
- * A fault costs a host signal and a host mmap, 5 us, so one that writes to anonymous memory next
+ * A fault costs a host signal and a host mmap, 5 us, so one that writes to private memory next
  * to a page that was written already takes the rest of its window along (fault_ahead): fresh
- * pages, or copies of those that a fork has made common. In a large mapping the first touch takes
- * its whole window (fault_window): pages touched at random would each be a mapping of the host, of
- * which it has few.
+ * pages, or copies of those of a file or that a fork has made common. In a large mapping the first touch takes
+ * its whole window (fault_window), where Linux has no huge page for it: pages touched at random
+ * would each be a mapping of the host, of which it has few. For the same reason such pages shall
+ * stand in a row in RAM: line_up() puts a row of free ones where Linux takes the next ones from.
  */
 #include <asm/lo.h>
 #include <asm/map.h>
+#include <asm/patch.h>
 #include <asm/trap.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -32,10 +34,37 @@
 /* A mapping of this size is a pool of something: the host has 65,530 mappings for us, not more. */
 #define POOL_SIZE (32UL << 20)
 
-/* A page that a write would fault on: not there, or to be copied first. */
-static bool needs_write_fault(const pte_t *pte)
+static bool in_pool; /* the last fault */
+
+/* A page that a write would fault on: not there, or to be copied first. Never part of a huge one. */
+static bool needs_write_fault(struct mm_struct *mm, unsigned long addr)
 {
-	return pte_none(*pte) || (pte_present(*pte) && !pte_write(*pte));
+	pmd_t *pmd = lo_find_pmd(mm->pgd, addr);
+	pte_t pte;
+
+	if (!pmd)
+		return true;
+	if (pmd_leaf(*pmd))
+		return false;
+	pte = *((pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr));
+	return pte_none(pte) || (pte_present(pte) && !pte_write(pte));
+}
+
+/*
+ * The lists of single free pages are last in, first out. Nothing is lost if others take them, or if
+ * there is no such row.
+ */
+static void line_up(unsigned int order)
+{
+	const gfp_t gfp = (GFP_HIGHUSER_MOVABLE | __GFP_NOWARN | __GFP_NORETRY) & ~__GFP_RECLAIM;
+	struct page *page = alloc_pages(gfp, order);
+	unsigned int i;
+
+	if (!page)
+		return;
+	split_page(page, order);
+	for (i = 1U << order; i--;)
+		__free_page(page + i);
 }
 
 /* Fault `addr` and what follows it up to `end` in, as a write would. */
@@ -43,10 +72,10 @@ static void fault_run(struct vm_area_struct *vma, unsigned long addr, unsigned l
 		      unsigned int flags)
 {
 	flags &= ~(FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE);
+	if (addr + AHEAD_SIZE / 2 <= end && needs_write_fault(vma->vm_mm, addr))
+		line_up(get_order(end - addr));
 	for (; addr < end; addr += PAGE_SIZE) {
-		pte_t *pte = lo_find_pte(vma->vm_mm->pgd, addr);
-
-		if (pte && !needs_write_fault(pte))
+		if (!needs_write_fault(vma->vm_mm, addr))
 			break;
 		if (handle_mm_fault(vma, addr, flags, NULL) & (VM_FAULT_ERROR | VM_FAULT_RETRY))
 			break;
@@ -70,9 +99,10 @@ static void fault_ahead(struct vm_area_struct *vma, unsigned long addr, unsigned
 static void fault_window(struct vm_area_struct *vma, unsigned long addr, unsigned int flags)
 {
 	unsigned long start = addr & ~(LO_WINDOW * PAGE_SIZE - 1);
-	pte_t *pte = lo_find_pte(vma->vm_mm->pgd, addr);
+	pmd_t *pmd = lo_find_pmd(vma->vm_mm->pgd, addr);
 
-	if (vma->vm_end - vma->vm_start < POOL_SIZE || (pte && !pte_none(*pte)))
+	if (!in_pool || (pmd && pmd_leaf(*pmd)) ||
+	    (pmd && !pte_none(*((pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr)))))
 		return;
 	fault_run(vma, max(start, vma->vm_start), min(start + LO_WINDOW * PAGE_SIZE, vma->vm_end),
 		  flags);
@@ -114,8 +144,9 @@ retry:
 		mmap_read_unlock(mm);
 		return SIGSEGV << 8 | SEGV_ACCERR;
 	}
-	ahead = flags & FAULT_FLAG_WRITE && flags & FAULT_FLAG_USER && vma_is_anonymous(vma);
-	if (ahead)
+	in_pool = vma->vm_end - vma->vm_start >= POOL_SIZE;
+	ahead = flags & FAULT_FLAG_WRITE && flags & FAULT_FLAG_USER && !(vma->vm_flags & VM_SHARED);
+	if (ahead && vma_is_anonymous(vma))
 		fault_window(vma, addr, flags);
 	fault = handle_mm_fault(vma, addr, flags, regs);
 	if (fault_signal_pending(fault, regs))
@@ -145,7 +176,7 @@ void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error
 {
 	int want = error & ERROR_WRITE ? LO_WRITE : error & ERROR_FETCH ? LO_EXEC : LO_READ;
 	struct mm_struct *mm = current->mm;
-	pte_t *pte;
+	struct lo_leaf leaf;
 	int r;
 
 	lo_stats.faults++;
@@ -153,19 +184,21 @@ void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error
 		force_sig_fault(SIGSEGV, SEGV_MAPERR, (void __user *)addr);
 		return;
 	}
-	pte = lo_find_pte(mm->pgd, addr);
-	if (pte && lo_pte_rights(*pte) & want) {
+	if (lo_walk(mm->pgd, addr, want, &leaf)) {
 		lo_stats.refills++;
-		lo_install(addr, pte, want);
+		lo_install(addr, &leaf, want, false);
 		return;
 	}
+	lo_fresh_begin();
 	r = lo_handle_fault(mm, addr, fault_flags(error));
+	lo_fresh_end();
+	if (r > 0 && want == LO_EXEC && lo_patch_lost(addr))
+		return;
 	if (r > 0)
 		force_sig_fault(r >> 8, r & 0xff, (void __user *)addr);
 	if (r)
 		return;
 	/* Whatever has become of it meanwhile, the program faults again if it isn't enough. */
-	pte = lo_find_pte(mm->pgd, addr);
-	if (pte && lo_pte_rights(*pte) & want)
-		lo_install(addr, pte, want);
+	if (lo_walk(mm->pgd, addr, want, &leaf))
+		lo_install(addr, &leaf, want, in_pool);
 }

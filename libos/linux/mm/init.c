@@ -2,7 +2,7 @@
 /* init.c - kernel page tables, protections, and what each new program's address space holds. */
 #include <asm/lo.h>
 #include <asm/map.h>
-#include <asm/trap.h>
+#include <asm/vdso.h>
 #include <linux/binfmts.h>
 #include <linux/init.h>
 #include <linux/memblock.h>
@@ -58,7 +58,8 @@ bool lo_kernel_addr_ok(const void *addr)
 }
 
 /*
- * Keeps the program from mapping anything over the kernel's image, which lies among its addresses.
+ * The vDSO; and something that keeps the program from mapping anything over the kernel's image,
+ * which lies among its addresses.
  */
 int arch_setup_additional_pages(struct linux_binprm *bprm, int uses_interp)
 {
@@ -66,14 +67,13 @@ int arch_setup_additional_pages(struct linux_binprm *bprm, int uses_interp)
 	static const struct vm_special_mapping image = { .name = "[libos]", .pages = none };
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
+	int r;
 
 	if (mmap_write_lock_killable(mm))
 		return -EINTR;
 	vma = _install_special_mapping(mm, LO_IMAGE, LO_IMAGE_END - LO_IMAGE,
 				       VM_DONTEXPAND | VM_DONTDUMP | VM_SPECIAL, &image);
+	r = IS_ERR(vma) ? PTR_ERR(vma) : lo_vdso_map(mm);
 	mmap_write_unlock(mm);
-	if (IS_ERR(vma))
-		return PTR_ERR(vma);
-	lo_map_stubs();
-	return 0;
+	return r;
 }

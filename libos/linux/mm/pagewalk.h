@@ -6,13 +6,13 @@
 #include <linux/mm_types.h>
 #include <linux/pgtable.h>
 
-/* Rights, as bits: of a PTE on the host, and wanted by an access. The same as PROT_*. */
+/* Rights, as bits: of an entry on the host, and wanted by an access. The same as PROT_*. */
 #define LO_READ  1
 #define LO_WRITE 2
 #define LO_EXEC  4
 
-/* The PTE of `addr`, NULL: there is no table for it. */
-static inline pte_t *lo_find_pte(pgd_t *pgd, unsigned long addr)
+/* The PMD of `addr`, NULL: there is none, or nothing is below it. */
+static inline pmd_t *lo_find_pmd(pgd_t *pgd, unsigned long addr)
 {
 	p4d_t *p4d = p4d_offset(pgd + pgd_index(addr), addr);
 	pud_t *pud;
@@ -24,19 +24,66 @@ static inline pte_t *lo_find_pte(pgd_t *pgd, unsigned long addr)
 	if (!pud_present(*pud))
 		return NULL;
 	pmd = pmd_offset(pud, addr);
-	if (!pmd_present(*pmd))
-		return NULL;
-	return (pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr);
+	return pmd_present(*pmd) ? pmd : NULL;
 }
 
-/* What an access may do without a fault: see asm/pgtable.h. */
+/* The PTE of `addr`, NULL: there is no table for it. */
+static inline pte_t *lo_find_pte(pgd_t *pgd, unsigned long addr)
+{
+	pmd_t *pmd = lo_find_pmd(pgd, addr);
+
+	return pmd && !pmd_leaf(*pmd) ? (pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr) : NULL;
+}
+
+/* What an access may do without a fault of Linux; a processor would set ACCESSED and DIRTY. */
 static inline int lo_pte_rights(pte_t pte)
 {
-	if (!pte_present(pte) || !pte_read(pte) || !pte_young(pte))
+	if (!(pte_val(pte) & _PAGE_PRESENT) || !pte_read(pte))
 		return 0;
-	return LO_READ | (pte_write(pte) && pte_dirty(pte) ? LO_WRITE : 0) |
-	       (pte_exec(pte) ? LO_EXEC : 0);
+	return LO_READ | (pte_write(pte) ? LO_WRITE : 0) | (pte_exec(pte) ? LO_EXEC : 0);
 }
+
+/* An entry that maps a page, of either size. */
+struct lo_leaf {
+	pte_t *pte; /* a huge page's PMD has the same bits */
+	bool huge;
+};
+
+/*
+ * Does what a processor does that reaches `addr` for `want`: marks the entry as accessed, and dirty
+ * if it writes. False: that is a page fault.
+ */
+static inline bool lo_walk(pgd_t *pgd, unsigned long addr, int want, struct lo_leaf *ret_leaf)
+{
+	pmd_t *pmd = lo_find_pmd(pgd, addr);
+	unsigned long mark = _PAGE_ACCESSED | (want & LO_WRITE ? _PAGE_DIRTY : 0);
+	pte_t *pte;
+
+	if (unlikely(!pmd))
+		return false;
+	ret_leaf->huge = pmd_leaf(*pmd);
+	pte = ret_leaf->huge ? (pte_t *)pmd : (pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr);
+	if (unlikely(!(lo_pte_rights(*pte) & want)))
+		return false;
+	if (unlikely((pte_val(*pte) & mark) != mark))
+		set_pte(pte, __pte(pte_val(*pte) | mark));
+	ret_leaf->pte = pte;
+	return true;
+}
+
+/* The kernel's address of the byte at `addr` that `leaf` maps, good to the end of its page. */
+static inline void *lo_leaf_va(const struct lo_leaf *leaf, unsigned long addr)
+{
+	unsigned long mask = leaf->huge ? PMD_MASK : PAGE_MASK;
+
+	return __va(pte_pfn(*leaf->pte) << PAGE_SHIFT | (addr & ~mask));
+}
+
+/* Around a fault of Linux: within, huge pages that are holes in RAM aren't cleared (fresh.c). */
+void lo_fresh_begin(void);
+void lo_fresh_end(void);
+/* Whether the huge page at `pfn` was the last one found to be a hole. */
+bool lo_is_fresh(unsigned long pfn);
 
 /* Has Linux handle a fault; 0, or signal << 8 | si_code, or -1: a signal is pending. */
 int lo_handle_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags);
@@ -45,9 +92,10 @@ int lo_handle_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags
 #define LO_WINDOW 32
 
 /*
- * Maps the page of `pte` into the program, and those around it that can come along; if it `want`s
- * to write, those behind it that may be written, too.
+ * Maps the page that lo_walk() found into the program, and those around it that can come along; if
+ * it `want`s to write, those behind it that may be written, too. Of a huge page, the host gives what
+ * is touched, or at once all: `fill`.
  */
-void lo_install(unsigned long addr, pte_t *pte, int want);
+void lo_install(unsigned long addr, const struct lo_leaf *leaf, int want, bool fill);
 
 #endif

@@ -5,15 +5,20 @@
  *
  * lo_install() makes a host mapping of what a PTE says: the page's place in the RAM memfd, at
  * the program's address. Its neighbours within a window come along if they have the same rights,
- * stand in a row in RAM and aren't installed yet, for the call costs the same. "Installed" is a
- * generation number in the PTE; emptying the host process makes the next generation. The number
- * is a hint: at worst a neighbour is not taken along.
+ * stand in a row in RAM and aren't installed yet, for the call costs the same; they count as
+ * accessed. A huge page is one mapping. "Installed" is a generation number in the entry; emptying
+ * the host process makes the next generation. The number is a hint: at worst a neighbour is not
+ * taken along.
  *
  * A flush is the unmapping of a range. It must be done before the program runs on, no earlier: the
  * kernel itself never looks through these mappings. So for the mm that has the vCPU flushes
  * are queued (lo_flush_user) and done in lo_prepare_user(); an install in between, as after
  * copy-on-write, replaces the mapping, which makes the flush of that page unnecessary. Another mm's
  * host process is marked stale, and emptied before it runs.
+ *
+ * A fork takes the right to write from all private pages, and leaves the others as they are. So
+ * does lo_flush_forked(): rows of installed pages become read-only, what is between them is
+ * unmapped, for the number is but a hint.
  *
  * The vmalloc range is filled by faults in each host process, and emptied where it is stale.
  *
@@ -33,7 +38,12 @@
 
 #define LAST_GENERATION 255
 
-#define FILL_SIZE (4 * PAGE_SIZE)
+/* From which on it is cheaper to have the host's page tables filled than to leave it to faults. */
+#define FILL_SIZE       (4 * PAGE_SIZE)
+#define HOST_FAULT_SIZE (16 * PAGE_SIZE)
+
+/* Of the host, that a fork makes for one mapping before it rather unmaps the rest of it. */
+#define FORK_CALLS 64
 
 static unsigned long vmalloc_flushes;
 
@@ -42,19 +52,27 @@ static struct lo_hostproc *this_proc(void)
 	return &lo_hostprocs[lo_vcpu()->hostproc];
 }
 
-static void unmap(unsigned long start, unsigned long end)
+static bool is_installed(pte_t pte)
+{
+	return pte_val(pte) >> _PAGE_GEN_SHIFT == this_proc()->generation;
+}
+
+static bool unmap(unsigned long start, unsigned long end)
 {
 	if (start >= end)
-		return;
+		return true;
 	lo_stats.unmaps++;
-	host_unmap(start, end - start);
+	return host_unmap(start, end - start) == 0;
 }
 
 /* A range of the program's addresses, without the kernel's image in them. */
-static void unmap_user(unsigned long start, unsigned long end)
+static bool try_unmap_user(unsigned long start, unsigned long end)
 {
-	unmap(max(start, (unsigned long)LO_USER_MIN), min(end, (unsigned long)LO_IMAGE));
-	unmap(max(start, (unsigned long)LO_IMAGE_END), min(end, (unsigned long)LO_USER_END));
+	bool low = unmap(max(start, (unsigned long)LO_USER_MIN), min(end, (unsigned long)LO_IMAGE));
+
+	return unmap(max(start, (unsigned long)LO_IMAGE_END),
+		     min(end, (unsigned long)LO_USER_END)) &&
+	       low;
 }
 
 void lo_flush_all(void)
@@ -63,11 +81,27 @@ void lo_flush_all(void)
 	struct lo_hostproc *proc = this_proc();
 
 	lo_vcpu()->flushes.count = 0;
-	if (proc->loaded)
-		unmap_user(0, TASK_SIZE);
+	if (proc->loaded && !try_unmap_user(0, TASK_SIZE))
+		panic("the host unmaps nothing");
 	proc->loaded = false;
 	last = last % LAST_GENERATION + 1;
 	proc->generation = last;
+}
+
+/* The host has no room for one more mapping, be it that it should split one. */
+static void make_room(void)
+{
+	pr_warn_once(
+		"the host's limit of mappings is reached, so a program loses all and faults them in again: slow. Raise vm.max_map_count of the host.\n");
+	lo_stats.emptied++;
+	this_proc()->loaded = true;
+	lo_flush_all();
+}
+
+static void unmap_user(unsigned long start, unsigned long end)
+{
+	if (!try_unmap_user(start, end))
+		make_room();
 }
 
 void lo_flush_run(void)
@@ -136,7 +170,8 @@ void lo_flush_kernel(unsigned long start, unsigned long end)
 	if (start >= end)
 		return;
 	local_irq_save(flags);
-	unmap(start, end);
+	if (!unmap(start, end))
+		unmap(VMALLOC_START, VMALLOC_END); /* needs no room */
 	/* This process has seen all others before, or it would not run. */
 	this_proc()->vmalloc_flushes = ++vmalloc_flushes;
 	local_irq_restore(flags);
@@ -152,6 +187,109 @@ void lo_flush_vmalloc_missed(void)
 	unmap(VMALLOC_START, VMALLOC_END);
 }
 
+/* Where the table that could say something of `addr`, but isn't there, would end. */
+static unsigned long hole_end(pgd_t *pgd, unsigned long addr)
+{
+	p4d_t *p4d = p4d_offset(pgd + pgd_index(addr), addr);
+
+	if (!p4d_present(*p4d))
+		return (addr | ~PGDIR_MASK) + 1;
+	if (!pud_present(*pud_offset(p4d, addr)))
+		return (addr | ~PUD_MASK) + 1;
+	return (addr | ~PMD_MASK) + 1;
+}
+
+/* What a fork does with an address. */
+enum forked {
+	NOTHING,
+	READONLY,
+	UNMAP
+};
+
+/*
+ * What Linux has taken away was flushed then. The host's mprotect() sets all rights, so these must
+ * be the same in a row.
+ */
+static enum forked forked_state(pte_t pte)
+{
+	if (!pte_present(pte))
+		return NOTHING;
+	return lo_pte_rights(pte) == LO_READ && is_installed(pte) ? READONLY : UNMAP;
+}
+
+/* How far from `addr` on, up to `end`, it is the same. */
+static unsigned long same_state(pgd_t *pgd, unsigned long addr, unsigned long end,
+				enum forked *ret_state)
+{
+	unsigned long start = addr;
+
+	for (; addr < end;) {
+		pmd_t *pmd = lo_find_pmd(pgd, addr);
+		unsigned long next = pmd ? addr + PAGE_SIZE : hole_end(pgd, addr);
+		enum forked state = NOTHING;
+
+		if (pmd && pmd_leaf(*pmd)) {
+			state = forked_state(pmd_pte(*pmd));
+			next = (addr | ~PMD_MASK) + 1;
+		} else if (pmd) {
+			state = forked_state(*((pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr)));
+		}
+		if (addr == start)
+			*ret_state = state;
+		else if (*ret_state != state)
+			break;
+		addr = next;
+	}
+	return min(addr, end);
+}
+
+static bool make_readonly(unsigned long start, unsigned long end)
+{
+	return host_protect(start, end - start, HOST_PROT_READ) == 0;
+}
+
+/* [start, end) of the mm that runs becomes read-only on the host, or is unmapped. */
+static void protect(pgd_t *pgd, unsigned long start, unsigned long end)
+{
+	unsigned int calls = 0;
+
+	while (start < end && calls < FORK_CALLS) {
+		enum forked state;
+		unsigned long next = same_state(pgd, start, end, &state);
+
+		calls += state != NOTHING;
+		if (state == UNMAP || (state == READONLY && !make_readonly(start, next)))
+			unmap_user(start, next);
+		start = next;
+	}
+	unmap_user(start, end);
+}
+
+void lo_flush_forked(struct mm_struct *mm)
+{
+	VMA_ITERATOR(vmas, mm, 0);
+	struct vm_area_struct *vma;
+	unsigned long flags;
+
+	mm->context.forked = false;
+	if (mm != lo_vcpu()->mm) {
+		lo_flush_user(mm, 0, TASK_SIZE);
+		return;
+	}
+	local_irq_save(flags);
+	lo_flush_run();
+	for_each_vma(vmas, vma) if (this_proc()->loaded && vma->anon_vma &&
+				    !(vma->vm_flags & VM_SHARED) && vma->vm_flags & VM_WRITE)
+		protect(mm->pgd, vma->vm_start, vma->vm_end);
+	local_irq_restore(flags);
+}
+
+static bool map_kernel(unsigned long addr, unsigned long pfn)
+{
+	return host_map(addr, PAGE_SIZE, HOST_PROT_READ | HOST_PROT_WRITE, lo_ram_fd,
+			pfn << PAGE_SHIFT) >= 0;
+}
+
 bool lo_vmalloc_fault(unsigned long addr)
 {
 	pte_t *pte;
@@ -162,30 +300,36 @@ bool lo_vmalloc_fault(unsigned long addr)
 	if (!pte || !pte_present(*pte))
 		return false;
 	lo_stats.vmalloc_faults++;
-	return host_map(addr & PAGE_MASK, PAGE_SIZE, HOST_PROT_READ | HOST_PROT_WRITE, lo_ram_fd,
-			pte_pfn(*pte) << PAGE_SHIFT) >= 0;
+	if (map_kernel(addr & PAGE_MASK, pte_pfn(*pte)))
+		return true;
+	make_room();
+	return map_kernel(addr & PAGE_MASK, pte_pfn(*pte));
 }
 
-static bool is_installed(pte_t pte)
+/* On the host, where a write must be seen once to mark the page as dirty. */
+static int host_rights(pte_t pte)
 {
-	return pte_val(pte) >> _PAGE_GEN_SHIFT == this_proc()->generation;
+	return lo_pte_rights(pte) & ~(pte_dirty(pte) ? 0 : LO_WRITE);
 }
 
 static bool comes_along(pte_t pte, int rights, unsigned long pfn)
 {
-	return !is_installed(pte) && lo_pte_rights(pte) == rights && pte_pfn(pte) == pfn;
+	return !is_installed(pte) && host_rights(pte) == rights && pte_pfn(pte) == pfn;
+}
+
+static void set_installed(pte_t *pte)
+{
+	pte_val(*pte) = (pte_val(*pte) & _PAGE_VALUE) | _PAGE_ACCESSED |
+			(unsigned long)this_proc()->generation << _PAGE_GEN_SHIFT;
 }
 
 static void map(unsigned long addr, unsigned long size, int rights, unsigned long pfn)
 {
-	/* For one page, filling costs 4 us, and the host's fault that it saves 1.6. */
-	__auto_type map_pages = size < FILL_SIZE ? host_map : host_map_filled;
-	long r = map_pages(addr, size, rights, lo_ram_fd, pfn << PAGE_SHIFT);
+	long r = host_map(addr, size, rights, lo_ram_fd, pfn << PAGE_SHIFT);
 
 	if (r < 0) {
-		this_proc()->loaded = true;
-		lo_flush_all();
-		r = map_pages(addr, size, rights, lo_ram_fd, pfn << PAGE_SHIFT);
+		make_room();
+		r = host_map(addr, size, rights, lo_ram_fd, pfn << PAGE_SHIFT);
 	}
 	if (r < 0)
 		panic("the host maps no page for a program: %ld", r);
@@ -197,7 +341,7 @@ static void map(unsigned long addr, unsigned long size, int rights, unsigned lon
 /* The run around `addr`; returns where it ends. */
 static unsigned long install_run(unsigned long addr, pte_t *pte)
 {
-	int rights = lo_pte_rights(*pte), idx = pte_index(addr);
+	int rights = host_rights(*pte), idx = pte_index(addr);
 	pte_t *table = pte - idx;
 	unsigned long pfn = pte_pfn(*pte), first, size;
 	int low = idx & ~(LO_WINDOW - 1), start = idx, end = idx + 1, i;
@@ -210,25 +354,59 @@ static unsigned long install_run(unsigned long addr, pte_t *pte)
 	size = (unsigned long)(end - start) << PAGE_SHIFT;
 	settle(first, first + size);
 	map(first, size, rights, pfn - (idx - start));
+	/* To read, the host takes 16 pages along by itself; to write, it takes a fault for each. */
+	if (rights & LO_WRITE ? size >= FILL_SIZE : size > HOST_FAULT_SIZE)
+		host_fill(first, size);
 	for (i = start; i < end; i++)
-		pte_val(table[i]) = (pte_val(table[i]) & _PAGE_VALUE) |
-				    (unsigned long)this_proc()->generation << _PAGE_GEN_SHIFT;
+		set_installed(&table[i]);
 	return first + size;
 }
 
-void lo_install(unsigned long addr, pte_t *pte, int want)
+static void install_huge(unsigned long addr, pte_t *pmd, bool fill)
 {
-	unsigned long end = ((addr >> PAGE_SHIFT | (LO_WINDOW - 1)) + 1) << PAGE_SHIFT, flags;
+	unsigned long pfn = pte_pfn(*pmd);
+
+	settle(addr, addr + PMD_SIZE);
+	map(addr, PMD_SIZE, host_rights(*pmd), pfn);
+	if (fill && lo_is_fresh(pfn) && host_rights(*pmd) & LO_WRITE)
+		host_fill_new(addr, PMD_SIZE);
+	else if (fill)
+		host_fill(addr, PMD_SIZE);
+	set_installed(pmd);
+}
+
+/* What may be written: after a huge page fell apart, say, for Linux leaves its parts clean. */
+static void make_dirty(pte_t *pte, unsigned long n)
+{
+	for (; n && lo_pte_rights(*pte) & LO_WRITE; pte++, n--)
+		set_pte(pte, pte_mkdirty(*pte));
+}
+
+static void install_window(unsigned long addr, pte_t *pte, int want)
+{
+	unsigned long end = ((addr >> PAGE_SHIFT | (LO_WINDOW - 1)) + 1) << PAGE_SHIFT;
 	pte_t *table = pte - pte_index(addr);
 
-	local_irq_save(flags);
-	addr = install_run(addr, pte);
 	/* Who writes here goes on writing, for all we know; a map is cheaper than a fault. */
+	if (want == LO_WRITE)
+		make_dirty(pte, (end - (addr & PAGE_MASK)) >> PAGE_SHIFT);
+	addr = install_run(addr, pte);
 	while (want == LO_WRITE && addr < end) {
 		pte = table + pte_index(addr);
-		if (!(lo_pte_rights(*pte) & want) || is_installed(*pte))
+		if (!(host_rights(*pte) & want) || is_installed(*pte))
 			break;
 		addr = install_run(addr, pte);
 	}
+}
+
+void lo_install(unsigned long addr, const struct lo_leaf *leaf, int want, bool fill)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (leaf->huge)
+		install_huge(addr & PMD_MASK, leaf->pte, fill);
+	else
+		install_window(addr, leaf->pte, want);
 	local_irq_restore(flags);
 }

@@ -31,10 +31,10 @@ static void *find(unsigned long addr, bool write)
 	if (unlikely(!mm))
 		return NULL;
 	for (attempt = 0; attempt < ATTEMPTS; attempt++) {
-		pte_t *pte = lo_find_pte(mm->pgd, addr);
+		struct lo_leaf leaf;
 
-		if (likely(pte && lo_pte_rights(*pte) & want))
-			return __va(pte_pfn(*pte) << PAGE_SHIFT | (addr & ~PAGE_MASK));
+		if (likely(lo_walk(mm->pgd, addr, want, &leaf)))
+			return lo_leaf_va(&leaf, addr);
 		if (faulthandler_disabled())
 			return NULL;
 		lo_stats.kernel_faults++;

@@ -26,7 +26,11 @@ extern unsigned long lo_hwcap;
 #define ELF_HWCAP  lo_hwcap
 #define ELF_HWCAP2 2
 
-#define ARCH_DLINFO NEW_AUX_ENT(AT_MINSIGSTKSZ, LO_SIGNAL_FRAME_SIZE)
+#define ARCH_DLINFO                                                      \
+	do {                                                             \
+		NEW_AUX_ENT(AT_MINSIGSTKSZ, LO_SIGNAL_FRAME_SIZE);       \
+		NEW_AUX_ENT(AT_SYSINFO_EHDR, current->mm->context.vdso); \
+	} while (0)
 /* A signal frame with its alignment, the red zone and the vector state. */
 #define LO_SIGNAL_FRAME_SIZE 3632
 

@@ -11,7 +11,8 @@ struct mm_struct;
 
 /* One per mm that runs. Index 0 is the zygote, 1 the first process of all, the launcher's child. */
 struct lo_hostproc {
-	int turn; /* futex: 1 gives the vCPU to this process */
+	int turn;        /* futex: 1 gives the vCPU to this process, see kernel/hostproc.c */
+	int spin_credit; /* its own: tries to spin that are left, or, below 0, to leave out */
 	int pid;
 	struct mm_struct *mm;          /* whose mappings it has, NULL: free */
 	bool stale;                    /* it missed a flush: all user mappings go before it runs */

@@ -15,6 +15,7 @@
 /* asm/pgtable.h: one entry at a time, and rights without a look at the mapping. */
 #define set_pte_at(mm, addr, p, v) set_pte(p, v)
 #define pte_mkwrite(p)             pte_mkwrite_novma(p)
+#define pmd_mkwrite(p)             pmd_mkwrite_novma(p)
 
 /* asm/pgalloc.h: tables are described by a struct page. */
 #define page_ptdesc(page)                  (page)

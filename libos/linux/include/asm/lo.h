@@ -21,6 +21,8 @@ u64 lo_timer_left(u64 max_ns);
 #define LO_EXIT_FAILED 125
 /* Ends all that there is, with this exit status; kernel/stop.c. */
 void lo_stop(int status) __attribute__((noreturn));
+/* The same with LO_EXIT_FAILED and `text`, a line, for stderr: from anywhere, Linux isn't asked. */
+void lo_fail(const char *text) __attribute__((noreturn));
 /* What the first host process will exit with when Linux powers off; 0 at first. */
 void lo_set_exit_status(int status);
 
@@ -29,15 +31,21 @@ extern char __lo_shared_start[];
 
 /*
  * Counters: a member of struct lo_stats each, and under the same name in /proc/lo/stats.
- * System calls that trapped and that came from patched sites, of which there are `patched`; page faults;
- * what was asked of the host.
+ * System calls that trapped and that came from patched sites, of which there are `patched`, by form; sites
+ * that trap, by reason; page faults; what was asked of the host; how often a host process was emptied for want of
+ * room, pages of RAM that went back, switches of host processes that were waited for without sleeping.
  */
-#define LO_STATS(X)                                                                           \
-	X(trapped)                                                                            \
-	X(direct)                                                                             \
-	X(patched)                                                                            \
-	X(faults) X(refills) X(kernel_faults) X(vmalloc_faults) X(ticks) X(maps) X(map_pages) \
-		X(unmaps) X(mm_switches) X(hostprocs) X(steals) X(device_requests)
+/* clang-format off */
+#define LO_STATS(X)                                                                            \
+	X(trapped) X(direct)                                                                   \
+	X(patched) X(patched_before) X(patched_across) X(patched_after)                        \
+	X(trapping_rarely) X(trapping_sigreturn) X(trapping_no_window) X(trapping_jump_in)     \
+	X(trapping_unproved) X(trapping_writable) X(trapping_open) X(trapping_no_place)        \
+	X(trapping_no_memory)                                                                  \
+	X(faults) X(refills) X(kernel_faults) X(vmalloc_faults) X(ticks)                       \
+	X(maps) X(map_pages) X(unmaps) X(emptied) X(given_back)                                \
+	X(mm_switches) X(spun) X(hostprocs) X(steals) X(device_requests)
+/* clang-format on */
 
 struct lo_stats {
 #define LO_STATS_FIELD(name) unsigned long name;

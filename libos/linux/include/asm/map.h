@@ -11,10 +11,10 @@
  *
  *	0x0000_0000_1000	user: programs linked to a fixed address and their heap
  *	0x0000_6000_0000	the kernel image, below 2 GiB: code model "small", and short jumps of
- *				patched system call sites reach it
+ *				trampolines reach it
  *	     .._6800_0000	its top: memory that is private to a host process (LO_HOSTCPU)
- *	0x0000_6800_0000	user: position-independent programs, mmap, stack; at LO_STUBS code for
- *				patched system call sites, see kernel/patch.c about the address
+ *	0x0000_6800_0000	user: trampolines of programs below; position-independent programs,
+ *				mmap, stack
  *	0x7000_0000_0000	all of RAM, one memfd: the direct map
  *	0x7800_0000_0000	vmalloc: filled on a fault from swapper_pg_dir, as x86-32 once did
  *	0x7900_0000_0000	windows: memory that is shared with back ends of devices, drivers/vhost.c
@@ -25,8 +25,6 @@
 #define LO_USER_MIN    0x1000
 #define LO_IMAGE       0x60000000
 #define LO_IMAGE_END   0x68000000
-#define LO_STUBS       0x68cc0000
-#define LO_STUBS_END   0x68cd0000
 #define LO_USER_END    0x700000000000
 #define LO_RAM         0x700000000000
 #define LO_VMALLOC     0x780000000000

@@ -9,6 +9,8 @@
 static inline int init_new_context(struct task_struct *task, struct mm_struct *mm)
 {
 	mm->context.hostproc = 0;
+	mm->context.forked = false;
+	lo_patch_init(mm);
 	return 0;
 }
 
@@ -16,6 +18,7 @@ static inline int init_new_context(struct task_struct *task, struct mm_struct *m
 static inline void destroy_context(struct mm_struct *mm)
 {
 	lo_hostproc_put(mm);
+	lo_patch_free(mm);
 }
 
 static inline void switch_mm(struct mm_struct *prev, struct mm_struct *next,
@@ -24,7 +27,29 @@ static inline void switch_mm(struct mm_struct *prev, struct mm_struct *next,
 	lo_hostproc_switch(next);
 }
 
-#include <asm-generic/mm_hooks.h>
+/* A fork that has come so far flushes the parent next. */
+static inline int arch_dup_mmap(struct mm_struct *from, struct mm_struct *mm)
+{
+	int r = lo_patch_copy(from, mm);
+
+	from->context.forked = true;
+	return r;
+}
+
+static inline void arch_exit_mmap(struct mm_struct *mm)
+{
+}
+
+static inline void arch_unmap(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+}
+
+static inline bool arch_vma_access_permitted(struct vm_area_struct *vma, bool write, bool execute,
+					     bool foreign)
+{
+	return true;
+}
+
 #include <asm-generic/mmu_context.h>
 
 #endif

@@ -4,6 +4,7 @@
 #define LO_ASM_NOSPEC_BRANCH_H
 
 #ifdef __ASSEMBLY__
+/* clang-format off */
 .macro JMP_NOSPEC reg
 	jmp	*%\reg
 .endm
@@ -11,6 +12,7 @@
 .macro CALL_NOSPEC reg
 	call	*%\reg
 .endm
+/* clang-format on */
 #endif
 
 #endif

@@ -40,6 +40,10 @@ typedef struct page *pgtable_t;
 #define __pgd(x)      ((pgd_t){ (x) })
 #define __pgprot(x)   ((pgprot_t){ (x) })
 
+/* mm/fresh.c: `at` is where the kernel has `page`, which a program is to have. */
+struct page;
+void lo_clear_user_page(void *at, struct page *page);
+
 /* Bytes of RAM; set once, before the kernel proper starts. */
 extern unsigned long lo_ram_size;
 
@@ -55,7 +59,7 @@ extern unsigned long lo_ram_size;
 
 #define clear_page(p)               memset((p), 0, PAGE_SIZE)
 #define copy_page(d, s)             memcpy((d), (s), PAGE_SIZE)
-#define clear_user_page(p, v, pg)   clear_page(p)
+#define clear_user_page(p, v, pg)   lo_clear_user_page(p, pg)
 #define copy_user_page(d, s, v, pg) copy_page(d, s)
 #define VM_DATA_DEFAULT_FLAGS       VM_DATA_FLAGS_NON_EXEC
 

@@ -8,8 +8,8 @@
  *
  * No processor walks these tables: mm/tlb.c does, and makes host mappings of what it finds.
  * So the bits are ours. A page is installed on the host only while it is PRESENT, READ and
- * ACCESSED; writable there only while it is WRITE and DIRTY: then aging and dirty tracking are
- * exact, by faults. The top byte of a PTE says in which generation of the host process it was
+ * ACCESSED; writable there only while it is WRITE and DIRTY. A PMD that is HUGE maps 2 MiB, and has
+ * the bits of a PTE. The top byte of either says in which generation of the host process it was
  * last installed. It is a hint, and no part of its value.
  */
 #define PGDIR_SHIFT  39
@@ -43,11 +43,12 @@
 #define _PAGE_EXEC      0x008UL
 #define _PAGE_ACCESSED  0x010UL
 #define _PAGE_DIRTY     0x020UL
+#define _PAGE_HUGE      0x080UL
 #define _PAGE_GEN_SHIFT 56
 #define _PAGE_VALUE     ((1UL << _PAGE_GEN_SHIFT) - 1)
 #define _PAGE_PFN_MASK  (_PAGE_VALUE & PAGE_MASK)
 #define _PAGE_TABLE     _PAGE_PRESENT
-#define _PAGE_CHG_MASK  (_PAGE_PFN_MASK | _PAGE_ACCESSED | _PAGE_DIRTY)
+#define _PAGE_CHG_MASK  (_PAGE_PFN_MASK | _PAGE_ACCESSED | _PAGE_DIRTY | _PAGE_HUGE)
 
 #define __R                (_PAGE_PRESENT | _PAGE_READ | _PAGE_ACCESSED)
 #define PAGE_NONE          __pgprot(_PAGE_PRESENT)
@@ -168,7 +169,8 @@ static inline void set_p4d(p4d_t *p, p4d_t v)
 }
 
 #define pmd_none(x)       (!pmd_val(x))
-#define pmd_present(x)    (pmd_val(x) & _PAGE_PRESENT)
+#define pmd_present(x)    (pmd_val(x) & (_PAGE_PRESENT | _PAGE_HUGE))
+#define pmd_leaf(x)       (!!(pmd_val(x) & _PAGE_HUGE))
 #define pmd_bad(x)        ((pmd_val(x) & ~PAGE_MASK) != _PAGE_TABLE)
 #define pmd_clear(p)      set_pmd(p, __pmd(0))
 #define pmd_pfn(x)        ((pmd_val(x) & _PAGE_PFN_MASK) >> PAGE_SHIFT)
@@ -218,6 +220,12 @@ static inline int lo_pte_upgrade(pte_t *p, pte_t entry)
 	return 1;
 }
 #define ptep_set_access_flags(vma, addr, p, entry, dirty) lo_pte_upgrade(p, entry)
+
+#include <asm/hugepage.h>
+
+/* mm/mmap.c: MAP_32BIT */
+#define HAVE_ARCH_UNMAPPED_AREA
+#define HAVE_ARCH_UNMAPPED_AREA_TOPDOWN
 #endif
 
 #endif

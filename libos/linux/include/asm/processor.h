@@ -4,9 +4,10 @@
 
 #include <asm/page.h>
 #include <asm/ptrace.h>
+#include <asm/vdso/processor.h>
 
 #define TASK_SIZE          ((unsigned long)LO_USER_END)
-#define TASK_UNMAPPED_BASE (TASK_SIZE / 3)
+#define TASK_UNMAPPED_BASE PAGE_ALIGN(TASK_SIZE / 3)
 #define STACK_TOP          TASK_SIZE
 #define STACK_TOP_MAX      TASK_SIZE
 #define ARCH_MIN_TASKALIGN 64
@@ -27,8 +28,6 @@ struct lo_trap {
 struct thread_struct {
 	unsigned long sp;     /* of the kernel, while switched out */
 	unsigned long fs, gs; /* valid while the task doesn't own the registers, see kernel/fpu.c */
-	unsigned int
-		restart_size; /* bytes from the start of the system call that it is in to its end */
 	struct lo_trap trap;
 	unsigned char xstate[LO_XSTATE_SIZE] __aligned(64);
 };
@@ -42,11 +41,6 @@ struct thread_struct {
 
 void start_thread(struct pt_regs *regs, unsigned long ip, unsigned long sp);
 unsigned long __get_wchan(struct task_struct *p);
-
-static inline void cpu_relax(void)
-{
-	asm volatile("pause" ::: "memory");
-}
 
 /* x86's headers ask for features by number; those that they ask for are in every 64-bit one. */
 #define boot_cpu_has(feature) 1

@@ -31,6 +31,7 @@ struct thread_info {
 #define TIF_POLLING_NRFLAG  16
 #define TIF_MEMDIE          17
 #define TIF_SINGLESTEP      18
+#define TIF_FORCED_TF       19 /* the trap flag is the debugger's, not the program's */
 
 #define _TIF_NOTIFY_RESUME  (1 << TIF_NOTIFY_RESUME)
 #define _TIF_SIGPENDING     (1 << TIF_SIGPENDING)

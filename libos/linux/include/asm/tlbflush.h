@@ -7,6 +7,8 @@
 
 /* The host mappings of [start, end) of `mm` are gone before its program runs again. */
 void lo_flush_user(struct mm_struct *mm, unsigned long start, unsigned long end);
+/* The same for what a fork made read-only: all that was writable and private in `mm`, our own. */
+void lo_flush_forked(struct mm_struct *mm);
 void lo_flush_kernel(unsigned long start, unsigned long end);
 /* Carries out what is queued on this vCPU; interrupts are off. */
 void lo_flush_run(void);
@@ -17,7 +19,10 @@ void lo_flush_vmalloc_missed(void);
 
 static inline void flush_tlb_mm(struct mm_struct *mm)
 {
-	lo_flush_user(mm, 0, TASK_SIZE);
+	if (mm->context.forked)
+		lo_flush_forked(mm);
+	else
+		lo_flush_user(mm, 0, TASK_SIZE);
 }
 static inline void flush_tlb_range(struct vm_area_struct *vma, unsigned long start,
 				   unsigned long end)

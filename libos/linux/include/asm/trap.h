@@ -14,7 +14,12 @@ void lo_trap_init(void);
 void lo_trap_init_child(void);
 
 /* The last step before the program runs: its registers, and no mapping that is out of date. */
-void lo_prepare_user(void);
+void lo_load_user(void);
+#define lo_prepare_user()                                                                  \
+	do {                                                                               \
+		if (unlikely(lo_vcpu()->flushes.count || lo_vcpu()->fpu_owner != current)) \
+			lo_load_user();                                                    \
+	} while (0)
 
 /* kernel/entry.S */
 void lo_leave(struct pt_regs *regs) __attribute__((noreturn)); /* to the program */
@@ -23,19 +28,7 @@ void lo_signal_return(void);
 void lo_call_entry(void); /* patched sites come in here */
 
 /* kernel/syscall.c */
-void lo_syscall(struct pt_regs *regs, unsigned long nr);
-
-/* kernel/patch.c: makes the site that trapped call the kernel directly, if it can be. */
-void lo_patch(struct pt_regs *regs, unsigned long nr);
-/*
- * The breakpoint that the program hit is a patched site that it entered at its system call
- * instruction.
- */
-bool lo_patch_entered(struct pt_regs *regs);
-/* Room for stubs in the program that is being started. */
-void lo_map_stubs(void);
-/* A patched site, in bytes: what a restart goes back by. */
-#define LO_PATCH_SIZE 7
+void lo_syscall(struct pt_regs *regs);
 
 /* mm/fault.c: a page fault of the program; `error` has x86's bits. */
 void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error);

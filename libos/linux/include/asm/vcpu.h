@@ -25,6 +25,7 @@ struct lo_flush_queue {
 struct lo_vcpu {
 	struct task_struct *task;      /* current */
 	unsigned long kernel_sp;       /* top of its stack, where kernel/entry.S builds pt_regs */
+	unsigned long user_sp;         /* of a program that is just calling, see kernel/entry.S */
 	unsigned long irqs_on;         /* interrupts: a flag, since they are signals of the host */
 	unsigned long irq_pending;     /* one came while they were off */
 	unsigned int slow_calls;       /* patched system calls until the clock is looked at again */

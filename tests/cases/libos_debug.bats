@@ -1,0 +1,72 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Debian's gdb and strace in the library OS.
+
+load ../bed/bed
+
+VMLINUX=${RKTIO_LINUX:-$BUILD/rktio-linux-6.1}
+
+setup_file()
+{
+	need libos
+	mkdir -p "$BED/debug"
+	cat >"$BED/debug/crash.c" <<-'END'
+		#include <stdio.h>
+		int counter;
+		static void work(int n)
+		{
+			for (int i = 1; i <= n; i++)
+				counter += i;
+		}
+		int main(int argc, char **argv)
+		{
+			work(4);
+			printf("counter %d\n", counter);
+			fflush(stdout);
+			if (argc > 1)
+				*(volatile int *)8 = counter;
+			return 0;
+		}
+	END
+	gcc -g -O0 -o "$BED/debug/crash" "$BED/debug/crash.c"
+}
+
+# inside SCRIPT: prints what it prints.
+inside()
+{
+	printf '#!/bin/sh\nmount -t proc proc /proc; mount -t devtmpfs dev /dev; mount -t tmpfs tmpfs /tmp; cd /tmp\nexport LC_ALL=C.UTF-8\n%s\n' \
+		"$1" >"$BED/debug/init"
+	"$ROOT/tests/libos/initramfs" "$BED/debug/root.cpio" "$BED/debug/init" gdb strace "$BED/debug/crash" /usr/lib/python3.11 /usr/share/gdb
+	timeout -k 5 100 "$VMLINUX" initrd="$BED/debug/root.cpio" quiet </dev/null
+}
+
+@test "gdb: breakpoint, backtrace, steps, a watchpoint in software" {
+	run -0 inside 'gdb -nx -batch -ex "set can-use-hw-watchpoints 0" -ex "break work" -ex run -ex bt -ex stepi -ex "watch counter" \
+		-ex c -ex c -ex delete -ex finish -ex next -ex next -ex c crash 2>&1'
+	matches "$output" 'Breakpoint 1, work \(n=4\)'
+	matches "$output" '#1 .* in main \(argc=1'
+	matches "$output" 'Old value = 0'$'\n''New value = 1'
+	matches "$output" 'Old value = 1'$'\n''New value = 3'
+	matches "$output" 'counter 10'
+	matches "$output" 'exited normally'
+}
+
+@test "gdb: a core file, and a process that it attaches to" {
+	run -0 inside 'ulimit -c unlimited; crash x; gdb -nx -batch -ex bt -ex "print counter" -ex "print \$ymm0" /usr/bin/crash core 2>&1
+		sleep 100 & sleep 0.2; gdb -nx -batch -p $! -ex "info registers rip" -ex detach 2>&1; kill $! && wait $!; echo "status $?"'
+	matches "$output" 'terminated with signal SIGSEGV'
+	matches "$output" '#0 .* in main \(argc=2'
+	matches "$output" '1 = 10'
+	matches "$output" 'v8_float'
+	misses "$output" 'Unexpected size'
+	matches "$output" 'rip +0x[0-9a-f]+'
+	matches "$output" 'detached'
+	matches "$output" 'status 143'
+}
+
+@test "strace: follows forks, counts, attaches, changes a result" {
+	run -0 inside 'strace -f -o s sh -c "crash | cat"; grep -c "write(1, \"counter 10" s; grep -c "exited with 0" s
+		strace -o s -e inject=getppid:retval=4711 sh -c "echo \$PPID"
+		sleep 0.6 & strace -c -o s -p $! 2>/dev/null; grep -c restart_syscall s'
+	same $'counter 10\n2\n3\n4711\n1' "$output"
+}

@@ -1,0 +1,121 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The memory of the library OS: what its mappings cost the host, and what happens when something runs out.
+
+load ../bed/bed
+
+VMLINUX=${RKTIO_LINUX:-$BUILD/rktio-linux-6.1}
+
+setup()
+{
+	need libos
+	mkdir -p "$BED/mem"
+	LOG=$BED/mem/log
+}
+
+teardown()
+{
+	[ -z "${PID:-}" ] || stop_pid "$PID"
+}
+
+# starts INIT-SCRIPT PROGRAM...: in the background, pid in PID, output in LOG. LIBOS_ARGS goes to the kernel.
+starts()
+{
+	printf '#!/bin/sh\nmount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev; mount -t tmpfs tmpfs /tmp\n%s\n' \
+		"$1" >"$BED/mem/init"
+	shift
+	"$ROOT/tests/libos/initramfs" "$BED/mem/root.cpio" "$BED/mem/init" "$@"
+	# shellcheck disable=SC2086
+	spawn "$LOG" "$VMLINUX" initrd="$BED/mem/root.cpio" quiet ${LIBOS_ARGS:-}
+	PID=$!
+}
+
+# said REGEX: so far.
+said() { grep -qE "$1" "$LOG"; }
+
+# ended STATUS SECONDS: it ends within that time, with that status.
+ended()
+{
+	local status=0
+	wait_for "$2" is_gone "$PID"
+	wait "$PID" || status=$?
+	PID=
+	same "$1" "$status" "exit status"
+}
+
+is_gone() { ! alive "$1"; }
+
+# ram: the RAM's file, as a path.
+ram()
+{
+	local fd
+	for fd in /proc/"$PID"/fd/*; do
+		case $(readlink "$fd") in
+		*libos-ram*) echo "$fd" ;;
+		esac
+	done
+}
+
+# mappings: the most that one of its host processes has.
+mappings()
+{
+	local pid n most=0
+	for pid in $(pgrep -f "^$VMLINUX"); do
+		n=$(wc -l <"/proc/$pid/maps") || continue
+		[ "$n" -le "$most" ] || most=$n
+	done
+	echo "$most"
+}
+
+# fills_a_pool THP: 2 GiB in no order, with or without huge pages.
+fills_a_pool()
+{
+	[ "$(awk '/^MemAvailable/ { print int($2 / 1048576) }' /proc/meminfo)" -ge 4 ] || skip "needs 4 GiB of memory"
+	LIBOS_ARGS=mem=3G starts "echo $1 >/sys/kernel/mm/transparent_hugepage/enabled; sleep 1000 | libosbench pool_fill" \
+		"$BUILD/bench/libosbench"
+	wait_for 100 said '^pool_fill'
+	local n
+	n=$(mappings)
+	echo "$n mappings; $(grep pool_fill "$LOG") ns a page"
+	[ "$n" -gt 500 ] || fail "the pool has $n mappings? It was not looked at"
+	[ "$n" -lt 20000 ]
+}
+
+@test "2 GiB filled in no order take less than 20,000 mappings of the host" { fills_a_pool always; }
+@test "the same without huge pages" { fills_a_pool never; }
+
+@test "more mappings than the host allows: right, and it says so" {
+	LIBOS_ARGS=mem=1G starts 't_many; r=$?; dmesg | grep vm.max_map_count; exit $r' "$BUILD/tests/libos/t_many"
+	ended 0 100
+	same 'ok mapped_and_read' "$(head -n 1 "$LOG")"
+	same 1 "$(grep -c 'Raise vm.max_map_count' "$LOG")" "messages"
+}
+
+@test "out of memory: Linux ends the one that took it, and the rest goes on" {
+	LIBOS_ARGS=mem=128M starts 'echo 1 >/proc/sys/vm/overcommit_memory
+		dd if=/dev/zero of=/dev/null bs=200M count=1 2>/dev/null; echo status $?
+		dd if=/dev/zero of=/tmp/a bs=1M count=20 2>/dev/null && echo alive; exit 3'
+	ended 3 60
+	same $'status 137\nalive' "$(grep -E '^(status|alive)' "$LOG" | tr -d '\r')"
+}
+
+@test "the host has no memory for it: one sentence, status 125" {
+	starts 'echo ready; while :; do dd if=/dev/zero of=/tmp/x bs=1M count=100 2>/dev/null; done'
+	wait_for 30 said ready
+	truncate -s 1M "$(ram)"
+	ended 125 20
+	same 'libos: the host has no memory left for it; this is the end of all' "$(grep '^libos:' "$LOG")"
+	! pgrep -f "^$VMLINUX" >/dev/null
+}
+
+@test "memory that is free again goes back to the host" {
+	local full
+	starts 'dd if=/dev/zero of=/tmp/x bs=1M count=400 2>/dev/null; echo full; sleep 2; rm /tmp/x; echo free; sleep 1000'
+	wait_for 60 said full
+	full=$(stat -L -c %b "$(ram)")
+	wait_for 10 said free
+	# In blocks of 512 bytes: three quarters of it.
+	wait_for 30 gave_back "$full" 600000
+}
+
+gave_back() { [ "$(stat -L -c %b "$(ram)")" -lt $(($1 - $2)) ]; }
