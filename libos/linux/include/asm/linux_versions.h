@@ -28,6 +28,9 @@
 #define lo_tty_size_t  int
 #define lo_tty_ssize_t int
 #else
+/* asm/hugepage.h */
+#define pmd_mkwrite(p, vma) pmd_mkwrite_novma(p)
+
 #define lo_tty_size_t  size_t
 #define lo_tty_ssize_t ssize_t
 #endif
