@@ -118,7 +118,8 @@ void lo_sites_check(struct mm_struct *mm, unsigned long start, unsigned long siz
 
 void lo_site_restore(struct mm_struct *mm, struct lo_site *site)
 {
-	if (!site->live)
+	/* Who is killed reads no page: for a debugger's program nothing changes. */
+	if (!site->live || (mm != current->mm && fatal_signal_pending(current)))
 		return;
 	if (is_in_memory(mm, site) && !write_code(mm, site, site->plan.old)) {
 		/* It is about to lose the trampoline or the right to its code. */
