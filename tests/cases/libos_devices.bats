@@ -34,7 +34,7 @@ toy() # TYPE HOW SCRIPT
 	local how
 	for how in buffers short offload garbage config; do
 		toy net "$how" 'ifconfig eth0 hw ether 52:54:00:00:00:01; ifconfig eth0 10.1.1.1; ip -6 addr add fd00::1/64 dev eth0
-			for i in 1 2 3 4 5 6; do ping -c 1 -W 1 10.1.1.2 >/dev/null 2>&1; done
+			for i in 1 2 3; do ping -c 1 -W 1 10.1.1.2 >/dev/null 2>&1; done
 			cat /sys/class/net/eth0/mtu; ping -c 1 127.0.0.1 >/dev/null && echo alive'
 		matches "$output" $'1500\r?\nalive'
 		misses "$output" '(BUG|WARNING|Oops|gone)'
