@@ -12,11 +12,11 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "cursor.h"
 #include "json.h"
 #include "le.h"
 #include "luks.h"
 #include "luks_hdr.h"
-#include "cursor.h"
 
 #define STRIPES 4000 /* "LUKS2 On-Disk Format", 3.2: what every writer takes */
 #define SECTOR  512  /* of the area of a slot, whatever the data's are */

@@ -48,7 +48,7 @@ keeps_secret()
 	cryptsetup luksDump --batch-mode --dump-volume-key --key-file "$KEY" --volume-key-file "$BED/volume-key" "$ENC"
 	keeps_secret "$ENC,key-file=$KEY"
 	# The page cache is what a read of the file gives.
-	! grep -qaF -f "$BED/secret" "$ENC"
+	run -1 grep -qaF -f "$BED/secret" "$ENC"
 	scan "$(child rktio-blk)" "$BED/secret" "$KEY" "$BED/volume-key"
 	scan "$p" "$BED/secret" "$KEY" "$BED/volume-key"
 	# They are found where they have to be.
