@@ -14,9 +14,12 @@ LINUX ?= 6.1
 libos: $(if $(filter x86_64,$(shell uname -m)),setup-libos-$(LINUX))
 	@$(if $<,scripts/libos-build $(LINUX) $(BUILD)/rktio-linux-$(LINUX))
 
-demo: setup-build-check
+demo: demo-needs setup-build-check libos
 	@$(NINJA) --quiet
 	@scripts/demo $(BUILD)
+
+demo-needs:
+	@$(if $(wildcard $(BUILD)/rktio-linux-$(LINUX)),,echo "demo: the first time, Linux is compiled as a program. That takes some 8 minutes; later it is a copy")
 
 # T="FILE... | unit | corpus | NAME" chooses tests; F=REGEX chooses cases in a file; LINUX=VERSION that of the library OS.
 check: setup-build-check-deb libos
@@ -52,10 +55,10 @@ bench: setup-build-check libos
 	@bench/run $(BUILD)
 	@RKTIO_LINUX=$(LINUX) bench/rktio $(BUILD)
 
-# N=ROUNDS of everything; stops at the first failure.
+# N=ROUNDS of everything, and longer loads; stops at the first failure.
 soak: setup-build-check
 	@$(NINJA) --quiet
-	@scripts/run-tests --build $(BUILD) --rounds $(or $(N),20) $(T)
+	@SOAK=1 scripts/run-tests --build $(BUILD) --rounds $(or $(N),20) $(T)
 
 # LTP=DIR, an installed Linux Test Project: its system call tests in the library OS; docs/conformance.md.
 conformance: setup-build-check libos
@@ -73,4 +76,8 @@ clean:
 setup-%:
 	@scripts/setup $(subst -, ,$*)
 
+<<<<<<< Updated upstream
 .PHONY: all libos demo check install deb fmt lint asan tsan fuzz bench soak conformance stress clean
+=======
+.PHONY: all libos demo demo-needs check install deb fmt lint asan tsan fuzz bench soak clean
+>>>>>>> Stashed changes

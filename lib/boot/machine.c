@@ -110,6 +110,8 @@ static int make_initrd(struct run *r, bool *ret_read_only, struct err *e)
 		boot_conf_add(&conf, "arg", "%s", *arg);
 	add_environment(r, &conf);
 	boot_conf_add(&conf, "cwd", "%s", r->m->workdir ? r->m->workdir : "/");
+	if (r->m->user)
+		boot_conf_add(&conf, "user", "%s", r->m->user);
 	boot_conf_add(&conf, "hostname", "rktio");
 	net_opts_plan(&r->m->net, &conf);
 	if (r->terminal)
@@ -408,6 +410,10 @@ static int reap(struct run *r, struct err *e)
 	r->pid = 0;
 	if (si.si_code == CLD_EXITED)
 		return si.si_status;
+	if (si.si_status == SIGKILL)
+		return err_set(
+			e, ECHILD,
+			"the library OS was killed: by somebody, or the host was out of memory");
 	return err_set(e, ECHILD, "the library OS was ended by signal %d", si.si_status);
 }
 

@@ -35,6 +35,7 @@ struct machine {
 	const char *const
 		*env; /* "NAME=VALUE", besides PATH, HOME and TERM; ends with NULL, or is it */
 	const char *workdir;       /* or NULL: "/" */
+	const char *user;          /* "USER[:GROUP]" or NULL: root */
 	const char *core;          /* file or directory for a core if the kernel panics; or NULL */
 	const char *linux_version; /* or NULL: $RKTIO_LINUX, or MACHINE_LINUX */
 	bool verbose, stats;

@@ -163,6 +163,7 @@ static int unlock_fast(int fd, const uint8_t *key, size_t key_size, uint8_t ret[
 		if (pread(fd, split, LUKS_AF_SIZE, (off_t)s.slot[i].area) != LUKS_AF_SIZE)
 			return -EIO;
 		r = luks_slot_open(&s, i, key, key_size, split, ret);
+		explicit_bzero(split, LUKS_AF_SIZE);
 	}
 	return r;
 }

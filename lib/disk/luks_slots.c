@@ -194,6 +194,5 @@ int luks_slot_open(const struct luks_slots *s, size_t i, const uint8_t *key, siz
 		memcpy(ret, volume_key, sizeof(volume_key));
 	explicit_bzero(slot_key, sizeof(slot_key));
 	explicit_bzero(volume_key, sizeof(volume_key));
-	explicit_bzero(split, LUKS_AF_SIZE);
 	return right ? 0 : -EACCES;
 }

@@ -46,7 +46,13 @@ struct luks_slots {
 int luks_slots_parse(const void *buf, size_t size, struct luks_slots *ret, struct err *e)
 	_must_check_;
 
-/* The volume key, if @key opens slot @i whose split key is @split, which is overwritten. -EACCES: it does not. */
+/*
+ * luks_slot_open() - The volume key, if @key opens slot @i, whose split key is @split.
+ *
+ * @split: decrypted in place; the caller's to wipe.
+ *
+ * Return: 0; -EACCES: it does not.
+ */
 int luks_slot_open(const struct luks_slots *s, size_t i, const uint8_t *key, size_t key_size,
 		   uint8_t split[LUKS_AF_SIZE], uint8_t ret[SEAL_KEY_SIZE]) _must_check_;
 

@@ -63,13 +63,13 @@ static int sleep_for_work(struct vu_back *b, bool *ret_socket, struct err *e)
 		{ .fd = b->dev->fd, .events = POLLIN },
 	};
 	uint64_t count;
-	int r = 0;
+	int r;
 
 	for (unsigned int i = 0; i < VU_QUEUES_MAX; i++)
 		p[2 + i] = (struct pollfd){ .fd = b->vring[i].running ? b->vring[i].kick : -1,
 					    .events = POLLIN };
-	if (!kicks_on(b))
-		r = poll(p, ARRAY_SIZE(p), -1);
+	/* A device that leaves chains lying must not keep us from the socket. */
+	r = poll(p, ARRAY_SIZE(p), kicks_on(b) ? 0 : -1);
 	kicks_off(b);
 	if (r < 0 && errno != EINTR)
 		return err_set(e, errno, "cannot wait for work: %s", err_str(errno));

@@ -8,6 +8,8 @@
  *	arg=WORD	of the program's command line; the first is the program, by path or name
  *	env=NAME=VALUE	of its environment, which has nothing else
  *	cwd=PATH	its working directory
+ *	user=USER[:GROUP]
+ *			who it runs as; names are those of the image
  *	dm=NAME SECTORS TYPE PARAMETERS
  *			a device-mapper device, at /dev/mapper/NAME, in this order; "-ro" after
  *			NAME: read-only. Parameters may hold a key, so init wipes its copy.

@@ -17,7 +17,10 @@
 # `fsck_root` at their end: what is wrong with the file system, behind the kernel's
 # line that it is read-only now.
 
-INSIDE_SECONDS=${INSIDE_SECONDS:-300}
+# With SOAK set, as `make soak` does, loads take LOAD_S = 60 seconds instead of 5.
+
+INSIDE_SECONDS=$((${SOAK:+900} + 300))
+LOAD_S=$((${SOAK:+55} + 5))
 # shellcheck disable=SC2016 # expanded inside
 INSIDE_COMMON='
 	fsck_root()

@@ -112,7 +112,21 @@ fails()
 	matches "$output" 'the host gives no memory'
 }
 
+@test "the library OS is killed: all of it ends, with a sentence" {
+	rm -f "$BED/run.log"
+	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- sh -c 'echo ready; sleep 100'
+	p=$!
+	wait_for 30 grep -q ready "$BED/run.log"
+	kill -KILL "$(pgrep -P "$p" rktio-linux)"
+	s=0
+	wait "$p" || s=$?
+	same 125 "$s"
+	grep -q 'was killed: by somebody, or the host was out of memory' "$BED/run.log"
+	wait_for 5 eval '! pgrep -f "rktio-(linux|blk)" >/dev/null'
+}
+
 @test "the disk's back end is gone: I/O errors for the program, and Linux goes on" {
+	rm -f "$BED/run.log"
 	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- sh -c '
 		echo ready
 		while [ ! -e /dev/shm/go ]; do sleep 0.1; done

@@ -38,7 +38,7 @@ setup()
 
 @test "sysbench oltp_read_write with 8 threads: no error, sound tables, a clean shutdown" {
 	said 'start; tables
-		bench --time=5 run | grep -E "transactions:|ignored errors:"
+		bench --time='"$LOAD_S"' run | grep -E "transactions:|ignored errors:"
 		mariadb-check -S $S -u root --extended sbtest
 		stop; grep -o "mariadbd: Shutdown complete" $D/log
 		start; grep -c "Starting crash recovery" $D/log || :; stop'

@@ -37,7 +37,7 @@ setup()
 
 @test "initdb, pgbench with 8 clients: no transaction fails, and the books agree" {
 	said 'start; tables
-		as pgbench -n -c 8 -j 2 -T 5 2>&1 | grep -E "number of (transactions|failed)"
+		as pgbench -n -c 8 -j 2 -T '"$LOAD_S"' 2>&1 | grep -E "number of (transactions|failed)"
 		as pgbench -n -S -M prepared -c 8 -j 2 -T 2 2>&1 | grep -E "number of failed" | sed s/^/select:/
 		balances; stop; tail -n 1 /srv/pg/log'
 	matches "$output" 'actually processed: [1-9][0-9]+'

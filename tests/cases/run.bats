@@ -53,6 +53,8 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 	same 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root A=b' \
 		"$(SECRET=1 "$RKTIO" run --disk "$DISK" --env A=b -- sh -c 'echo PATH=$PATH HOME=$HOME A=$A$SECRET')"
 	same /tmp "$("$RKTIO" run --disk "$DISK" --workdir /tmp -- pwd)"
+	same '65532 /home/nonroot' "$("$RKTIO" run --disk "$DISK" -u nonroot -- sh -c 'echo $(id -u) $HOME; echo x >/dev/stderr' 2>"$BED/err")"
+	same x "$(<"$BED/err")"
 }
 
 @test "it can look itself up, and what the image says of hosts stays" {

@@ -127,14 +127,14 @@ static void sums_are_right(void)
 /* All of @from with AES-XTS, into @to. */
 static void crypt_all(int fd, uint32_t op, const uint8_t *from, uint8_t *to)
 {
-	char control[CMSG_SPACE(sizeof(op)) + CMSG_SPACE(sizeof(struct af_alg_iv) + 16)] = { 0 };
+	char control[CMSG_SPACE(sizeof(op)) + CMSG_SPACE(sizeof(uint32_t) + 16)] = { 0 };
 	struct iovec v = { (void *)(uintptr_t)from, DATA };
 	struct msghdr msg = { .msg_control = control,
 			      .msg_controllen = sizeof(control),
 			      .msg_iov = &v,
 			      .msg_iovlen = 1 };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	struct af_alg_iv *iv;
+	const uint32_t iv_size = 16; /* of zeros, behind it */
 
 	c->cmsg_level = SOL_ALG;
 	c->cmsg_type = ALG_SET_OP;
@@ -143,9 +143,8 @@ static void crypt_all(int fd, uint32_t op, const uint8_t *from, uint8_t *to)
 	c = CMSG_NXTHDR(&msg, c);
 	c->cmsg_level = SOL_ALG;
 	c->cmsg_type = ALG_SET_IV;
-	c->cmsg_len = CMSG_LEN(sizeof(*iv) + 16);
-	iv = (struct af_alg_iv *)CMSG_DATA(c);
-	iv->ivlen = 16;
+	c->cmsg_len = CMSG_LEN(sizeof(iv_size) + 16);
+	memcpy(CMSG_DATA(c), &iv_size, sizeof(iv_size));
 	CHECK(sendmsg(fd, &msg, 0) == DATA);
 	for (size_t done = 0; done < DATA;) {
 		ssize_t n = read(fd, to + done, DATA - done);

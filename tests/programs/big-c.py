@@ -8,6 +8,8 @@ import random
 import sys
 
 MASK = (1 << 32) - 1
+# Half of the amalgamation is comments.
+PROSE = "/*\n" + "** What is said here is only that there is as much to read as in a file that people have written.\n" * 8 + "*/\n"
 
 
 def main(path, size):
@@ -20,7 +22,7 @@ def main(path, size):
             k, m, s, limit = rng.randrange(1 << 31) | 1, rng.randrange(1 << 31), rng.randrange(1, 31), rng.randrange(2, 9)
             steps.append((k, m, s, limit))
             written += out.write(f"""
-/* Step {n}: mixes the state {limit} times. What is said here is only so that a line has its comment, as lines have. */
+{PROSE}/* Step {n}: mixes the state {limit} times. */
 static void step_{n}(state *s)
 {{
 	static const char *const names[] = {{ "first of {n}", "second of {n}", "third of {n}" }};

@@ -85,7 +85,7 @@ shmread $shm, my $back, 100, 6;
 shmctl $shm, IPC_RMID, 0;
 print "shared $back\n";
 print "command ", `printf %s "\$((6 * 7))"`, " $?\n";
-system 'exit 3';
+system 'exit 3; true';
 print "status ", $? >> 8, "\n";
 system 'kill -9 $$';
 print "killed ", $? & 127, "\n";

@@ -23,7 +23,7 @@ touch -d '2001-02-03 04:05:06.789' n && stat -c '%y' n && date -r n +%s.%N
 mkfifo f && (cat n >f & cat f | wc -l; wait)
 timeout 0.2 sleep 5; echo "timeout $?"; timeout -s KILL 0.2 sleep 5; echo "killed $?"
 yes | head -n 100000 | wc -l; echo "${PIPESTATUS[*]}"
-nice -n 5 nice; env -i A=1 env; printf '%q %05d %s\n' 'a b' 42 "$(factor 360 | tr ' ' _)"
+echo nice $(($(nice -n 5 nice) - $(nice))); env -i A=1 env; printf '%q %05d %s\n' 'a b' 42 "$(factor 360 | tr ' ' _)"
 seq 1 100 | tee >(wc -l >w1) | wc -l; while ! [ -s w1 ]; do sleep 0.02; done; cat w1
 for i in $(seq 1 50); do (exit $((i % 5))); echo $?; done | sort | uniq -c
 x=$(for i in {1..200}; do (echo $i) & done; wait); echo "$x" | sort -n | md5sum

@@ -129,6 +129,12 @@ static int console_take(void *arg, unsigned int queue, struct vq_dev *vq)
 	return 1;
 }
 
+static bool wants_kick(void *arg, unsigned int queue)
+{
+	(void)arg;
+	return queue != RX || packets < PACKETS;
+}
+
 /* Return: how many bytes of it. */
 static uint32_t make_packet(uint8_t *to, size_t size)
 {
@@ -217,8 +223,10 @@ int main(int argc, char **argv)
 	dev.take = !strcmp(argv[2], "rng")       ? rng_take
 		   : !strcmp(argv[2], "console") ? console_take
 						 : net_take;
-	if (dev.take == net_take)
+	if (dev.take == net_take) {
 		dev.features = FEATURES;
+		dev.wants_kick = wants_kick;
+	}
 	vu_back_init(&back, &dev, atoi(argv[1]));
 	return vu_serve(&back, 0, &e) < 0;
 }

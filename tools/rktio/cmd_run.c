@@ -19,7 +19,6 @@ enum {
 	O_DISK = OPT_LONG,
 	O_NET,
 	O_PUBLISH,
-	O_ENV,
 	O_LINUX,
 	O_STATS,
 	O_CORE
@@ -34,10 +33,12 @@ const struct opt cmd_run_opts[] = {
 	  "the network, and what is set inside (default: none)" },
 	{ O_PUBLISH, "publish", "[ADDR:]PORT:PROGRAMPORT",
 	  "let clients of this host reach a TCP server inside; may be repeated" },
-	{ O_ENV, "env", "NAME=VALUE", "a variable of the program's environment; may be repeated" },
+	{ 'e', "env", "NAME=VALUE", "a variable of the program's environment; may be repeated" },
 	{ O_LINUX, "linux", "VERSION", "the Linux to run it on (default: " MACHINE_LINUX ")",
 	  OPT_COMPLETE_NONE },
 	{ 'w', "workdir", "DIR", "where the program starts (default: /)", OPT_COMPLETE_NONE },
+	{ 'u', "user", "USER[:GROUP]",
+	  "who the program runs as: names of the image's /etc/passwd, or numbers (default: root)" },
 	{ O_CORE, "core", "FILE|DIR", "keep what is in memory there if the kernel panics, for gdb",
 	  OPT_COMPLETE_FILE },
 	{ O_STATS, "stats", NULL, "print what the library OS has counted, at its end" },
@@ -130,7 +131,7 @@ static int take_option(struct args *a, int id, const char *arg, struct err *e)
 		return take_net(a, arg, e);
 	case O_PUBLISH:
 		return net_opts_publish(&a->m.net, arg, e);
-	case O_ENV:
+	case 'e':
 		return take_env(a, arg, e);
 	case 'w':
 		a->m.workdir = arg;
@@ -138,6 +139,9 @@ static int take_option(struct args *a, int id, const char *arg, struct err *e)
 				   : err_set(e, EINVAL, "--workdir '%.80s' is not absolute", arg);
 	case O_LINUX:
 		a->m.linux_version = arg;
+		return 0;
+	case 'u':
+		a->m.user = arg;
 		return 0;
 	case O_STATS:
 		a->m.stats = true;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* mmap.c - where a mapping goes: Linux's own choice, but for MAP_32BIT. */
+#include <asm/linux_versions.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
@@ -27,18 +28,18 @@ static unsigned long get_low(unsigned long addr, unsigned long len)
 }
 
 unsigned long arch_get_unmapped_area(struct file *file, unsigned long addr, unsigned long len,
-				     unsigned long pgoff, unsigned long flags)
+				     unsigned long pgoff, unsigned long flags LO_VM_FLAGS_PARAM)
 {
 	if ((flags & (MAP_32BIT | MAP_FIXED)) == MAP_32BIT)
 		return get_low(addr, len);
-	return generic_get_unmapped_area(file, addr, len, pgoff, flags);
+	return generic_get_unmapped_area(file, addr, len, pgoff, flags LO_VM_FLAGS_ARG);
 }
 
 unsigned long arch_get_unmapped_area_topdown(struct file *file, unsigned long addr,
 					     unsigned long len, unsigned long pgoff,
-					     unsigned long flags)
+					     unsigned long flags LO_VM_FLAGS_PARAM)
 {
 	if ((flags & (MAP_32BIT | MAP_FIXED)) == MAP_32BIT)
 		return get_low(addr, len);
-	return generic_get_unmapped_area_topdown(file, addr, len, pgoff, flags);
+	return generic_get_unmapped_area_topdown(file, addr, len, pgoff, flags LO_VM_FLAGS_ARG);
 }

@@ -47,6 +47,7 @@ static inline int pud_same(pud_t a, pud_t b)
 {
 	return pud_val(a) == pud_val(b);
 }
+#define pud_same pud_same
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 #define pmd_trans_huge(p)          pmd_leaf(p)

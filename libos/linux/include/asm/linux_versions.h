@@ -28,8 +28,20 @@
 #define lo_tty_size_t  int
 #define lo_tty_ssize_t int
 #else
+/* asm/hugepage.h */
+#define pmd_mkwrite(p, vma) pmd_mkwrite_novma(p)
+
 #define lo_tty_size_t  size_t
 #define lo_tty_ssize_t ssize_t
+#endif
+
+/* mm/mmap.c: room is looked for with the rights of what it is for. */
+#if LO_LINUX_BEFORE(6, 12)
+#define LO_VM_FLAGS_PARAM
+#define LO_VM_FLAGS_ARG
+#else
+#define LO_VM_FLAGS_PARAM , vm_flags_t vm_flags
+#define LO_VM_FLAGS_ARG   , vm_flags
 #endif
 
 /* kernel/event.c: whether arch_cpu_idle() returns with interrupts on. */
