@@ -248,9 +248,9 @@ static int vhost_find_vqs(struct virtio_device *v, unsigned int n, struct virtqu
 }
 
 #if LO_LINUX_BEFORE(6, 11)
-static int find_vqs_by_arrays(struct virtio_device *v, unsigned int n, struct virtqueue *vqs[],
-			      vq_callback_t *callbacks[], const char *const names[],
-			      const bool *ctx, struct irq_affinity *affinity)
+static int arrays_find_vqs(struct virtio_device *v, unsigned int n, struct virtqueue *vqs[],
+			   vq_callback_t *callbacks[], const char *const names[], const bool *ctx,
+			   struct irq_affinity *affinity)
 {
 	struct virtqueue_info infos[LO_VHOST_QUEUES] = { 0 };
 	unsigned int i;
@@ -260,7 +260,7 @@ static int find_vqs_by_arrays(struct virtio_device *v, unsigned int n, struct vi
 	return vhost_find_vqs(v, n, vqs, infos, affinity);
 }
 #else
-#define find_vqs_by_arrays vhost_find_vqs
+#define arrays_find_vqs vhost_find_vqs
 #endif
 
 static const char *vhost_bus_name(struct virtio_device *v)
@@ -274,7 +274,7 @@ static const struct virtio_config_ops ops = {
 	.get_status = vhost_get_status,
 	.set_status = vhost_set_status,
 	.reset = vhost_reset,
-	.find_vqs = find_vqs_by_arrays,
+	.find_vqs = arrays_find_vqs,
 	.del_vqs = vhost_del_vqs,
 	.get_features = vhost_get_features,
 	.finalize_features = vhost_finalize_features,
