@@ -162,7 +162,8 @@ fails()
 	run "$RKTIO" run --memory 128M --disk "$DISK" --core "$BED/cores" -- sh -c "$crash"
 	same 125 "$status" "$output"
 	grep -q planted-4711 "$BED"/cores/rktio-core.*
-	same 1 "$(ls "$BED/cores" | wc -l)"
+	local cores=("$BED"/cores/*)
+	same 1 "${#cores[@]}"
 	run "$RKTIO" run --disk "$DISK" --core /no/such/dir/core -- sh -c "$crash"
 	same 125 "$status" "$output"
 	matches "$output" 'no core: '

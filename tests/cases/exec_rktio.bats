@@ -302,5 +302,5 @@ counter() { "$RKTIO" stats "$P" | awk -v n="$1" '$1 == n { print $2 }'; }
 	kill -KILL "$p"
 	wait "$p" || :
 	wait "$b"
-	same done "$(<"$BED/busy.log")"
+	same "done" "$(<"$BED/busy.log")"
 }

@@ -169,5 +169,5 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 	matches "$(plain uname -r)" "^${RKTIO_LINUX:-6.1}[.]"
 	matches "$(RKTIO_LINUX=9.9 plain true 2>&1)" "rktio-linux-9.9' is missing"
 	version=${RKTIO_LINUX:-6.1}
-	matches "$(RKTIO_LINUX=9.9 "$RKTIO" run --disk "$DISK" --linux "$version" -- uname -r)" "^$version[.]"
+	matches "$(RKTIO_LINUX=9.9 "$RKTIO" run --disk "$DISK" --linux "$version" -- uname -r)" "^${version}[.]"
 }
