@@ -229,3 +229,49 @@ refused()
 		--net vhost-user:/x --publish 80:80|does not go with
 	END
 }
+
+@test "WireGuard between two programs: what crosses the host's network is not what was said" {
+	local n
+	need wireguard
+	for n in 1 2; do
+		wg genkey >"$BED/wg$n"
+		wg pubkey <"$BED/wg$n" >"$BED/wg$n.pub"
+		tap "w$n"
+		ip -n bed addr add "10.9$n.0.1/24" dev "w$n"
+	done
+	ip netns exec bed sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	"$ROOT/tests/libos/initramfs" "$BED/wg.cpio" /bin/true wg /sbin/ip
+	mkdir -p "$BED/wg.tree"
+	(cd "$BED/wg.tree" && cpio --quiet -id <"$BED/wg.cpio")
+	for n in 1 2; do
+		cp "$BED/wg$n" "$BED/wg$((3 - n)).pub" "$BED/wg.tree/root/"
+		"$RKTIO" image create "$BED/wg$n.img" --quiet --dir "$BED/wg.tree" --size 64M
+	done
+	# machine N SCRIPT: behind its end of the tunnel.
+	machine()
+	{
+		echo "ip link add wg0 type wireguard; ip addr add 172.31.0.$1/24 dev wg0
+			wg set wg0 private-key /root/wg$1 listen-port 51820 peer \$(cat /root/wg$((3 - $1)).pub) \
+				endpoint 10.9$((3 - $1)).0.2:51820 allowed-ips 172.31.0.0/24
+			ip link set wg0 up; $2"
+	}
+	spawn "$BED/sniff" ip netns exec bed python3 -c 'import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)); s.settimeout(90)
+print("sniffs", flush=True); seen = 0
+while True:
+    p = s.recv(70000); seen += 1
+    print("packet", seen, "PLAIN" if b"planted-secret" in p else "", flush=True)'
+	local sniffer=$!
+	wait_for 10 grep -q sniffs "$BED/sniff"
+	spawn "$BED/run.log" ip netns exec bed timeout -k 5 100 "$RKTIO" run --disk "$BED/wg1.img" --net tap:w1,ip=10.91.0.2/24,gw=10.91.0.1 -- \
+		sh -c "$(machine 1 'while nc -l -p 7 -e cat; do :; done & echo up; sleep 100')"
+	MACHINE=$!
+	wait_for 60 grep -q up "$BED/run.log"
+	run in_bed timeout -k 5 100 "$RKTIO" run --disk "$BED/wg2.img" --net tap:w2,ip=10.92.0.2/24,gw=10.92.0.1 -- \
+		sh -c "$(machine 2 'ping -c 1 -W 10 172.31.0.1 >/dev/null; echo planted-secret | nc -w 10 172.31.0.1 7; wg show wg0 | grep handshake')"
+	kill "$sniffer"
+	matches "$output" 'planted-secret'
+	matches "$output" 'latest handshake'
+	grep -q 'packet 9' "$BED/sniff"
+	same 0 "$(grep -c PLAIN "$BED/sniff")"
+}
