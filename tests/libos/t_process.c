@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -149,6 +150,8 @@ static void traced(void)
 	}
 	CHECK(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status));
 	CHECK(ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD) == 0);
+	/* As gdb does with each new thread. */
+	CHECK(ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, u_debugreg[7]), NULL) == 0);
 	for (int stops = 0; stops < 100; stops++) {
 		CHECK(ptrace(PTRACE_SYSCALL, pid, NULL, NULL) == 0);
 		CHECK(waitpid(pid, &status, 0) == pid);

@@ -24,6 +24,7 @@
 #define XFEATURES_AVX512 0xe0
 /* What a debugger may set: arithmetic, trap, direction, nested task, alignment check. */
 #define FLAGS_OF_DEBUGGER 0x54dd5UL
+#define USER_DEBUGREG     848 /* offsetof(struct user, u_debugreg) */
 
 /* struct user_regs_struct of x86-64: pt_regs, then these. */
 enum {
@@ -192,7 +193,12 @@ static int peek_user(struct task_struct *task, unsigned long addr, unsigned long
 
 static int poke_user(struct task_struct *task, unsigned long addr, unsigned long value)
 {
-	if (addr & (sizeof(long) - 1) || addr / sizeof(long) >= USER_REGS)
+	if (addr & (sizeof(long) - 1))
+		return -EIO;
+	/* Debuggers clear those of each new thread. There is nothing behind them: clear is all that they can be. */
+	if (addr >= USER_DEBUGREG && addr < USER_DEBUGREG + 8 * sizeof(long))
+		return value ? -EIO : 0;
+	if (addr / sizeof(long) >= USER_REGS)
 		return -EIO;
 	return set_reg(task, addr / sizeof(long), value);
 }
