@@ -76,8 +76,4 @@ clean:
 setup-%:
 	@scripts/setup $(subst -, ,$*)
 
-<<<<<<< Updated upstream
-.PHONY: all libos demo check install deb fmt lint asan tsan fuzz bench soak conformance stress clean
-=======
-.PHONY: all libos demo demo-needs check install deb fmt lint asan tsan fuzz bench soak clean
->>>>>>> Stashed changes
+.PHONY: all libos demo demo-needs check install deb fmt lint asan tsan fuzz bench soak conformance stress clean

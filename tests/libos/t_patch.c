@@ -531,9 +531,10 @@ static int compare(const struct timespec *a, const struct timespec *b)
 /* The names that C libraries look for, in the object that the kernel hands over. */
 static bool vdso_has(const char *name)
 {
-	const char *base = (const char *)getauxval(AT_SYSINFO_EHDR), *strings = NULL;
+	const unsigned long base = getauxval(AT_SYSINFO_EHDR);
 	const Elf64_Ehdr *head = (const Elf64_Ehdr *)base;
 	const Elf64_Phdr *part = (const Elf64_Phdr *)(base + head->e_phoff);
+	const char *strings = NULL;
 	const Elf64_Sym *symbols = NULL;
 	const Elf64_Word *hash = NULL;
 
@@ -542,7 +543,7 @@ static bool vdso_has(const char *name)
 			continue;
 		for (const Elf64_Dyn *d = (const Elf64_Dyn *)(base + part[i].p_offset); d->d_tag;
 		     d++) {
-			const void *at = base + d->d_un.d_ptr;
+			const void *at = (const void *)(base + d->d_un.d_ptr);
 			strings = d->d_tag == DT_STRTAB ? at : strings;
 			symbols = d->d_tag == DT_SYMTAB ? at : symbols;
 			hash = d->d_tag == DT_HASH ? at : hash;
