@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# Network, random number and console devices of back ends that are toys, or lie.
+# Network and random number devices of back ends that are toys, or lie.
 
 load ../bed/bed
 
@@ -41,12 +41,10 @@ toy() # TYPE HOW SCRIPT
 	done
 }
 
-@test "a device of random numbers, and one without, and a console" {
+@test "a device of random numbers, and one without" {
 	toy rng '' 'head -c 4 /dev/hwrng | od -An -tx1'
 	matches "$output" 'a5 a5 a5 a5'
 	toy rng '' 'head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/entropy_avail'
 	misses "$output" 'a5 a5 a5'
 	matches "$output" '256'
-	toy console '' 'stty -F /dev/hvc0 raw -echo; exec 3<>/dev/hvc0; echo hello-console >&3; read -r line <&3; echo "heard $line"'
-	matches "$output" 'heard hello-console'
 }

@@ -132,7 +132,8 @@ static int console_take(void *arg, unsigned int queue, struct vq_dev *vq)
 static bool wants_kick(void *arg, unsigned int queue)
 {
 	(void)arg;
-	return queue != RX || packets < PACKETS;
+	/* What is there to receive comes with what is sent, or has come. */
+	return queue != RX || (how[0] && packets < PACKETS);
 }
 
 /* Return: how many bytes of it. */
@@ -223,10 +224,10 @@ int main(int argc, char **argv)
 	dev.take = !strcmp(argv[2], "rng")       ? rng_take
 		   : !strcmp(argv[2], "console") ? console_take
 						 : net_take;
-	if (dev.take == net_take) {
+	if (dev.take == net_take)
 		dev.features = FEATURES;
+	if (dev.take != rng_take)
 		dev.wants_kick = wants_kick;
-	}
 	vu_back_init(&back, &dev, atoi(argv[1]));
 	return vu_serve(&back, 0, &e) < 0;
 }
