@@ -19,7 +19,9 @@
 BED_DIR=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 ROOT=$(dirname "$(dirname "$BED_DIR")")
 AS_USER=$BED_DIR/as-user
-export ROOT BED_DIR AS_USER
+# The library OS that cases on Linux as a library boot.
+VMLINUX=${BUILD:-}/rktio-linux-${RKTIO_LINUX:-6.1}
+export ROOT BED_DIR AS_USER VMLINUX
 [ -n "${BED:-}" ] || {
 	echo "run cases through 'make check T=FILE' or tests/bed/enter, not with bats alone" >&2
 	exit 1

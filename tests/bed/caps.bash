@@ -106,5 +106,5 @@ cap_libos()
 	[ "$(uname -m)" = x86_64 ] || { echo "x86-64 only"; return 1; }
 	kernel_at_least 5 11 || return 1
 	grep -qw fsgsbase /proc/cpuinfo || { echo "no FSGSBASE"; return 1; }
-	[ -x "$BUILD/rktio-linux-${RKTIO_LINUX:-6.1}" ] || { echo "not built: make libos"; return 1; }
+	[ -x "$VMLINUX" ] || { echo "not built: make libos"; return 1; }
 }

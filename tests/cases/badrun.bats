@@ -175,7 +175,7 @@ fails()
 @test "gdb reads a core: the message, the kernel's functions on the stack" {
 	need debugger
 	run "$RKTIO" run --disk "$DISK" --memory 128M --core "$BED/core" -- sh -c 'echo c >/proc/sysrq-trigger'
-	run gdb -batch -nx -ex 'x/s &linux_banner' -ex 'info symbol $pc' -ex bt "$BUILD/rktio-linux-6.1" "$BED/core"
+	run gdb -batch -nx -ex 'x/s &linux_banner' -ex 'info symbol $pc' -ex bt "$VMLINUX" "$BED/core"
 	matches "$output" 'Linux version 6\.'
 	matches "$output" 'panic'
 }

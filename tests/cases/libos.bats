@@ -4,8 +4,6 @@
 
 load ../bed/bed
 
-VMLINUX=$BUILD/rktio-linux-${RKTIO_LINUX:-6.1}
-
 setup_file()
 {
 	local name

@@ -4,8 +4,6 @@
 
 load ../bed/bed
 
-VMLINUX=${RKTIO_LINUX:-$BUILD/rktio-linux-6.1}
-
 setup_file()
 {
 	need libos

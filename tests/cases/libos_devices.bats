@@ -15,7 +15,7 @@ toy() # TYPE HOW SCRIPT
 	printf '#!/bin/sh\nmount -t proc proc /proc; mount -t devtmpfs dev /dev; mount -t sysfs sys /sys; ifconfig lo up\n%s\npoweroff -f\n' "$3" >"$BED/init"
 	"$ROOT/tests/libos/initramfs" "$BED/toy.cpio" "$BED/init"
 	# shellcheck disable=SC2086 # not every toy has a way to lie
-	run timeout -k 5 60 "$ROOT/tests/libos/with-disk" --toy "$1" $2 -- "${RKTIO_LINUX:-$BUILD/rktio-linux-6.1}" \
+	run timeout -k 5 60 "$ROOT/tests/libos/with-disk" --toy "$1" $2 -- "$VMLINUX" \
 		initrd="$BED/toy.cpio" quiet </dev/null
 	same 0 "$status" "$output"
 }

@@ -4,7 +4,6 @@
 
 load ../bed/bed
 
-VMLINUX=$BUILD/rktio-linux-${RKTIO_LINUX:-6.1}
 PROGRAMS=(bash sqlite3 redis-server redis-cli)
 
 setup_file()
