@@ -36,14 +36,15 @@ setup()
 		tables() { sql "create database sbtest" 2>/dev/null && bench prepare >/dev/null || :; }'
 }
 
+# Deadlocks of its threads are not counted: a victim now and then is what InnoDB does about them.
 @test "sysbench oltp_read_write with 8 threads: no error, sound tables, a clean shutdown" {
 	said 'start; tables
-		bench --time='"$LOAD_S"' run | grep -E "transactions:|ignored errors:"
+		bench --time='"$LOAD_S"' run | grep -E "transactions:|reconnects:"
 		mariadb-check -S $S -u root --extended sbtest
 		stop; grep -o "mariadbd: Shutdown complete" $D/log
 		start; grep -c "Starting crash recovery" $D/log || :; stop'
 	matches "${lines[0]}" 'transactions: +[1-9][0-9]+ '
-	matches "${lines[1]}" 'ignored errors: +0 '
+	matches "${lines[1]}" 'reconnects: +0 '
 	matches "${lines[2]}" 'sbtest.sbtest1 +OK'
 	matches "${lines[3]}" 'sbtest.sbtest2 +OK'
 	same 'mariadbd: Shutdown complete' "${lines[4]}"
@@ -71,7 +72,7 @@ setup()
 	said 'start; grep -c "Starting crash recovery" $D/log
 		sql "select max(i) from sbtest.seen"; sql "select count(*) = max(i) from sbtest.seen"
 		mariadb-check -S $S -u root --extended sbtest
-		bench --time=0 --events=50 run | grep "ignored errors:"; stop
+		bench --time=0 --events=50 run | grep "reconnects:"; stop
 		fsck_root'
 	same 1 "${lines[0]}" "recoveries"
 	[ "${lines[1]}" -ge "$seen" ] || fail "committed until $seen, found until ${lines[1]}"
@@ -79,7 +80,7 @@ setup()
 	matches "${lines[3]}" 'sbtest.sbtest1 +OK'
 	matches "${lines[4]}" 'sbtest.sbtest2 +OK'
 	matches "${lines[5]}" 'sbtest.seen +OK'
-	matches "${lines[6]}" 'ignored errors: +0 '
+	matches "${lines[6]}" 'reconnects: +0 '
 	same 'sysrq: Emergency Remount R/O' "${lines[*]:7}"
 }
 
@@ -116,7 +117,7 @@ setup()
 }
 
 # By name, and by what their descriptors are.
-allowed_calls='^((munmap|madvise|futex|clock_gettime|ppoll|rt_sigreturn|restart_syscall|clone|prctl|setitimer|getppid|wait4|exit_group) -|(mmap|fallocate) memfd|mmap -|(read|write) (eventfd|stdio)) [0-9]+$'
+allowed_calls='^((munmap|mprotect|madvise|futex|clock_gettime|ppoll|rt_sigreturn|restart_syscall|clone|prctl|setitimer|getppid|wait4|exit_group) -|(mmap|fallocate|lseek) memfd|mmap -|(read|write) (eventfd|stdio)) [0-9]+$'
 
 # host_calls: of strace's lines, "CALL KIND COUNT". KIND is what the descriptor is, "-" if it has none.
 host_calls()
