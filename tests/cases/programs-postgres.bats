@@ -73,7 +73,7 @@ print(min(hashlib.md5(line.strip().encode()).hexdigest() for line in sys.stdin))
 	kill -KILL "${pids[-1]}"
 	wait_for 10 no_machine "${pids[@]}"
 	seen=$(sed -n 's/^committed //p' "$LOG" | tail -n 1)
-	said 'start; grep -o "automatic recovery in progress" /srv/pg/log
+	said 'start; grep -o "automatic recovery in progress" /srv/pg/log || { cat /srv/pg/log; exit 1; }
 		sql "select max(i) from seen"; sql "select count(*) = max(i) from seen"; balances
 		as pgbench -n -c 4 -t 50 2>&1 | grep -E "number of failed"; stop
 		fsck_root'
