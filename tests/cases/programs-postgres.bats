@@ -25,6 +25,8 @@ setup()
 				as initdb >/tmp/initdb.log 2>&1 || { cat /tmp/initdb.log; exit 1; }
 			}
 			as pg_ctl -w -l /srv/pg/log -o "-k /tmp" start >/dev/null 2>&1 || { cat /srv/pg/log; exit 1; }
+			# pg_ctl takes what a machine that was killed a second ago left for the server that it has started: the pids are the same.
+			until as pg_isready -q; do sleep 0.1; done
 		}
 		stop() { as pg_ctl -w -m fast stop >/dev/null; }
 		sql() { as psql -XAtqc "$1"; }
@@ -73,7 +75,7 @@ print(min(hashlib.md5(line.strip().encode()).hexdigest() for line in sys.stdin))
 	kill -KILL "${pids[-1]}"
 	wait_for 10 no_machine "${pids[@]}"
 	seen=$(sed -n 's/^committed //p' "$LOG" | tail -n 1)
-	said 'start; grep -o "automatic recovery in progress" /srv/pg/log || { cat /srv/pg/log; exit 1; }
+	said 'start; grep -ao "automatic recovery in progress" /srv/pg/log || { cat /srv/pg/log; exit 1; }
 		sql "select max(i) from seen"; sql "select count(*) = max(i) from seen"; balances
 		as pgbench -n -c 4 -t 50 2>&1 | grep -E "number of failed"; stop
 		fsck_root'
