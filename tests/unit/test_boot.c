@@ -392,7 +392,7 @@ static int hear(int fd, struct frame *f)
 
 static void test_server(void **state)
 {
-	struct bed b;
+	static struct bed b;
 	struct frame f;
 
 	(void)state;
@@ -424,7 +424,7 @@ static void test_server(void **state)
 /* More than the window: the client is cut off, the launcher holds nothing. */
 static void test_server_flood(void **state)
 {
-	struct bed b;
+	static struct bed b;
 	struct frame f;
 	int n = 0;
 
