@@ -106,8 +106,12 @@ fails()
 }
 
 @test "too little memory on the host" {
-	# RAM is only a promise: what refuses it is a limit of addresses.
-	run sh -c 'ulimit -v 500000; exec "$@"' sh "$RKTIO" run --memory 1G --disk "$DISK" -- true
+	# RAM is only a promise: what refuses it is a limit of addresses, of the library OS alone, for a sanitizer takes terabytes.
+	mkdir "$BED/limited"
+	ln -s "$BUILD"/rktio-{init,blk} "$BED/limited/"
+	printf '#!/bin/sh\nulimit -v 500000; exec %s "$@"\n' "$VMLINUX" >"$BED/limited/${VMLINUX##*/}"
+	chmod +x "$BED/limited/${VMLINUX##*/}"
+	RKTIO_LIBEXEC=$BED/limited run "$RKTIO" run --memory 1G --disk "$DISK" -- true
 	same 125 "$status" "$output"
 	matches "$output" 'the host gives no memory'
 }
