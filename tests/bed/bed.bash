@@ -37,6 +37,13 @@ for bed_file in "$BED_DIR"/{caps,images,proc,attach,traces,programs}.bash "$BED_
 	source "$bed_file"
 done
 
+# rktio_for_users: RKTIO, and the programs that it starts, where a user may reach them too.
+rktio_for_users()
+{
+	install "$BUILD"/rktio{,-init,-blk,-net} "$VMLINUX" "$BED/bin/"
+	export RKTIO=$BED/bin/rktio
+}
+
 # bed_engine_up ENGINE: need it, start it.
 bed_engine_up()
 {

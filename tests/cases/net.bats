@@ -7,7 +7,8 @@ load ../bed/bed
 setup_file()
 {
 	need libos image netns
-	export RKTIO=$BUILD/rktio DISK=$BED/net.img TREE=$BED/net.tree
+	export DISK=$BED/net.img TREE=$BED/net.tree
+	rktio_for_users
 	cp -a "$(image_tree busybox)" "$TREE"
 	"$RKTIO" image create "$DISK" --quiet --dir "$TREE" --size 64M
 	ip netns add bed
