@@ -255,7 +255,10 @@ nobody_installs() { ! pgrep -f "$TMPDIR/rktio" >/dev/null; }
 	grep -q "$secret" "$OUT/plain.img"
 	rktio image create "$IMG" --dir "$OUT/tree" --encrypt --key-file "$KEY"
 	same 1 "$(status grep -q -e "$secret" -e lost+found "$IMG")"
-	same 1 "$(status grep -qF -f "$KEY" "$IMG")" "the key in the image"
+	# Not with grep: a key may have the byte that ends a pattern.
+	python3 -c 'import mmap, sys
+key, image = (open(name, "rb") for name in sys.argv[1:])
+assert mmap.mmap(image.fileno(), 0, prot=mmap.PROT_READ).find(key.read()) < 0' "$KEY" "$IMG"
 }
 
 @test "encrypted: the key from a descriptor or standard input" {
