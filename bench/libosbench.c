@@ -289,7 +289,7 @@ static void do_pool(void)
 	/* An odd factor: each frame comes once. */
 	for (unsigned long i = 0; i < frames; i++)
 		memset(area + i * 72001 % frames * frame, 1, frame);
-	printf("pool_fill %.1f\n", (double)(now_ns() - start) / (double)(size / PAGE));
+	printf("pool_fill %.1f\n", (double)(now_ns() - start) / ((double)size / PAGE));
 	while (read(STDIN_FILENO, &byte, 1) > 0)
 		;
 }

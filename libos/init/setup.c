@@ -68,10 +68,11 @@ static void mount_late(void)
 static void name_hosts(const char *hostname)
 {
 	FILE *f = fopen("/etc/hosts", "ae");
+	struct stat st;
 
 	if (!f)
 		return;
-	if (!fseek(f, 0, SEEK_END) && !ftell(f))
+	if (!fstat(fileno(f), &st) && !st.st_size)
 		(void)fprintf(f, "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t%s\n", hostname);
 	(void)fclose(f);
 }

@@ -230,9 +230,11 @@ static void ignore(int signal, siginfo_t *info, void *context)
 	(void)signal;
 	(void)info;
 	/* It will start again: it stands at the instruction, as a debugger sees it. */
-	if (fd >= 0 && pread(fd, code, 2, (off_t)(uintptr_t)at) == 2)
-		outside += code[0] != 0x0f || code[1] != 0x05;
-	(void)close(fd);
+	if (fd >= 0) {
+		if (pread(fd, code, 2, (off_t)(uintptr_t)at) == 2)
+			outside += code[0] != 0x0f || code[1] != 0x05;
+		(void)close(fd);
+	}
 	hits++;
 }
 
@@ -493,9 +495,11 @@ static void areas_unmapped(void)
 		unsigned long start, end;
 
 		if (sscanf(line, "%lx-%lx r-xp 00000000 00:00 0", &start, &end) == 2 &&
-		    end - start == 16 << 20)
-			CHECK(mmap((void *)start, end - start, PROT_NONE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED);
+		    end - start == 16 << 20) {
+			const void *at = mmap((void *)start, end - start, PROT_NONE,
+					      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+			CHECK(at != MAP_FAILED);
+		}
 	}
 	CHECK(fclose(maps) == 0);
 	warm_up();

@@ -61,6 +61,8 @@ static int setup(void **state)
 	struct sockaddr_in any = local(0);
 	struct err e;
 
+	if (!r)
+		return -1;
 	r->server = listener();
 	memcpy(&p.at, &any, sizeof(any));
 	p.to = port_of(r->server);
@@ -68,7 +70,8 @@ static int setup(void **state)
 	r->port = port_of(f.listener[0]);
 	r->carrier = fork();
 	if (!r->carrier)
-		_exit(forward_sandbox(&e) < 0 || forward_run(&f, &e) < 0);
+		_exit(forward_sandbox(&e) < 0 || forward_run(&f, &e) < 0 ? EXIT_FAILURE
+									 : EXIT_SUCCESS);
 	forward_fini(&f);
 	*state = r;
 	return 0;
@@ -130,6 +133,8 @@ static void *writer(void *arg)
 	const int *fd = arg;
 	uint8_t *data = malloc(BIG);
 
+	if (!data)
+		return NULL;
 	for (uint32_t i = 0; i < BIG; i++)
 		data[i] = (uint8_t)(i * 31 >> 3);
 	(void)!io_write_all(*fd, data, BIG);

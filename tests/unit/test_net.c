@@ -60,7 +60,11 @@ static int setup(void **state)
 	struct rig *r = calloc(1, sizeof(*r));
 	int pair[2], size = 1 << 20;
 
+	if (!r)
+		return -1;
 	r->ram = aligned_alloc(4096, RAM);
+	if (!r->ram)
+		return -1;
 	memset(r->ram, 0, RAM);
 	r->region = (struct gmem_region){ { 0 }, RAM, r->ram };
 	r->mem = (struct gmem){ &r->region, 1 };
