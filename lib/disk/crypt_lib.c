@@ -88,6 +88,7 @@ int crypt_load(struct crypt_device *cd, const char *requested_type, void *params
 	return lib.load(cd, requested_type, params);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are libcryptsetup's */
 int crypt_format(struct crypt_device *cd, const char *type, const char *cipher,
 		 const char *cipher_mode, const char *uuid, const char *volume_key,
 		 size_t volume_key_size, void *params)
@@ -116,6 +117,7 @@ int crypt_set_data_offset(struct crypt_device *cd, uint64_t data_offset)
 	return lib.set_data_offset(cd, data_offset);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are libcryptsetup's */
 int crypt_keyslot_add_by_key(struct crypt_device *cd, int keyslot, const char *volume_key,
 			     size_t volume_key_size, const char *passphrase, size_t passphrase_size,
 			     uint32_t flags)
