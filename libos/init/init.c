@@ -53,7 +53,7 @@ static void read_conf(struct conf *c)
 	while (c->text && c->size < CONF_MAX &&
 	       (n = read(fd, c->text + c->size, CONF_MAX - c->size)) > 0)
 		c->size += (size_t)n;
-	if (n < 0 || c->size == CONF_MAX || !c->size || c->text[c->size - 1])
+	if (!c->text || n < 0 || c->size == CONF_MAX || !c->size || c->text[c->size - 1])
 		init_fail("reading", CONF_PATH);
 	(void)close(fd);
 	(void)unlink(CONF_PATH);

@@ -187,8 +187,8 @@ static int net_take(void *arg, unsigned int queue, struct vq_dev *vq)
 {
 	static struct iovec iov[SEGS];
 	struct vq_chain c = { .iov = iov, .max = SEGS };
-	bool by_packet = strcmp(how, "id") && strcmp(how, "twice") && strcmp(how, "length") &&
-			 strcmp(how, "index");
+	bool by_packet = strcmp(how, "id") != 0 && strcmp(how, "twice") != 0 &&
+			 strcmp(how, "length") != 0 && strcmp(how, "index") != 0;
 	int r;
 
 	(void)arg;
