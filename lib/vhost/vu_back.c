@@ -363,7 +363,7 @@ static int set_config(struct vu_back *b, struct err *e)
 {
 	const struct vu_config *c = &b->msg.p.config;
 
-	if (b->dev->config_set(b->dev->arg, c->offset, c->data, c->size) < 0)
+	if (!b->dev->config_set || b->dev->config_set(b->dev->arg, c->offset, c->data, c->size) < 0)
 		return err_set(e, EPROTO, "the configuration at %u is not writable", c->offset);
 	return 0;
 }

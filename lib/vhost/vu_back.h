@@ -45,7 +45,7 @@ struct vu_device {
 	uint64_t features; /* of the device; those of virtqueues and of the protocol are added */
 	unsigned int nqueues;
 
-	/* @len bytes of configuration from @off, both within VU_CONFIG_MAX; -errno to refuse. */
+	/* @len bytes of configuration from @off, both within VU_CONFIG_MAX; -errno to refuse. No config_set: never written. */
 	int (*config_get)(void *arg, uint32_t off, uint8_t *ret_data, uint32_t len);
 	int (*config_set)(void *arg, uint32_t off, const uint8_t *data, uint32_t len);
 	/* Take chains of queue number @queue; how many, or -EPROTO: the driver broke it. */

@@ -6,6 +6,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "log.h"
+#include "vu_sock.h"
+
 #define SOCKET_ROUNDS 512 /* between two looks at the socket */
 #define CLOCK_ROUNDS  32  /* between two looks at the clock, without work */
 #define SHORT_NS      5000
@@ -156,4 +159,33 @@ int vu_serve(struct vu_back *b, uint64_t poll_max_ns, struct err *e)
 		if (r <= 0)
 			return r;
 	}
+}
+
+int vu_serve_one(const struct vu_device *dev, int sock, uint64_t poll_max_ns, struct err *e)
+{
+	static struct vu_back back;
+	int r;
+
+	vu_back_init(&back, dev, sock);
+	r = vu_serve(&back, poll_max_ns, e);
+	vu_back_fini(&back);
+	return r;
+}
+
+int vu_serve_listener(const struct vu_device *dev, int listener, bool keep, uint64_t poll_max_ns,
+		      struct err *e)
+{
+	int r;
+
+	do {
+		int sock;
+
+		r = vu_sock_accept(listener, &sock, e);
+		if (r < 0)
+			return r;
+		r = vu_serve_one(dev, sock, poll_max_ns, e);
+		if (r < 0 && keep)
+			log_warn("%s", e->msg);
+	} while (keep);
+	return r;
 }

@@ -23,4 +23,15 @@
 /* Serve until the front end is gone (0) or breaks the protocol. @poll_max_ns of 0: never poll. */
 int vu_serve(struct vu_back *b, uint64_t poll_max_ns, struct err *e) _must_check_;
 
+/* A back end for the front end at @sock, which is taken: vu_serve() from beginning to end. */
+int vu_serve_one(const struct vu_device *dev, int sock, uint64_t poll_max_ns, struct err *e)
+	_must_check_;
+
+/*
+ * One for the first front end that connects to @listener; with @keep for each in turn, and one that
+ * breaks the protocol is not the end.
+ */
+int vu_serve_listener(const struct vu_device *dev, int listener, bool keep, uint64_t poll_max_ns,
+		      struct err *e) _must_check_;
+
 #endif

@@ -62,15 +62,6 @@ static int config_get(void *arg, uint32_t off, uint8_t *ret, uint32_t len)
 	return 0;
 }
 
-static int config_set(void *arg, uint32_t off, const uint8_t *data, uint32_t len)
-{
-	(void)arg;
-	(void)off;
-	(void)data;
-	(void)len;
-	return -1;
-}
-
 static void negotiated(void *arg, uint64_t features)
 {
 	(void)arg;
@@ -212,7 +203,6 @@ int main(int argc, char **argv)
 {
 	struct vu_device dev = { .nqueues = 2,
 				 .config_get = config_get,
-				 .config_set = config_set,
 				 .reap = reap,
 				 .negotiated = negotiated,
 				 .fd = -1 };

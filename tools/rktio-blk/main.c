@@ -157,15 +157,6 @@ static int config_get(void *arg, uint32_t off, uint8_t *ret_data, uint32_t len)
 	return 0;
 }
 
-static int config_set(void *arg, uint32_t off, const uint8_t *data, uint32_t len)
-{
-	(void)arg;
-	(void)off;
-	(void)data;
-	(void)len;
-	return -EPERM;
-}
-
 static void negotiated(void *arg, uint64_t features)
 {
 	blk_set_features(arg, features);
@@ -182,45 +173,16 @@ static unsigned int reap(void *arg, bool wait)
 	return blk_reap(arg, wait);
 }
 
-static int serve_one(const struct conf *c, const struct vu_device *dev, int sock, struct err *e)
-{
-	static struct vu_back back;
-	int r;
-
-	vu_back_init(&back, dev, sock);
-	r = vu_serve(&back, (uint64_t)c->poll_us * 1000, e);
-	vu_back_fini(&back);
-	return r;
-}
-
-/* With --keep, a front end that misbehaves is not the end. */
-static int serve_all(const struct conf *c, const struct vu_device *dev, int listener, struct err *e)
-{
-	int r;
-
-	do {
-		int sock;
-
-		r = vu_sock_accept(listener, &sock, e);
-		if (r < 0)
-			return r;
-		r = serve_one(c, dev, sock, e);
-		if (r < 0 && c->keep)
-			log_warn("%s", e->msg);
-	} while (c->keep);
-	return r;
-}
-
 static int serve(const struct conf *c, struct store *store, struct err *e)
 {
 	_cleanup_close_ int listener = -1;
 	struct vu_device dev = { .nqueues = (unsigned int)c->queues,
 				 .config_get = config_get,
-				 .config_set = config_set,
 				 .take = take,
 				 .reap = reap,
 				 .negotiated = negotiated,
 				 .fd = store->fd };
+	uint64_t poll_ns = (uint64_t)c->poll_us * 1000;
 	struct blk blk;
 	int r = c->socket ? vu_sock_listen(c->socket, &listener, e) : 0;
 
@@ -234,7 +196,8 @@ static int serve(const struct conf *c, struct store *store, struct err *e)
 	if (r == 0 && !c->no_sandbox)
 		r = vu_sandbox(0, e);
 	if (r == 0)
-		r = c->socket ? serve_all(c, &dev, listener, e) : serve_one(c, &dev, (int)c->fd, e);
+		r = c->socket ? vu_serve_listener(&dev, listener, c->keep, poll_ns, e)
+			      : vu_serve_one(&dev, (int)c->fd, poll_ns, e);
 	blk_fini(&blk);
 	return r;
 }

@@ -187,15 +187,6 @@ static int config_get(void *arg, uint32_t off, uint8_t *ret_data, uint32_t len)
 	return 0;
 }
 
-static int config_set(void *arg, uint32_t off, const uint8_t *data, uint32_t len)
-{
-	(void)arg;
-	(void)off;
-	(void)data;
-	(void)len;
-	return -EPERM;
-}
-
 static void negotiated(void *arg, uint64_t features)
 {
 	struct device *d = arg;
@@ -234,35 +225,6 @@ static bool wants_kick(void *arg, unsigned int queue)
 
 /* --- serving --- */
 
-static int serve_one(const struct conf *c, const struct vu_device *dev, int sock, struct err *e)
-{
-	static struct vu_back back;
-	int r;
-
-	vu_back_init(&back, dev, sock);
-	r = vu_serve(&back, (uint64_t)c->poll_us * 1000, e);
-	vu_back_fini(&back);
-	return r;
-}
-
-/* With --keep, a front end that misbehaves is not the end. */
-static int serve_all(const struct conf *c, const struct vu_device *dev, int listener, struct err *e)
-{
-	int r;
-
-	do {
-		int sock;
-
-		r = vu_sock_accept(listener, &sock, e);
-		if (r < 0)
-			return r;
-		r = serve_one(c, dev, sock, e);
-		if (r < 0 && c->keep)
-			log_warn("%s", e->msg);
-	} while (c->keep);
-	return r;
-}
-
 static void say_ready(struct conf *c, const char *text)
 {
 	if (c->ready < 0)
@@ -276,12 +238,12 @@ static int serve(struct conf *c, int tap, int listener, struct err *e)
 {
 	struct device d = { .vu = { .nqueues = 2,
 				    .config_get = config_get,
-				    .config_set = config_set,
 				    .take = take,
 				    .reap = reap,
 				    .wants_kick = wants_kick,
 				    .negotiated = negotiated,
 				    .fd = -1 } };
+	uint64_t poll_ns = (uint64_t)c->poll_us * 1000;
 	int r;
 
 	if (net_init(&d.net, tap, c->has_mac ? c->mac : NULL) < 0)
@@ -294,8 +256,8 @@ static int serve(struct conf *c, int tap, int listener, struct err *e)
 	if (r == 0)
 		say_ready(c, READY);
 	if (r == 0)
-		r = c->socket ? serve_all(c, &d.vu, listener, e)
-			      : serve_one(c, &d.vu, (int)c->fd, e);
+		r = c->socket ? vu_serve_listener(&d.vu, listener, c->keep, poll_ns, e)
+			      : vu_serve_one(&d.vu, (int)c->fd, poll_ns, e);
 	log_debug("%llu packets sent, %llu received, %llu dropped", (unsigned long long)d.net.sent,
 		  (unsigned long long)d.net.received, (unsigned long long)d.net.dropped);
 	net_fini(&d.net);
