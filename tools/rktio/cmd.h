@@ -19,7 +19,17 @@ int cmd_trace(struct opt_parser *p);
 extern const struct opt cmd_image_opts[], cmd_doctor_opts[], cmd_run_opts[], cmd_exec_opts[],
 	cmd_ps_opts[], cmd_stats_opts[], cmd_trace_opts[];
 
-/* A PID that a user has written. */
+#define CMD_ENV_MAX 256
+
+/* Variables of a program's environment, NAME=VALUE each, borrowed; ends with NULL. */
+struct cmd_env {
+	const char *text[CMD_ENV_MAX + 1];
+	size_t n;
+};
+
+/* Arguments that several verbs take, as a user has written them; -errno and a sentence if they can't be. */
+int cmd_take_env(struct cmd_env *env, const char *text, struct err *e) _must_check_;
+int cmd_take_workdir(const char *text, const char **ret, struct err *e) _must_check_;
 int cmd_take_pid(const char *text, pid_t *ret, struct err *e) _must_check_;
 
 /* Print @e and give the exit code: of a wrong command line, of a failure. */

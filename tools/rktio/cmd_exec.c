@@ -9,8 +9,6 @@
 #include "locate.h"
 #include "log.h"
 
-#define ENV_MAX 256
-
 const struct opt cmd_exec_opts[] = {
 	{ 'e', "env", "NAME=VALUE", "a variable of its environment; may be repeated" },
 	{ 'w', "workdir", "DIR", "where it starts (default: /)", OPT_COMPLETE_NONE },
@@ -25,31 +23,16 @@ const struct opt cmd_exec_opts[] = {
 struct args {
 	pid_t pid;
 	struct client c;
-	const char *env[ENV_MAX + 1];
-	size_t nenv;
+	struct cmd_env env;
 };
-
-static int take_env(struct args *a, const char *text, struct err *e)
-{
-	const char *equals = strchr(text, '=');
-
-	if (!equals || equals == text)
-		return err_set(e, EINVAL, "'%.80s' is not NAME=VALUE", text);
-	if (a->nenv == ENV_MAX)
-		return err_set(e, E2BIG, "more than %d variables", ENV_MAX);
-	a->env[a->nenv++] = text;
-	return 0;
-}
 
 static int take_option(struct args *a, int id, const char *arg, struct err *e)
 {
 	switch (id) {
 	case 'e':
-		return take_env(a, arg, e);
+		return cmd_take_env(&a->env, arg, e);
 	case 'w':
-		a->c.workdir = arg;
-		return *arg == '/' ? 0
-				   : err_set(e, EINVAL, "--workdir '%.80s' is not absolute", arg);
+		return cmd_take_workdir(arg, &a->c.workdir, e);
 	case 'u':
 		a->c.user = arg;
 		return 0;
@@ -64,16 +47,6 @@ static int take_option(struct args *a, int id, const char *arg, struct err *e)
 	}
 }
 
-int cmd_take_pid(const char *text, pid_t *ret, struct err *e)
-{
-	long pid;
-	int r = opt_number(text, "PID", 1, 1 << 22, &pid, e);
-
-	if (!r)
-		*ret = (pid_t)pid;
-	return r;
-}
-
 static int parse(struct args *a, struct opt_parser *p, struct err *e)
 {
 	int id, r = 0;
@@ -85,7 +58,7 @@ static int parse(struct args *a, struct opt_parser *p, struct err *e)
 	if (p->noperands < 2)
 		return err_set(e, EINVAL, "exec takes a PID and a program");
 	a->c.argv = &p->operand[1];
-	a->c.env = a->env;
+	a->c.env = a->env.text;
 	return cmd_take_pid(p->operand[0], &a->pid, e);
 }
 

@@ -13,7 +13,6 @@
 
 #define MEMORY_MIN     (64ULL << 20)
 #define MEMORY_DEFAULT (1ULL << 30)
-#define ENV_MAX        256
 
 enum {
 	O_DISK = OPT_LONG,
@@ -49,8 +48,7 @@ const struct opt cmd_run_opts[] = {
 struct args {
 	struct machine m;
 	char *disk, *net; /* the options' texts, in pieces */
-	const char *env[ENV_MAX + 1];
-	size_t nenv;
+	struct cmd_env env;
 };
 
 static void args_fini(const struct args *a)
@@ -99,18 +97,6 @@ static int take_net(struct args *a, const char *text, struct err *e)
 	return r;
 }
 
-static int take_env(struct args *a, const char *text, struct err *e)
-{
-	const char *equals = strchr(text, '=');
-
-	if (!equals || equals == text)
-		return err_set(e, EINVAL, "'%.80s' is not NAME=VALUE", text);
-	if (a->nenv == ENV_MAX)
-		return err_set(e, E2BIG, "more than %d variables", ENV_MAX);
-	a->env[a->nenv++] = text;
-	return 0;
-}
-
 static int take_memory(struct args *a, const char *text, struct err *e)
 {
 	if (size_parse(text, &a->m.memory) < 0)
@@ -132,11 +118,9 @@ static int take_option(struct args *a, int id, const char *arg, struct err *e)
 	case O_PUBLISH:
 		return net_opts_publish(&a->m.net, arg, e);
 	case 'e':
-		return take_env(a, arg, e);
+		return cmd_take_env(&a->env, arg, e);
 	case 'w':
-		a->m.workdir = arg;
-		return *arg == '/' ? 0
-				   : err_set(e, EINVAL, "--workdir '%.80s' is not absolute", arg);
+		return cmd_take_workdir(arg, &a->m.workdir, e);
 	case O_LINUX:
 		a->m.linux_version = arg;
 		return 0;
@@ -169,7 +153,7 @@ static int parse(struct args *a, struct opt_parser *p, struct err *e)
 		return err_set(e, EINVAL,
 			       "no --disk: it has the program; 'rktio image create' makes one");
 	a->m.argv = p->operand;
-	a->m.env = a->env;
+	a->m.env = a->env.text;
 	return net_opts_check(&a->m.net, e);
 }
 
