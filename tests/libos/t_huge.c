@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* t_huge.c - huge pages: filled, split, copied, moved, given back. */
 #include "t.h"
+#include "t_fault.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -20,41 +21,6 @@
 #define RW    (PROT_READ | PROT_WRITE)
 
 #define ADVISE_COLLAPSE 25 /* Linux 6.1 */
-
-static sigjmp_buf back;
-static volatile siginfo_t fault;
-
-static void on_fault(int signal, siginfo_t *info, void *context)
-{
-	(void)signal;
-	(void)context;
-	fault = *info;
-	siglongjmp(back, 1);
-}
-
-static void catch_faults(void)
-{
-	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
-
-	CHECK(sigaction(SIGSEGV, &action, NULL) == 0);
-}
-
-/* 0: the access went through; else the signal's code. */
-static int try_read(const volatile char *p)
-{
-	if (sigsetjmp(back, 1))
-		return fault.si_code;
-	(void)*p;
-	return 0;
-}
-
-static int try_write(volatile char *p)
-{
-	if (sigsetjmp(back, 1))
-		return fault.si_code;
-	*p = 1;
-	return 0;
-}
 
 /* At a huge page's boundary, with a hole before and behind. */
 static char *map(size_t size, int advice)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* t_mem.c - the program's memory: fresh, private, shared, protected, moved, given back. */
 #include "t.h"
+#include "t_fault.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -15,42 +16,6 @@
 #define PAGE  4096UL
 #define PAGES 3000UL
 #define RW    (PROT_READ | PROT_WRITE)
-
-static sigjmp_buf back;
-static volatile siginfo_t fault;
-
-static void on_fault(int signal, siginfo_t *info, void *context)
-{
-	(void)signal;
-	(void)context;
-	fault = *info;
-	siglongjmp(back, 1);
-}
-
-static void catch_faults(void)
-{
-	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
-
-	CHECK(sigaction(SIGSEGV, &action, NULL) == 0);
-	CHECK(sigaction(SIGBUS, &action, NULL) == 0);
-}
-
-/* 0: the access went through; else the signal's code. */
-static int try_read(const volatile char *p)
-{
-	if (sigsetjmp(back, 1))
-		return fault.si_code;
-	(void)*p;
-	return 0;
-}
-
-static int try_write(volatile char *p)
-{
-	if (sigsetjmp(back, 1))
-		return fault.si_code;
-	*p = 1;
-	return 0;
-}
 
 static char *map(size_t size, int prot, int flags)
 {
