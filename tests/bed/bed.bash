@@ -44,6 +44,34 @@ rktio_for_users()
 	export RKTIO=$BED/bin/rktio
 }
 
+# terminal_works TTY COMMAND...: a shell's terminal is called TTY; its size, keys and job control, and our modes afterwards.
+terminal_works()
+{
+	run timeout 60 /usr/bin/python3 "$BED_DIR/terminal.py" 41x117 "${@:2}" <<-END
+		expect #
+		send stty size; tty\\n
+		expect 41 117
+		expect $1
+		resize 33x44
+		sleep 0.3
+		send stty size; sleep 100\\n
+		expect 33 44
+		sleep 0.5
+		send \\x03
+		expect #
+		send sleep 50\\n
+		sleep 0.3
+		send \\x1a
+		expect Stopped
+		send kill %1; exit 9\\n
+		send exit 9\\n
+		sleep 1
+		modes
+	END
+	same 9 "$status" "$output"
+	matches "$output" 'modes same'
+}
+
 # bed_engine_up ENGINE: need it, start it.
 bed_engine_up()
 {
