@@ -110,21 +110,27 @@ int opt_number(const char *text, const char *what, long min, long max, long *ret
 	return 0;
 }
 
+/* Behind @n characters of a line: @help, in a column of its own. */
+static void print_help(int n, int column, const char *help)
+{
+	if (n + 2 > column) {
+		putchar('\n');
+		n = 0;
+	}
+	printf("%*s%s\n", column - n, "", help);
+}
+
 static void print_opts(const struct opt *opts)
 {
 	for (; opts && opts->name; opts++) {
-		char left[64];
+		bool is_short = opts->id < OPT_LONG;
+		int n = printf("  %c%c%s--%s%s%s", is_short ? '-' : ' ', is_short ? opts->id : ' ',
+			       is_short ? ", " : "  ", opts->name, opts->arg ? " " : "",
+			       opts->arg ? opts->arg : "");
 
-		(void)snprintf(
-			left, sizeof(left), "%c%c%s--%s%s%s", opts->id < OPT_LONG ? '-' : ' ',
-			opts->id < OPT_LONG ? opts->id : ' ', opts->id < OPT_LONG ? ", " : "  ",
-			opts->name, opts->arg ? " " : "", opts->arg ? opts->arg : "");
-		if (strlen(left) > 28)
-			printf("  %s\n  %-28s  %s\n", left, "", opts->help);
-		else
-			printf("  %-28s  %s\n", left, opts->help);
+		print_help(n, 32, opts->help);
 	}
-	printf("  %-28s  %s\n", "-h, --help", "show this help");
+	print_help(printf("  -h, --help"), 32, "show this help");
 }
 
 static void print_verb(const char *prog, const struct verb *v)
@@ -144,12 +150,8 @@ static void print_program(const struct program *prog)
 {
 	printf("%s: %s\n\nUsage: %s VERB [OPTION...] ...\n\n", prog->name, prog->summary,
 	       prog->name);
-	for (const struct verb *v = prog->verbs; v->name; v++) {
-		char left[64];
-
-		(void)snprintf(left, sizeof(left), "%s %s", v->name, v->operands);
-		printf("  %-30s  %s\n", left, v->summary);
-	}
+	for (const struct verb *v = prog->verbs; v->name; v++)
+		print_help(printf("  %s %s", v->name, v->operands), 34, v->summary);
 	printf("\n'%s VERB --help' tells more of each; '%s --version' the version.\n", prog->name,
 	       prog->name);
 	if (prog->footer)

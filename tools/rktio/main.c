@@ -74,7 +74,8 @@ static const struct program rktio = {
 	.summary = "programs on Linux as a library",
 	.footer =
 		"Environment: RKTIO_LOG (log levels: info,disk=debug), RKTIO_LIBEXEC (where the parts of\n"
-		"'run' are), TMPDIR (where images are prepared, in the clear; /var/tmp).",
+		"'run' are), RKTIO_LINUX (what --linux is if it is not given), TMPDIR\n"
+		"(where images are prepared, in the clear; /var/tmp).",
 	.verbs = verbs,
 	.targets = "ps --quiet",
 };
