@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -135,7 +136,8 @@ static int keep_room(struct net *n, struct vq_dev *rx)
 
 static void give_back(struct net *n, struct vq_dev *rx, size_t len)
 {
-	struct virtio_net_hdr_mrg_rxbuf *h = kept(n, 0)->iov[0].iov_base;
+	/* Wherever the driver put the header, be that at an odd address. */
+	char *num_buffers = (char *)kept(n, 0)->iov[0].iov_base + offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers);
 	uint16_t used = 0;
 
 	while (len) {
@@ -150,7 +152,7 @@ static void give_back(struct net *n, struct vq_dev *rx, size_t len)
 		used++;
 	}
 	used = htole16(used);
-	memcpy(&h->num_buffers, &used, sizeof(used));
+	memcpy(num_buffers, &used, sizeof(used));
 }
 
 /* Return: 1 a packet was received; 0 none is there, or none has room. */

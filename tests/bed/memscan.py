@@ -10,6 +10,7 @@ import pathlib
 import sys
 
 CHUNK = 1 << 22
+SHADOW = 1 << 40  # a mapping this large is AddressSanitizer's, which holds no copies
 
 
 def pieces(read, start, end, overlap):
@@ -32,7 +33,7 @@ def memory(pid):
         for line in pathlib.Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").splitlines():
             fields = line.split(maxsplit=5)
             start, end = (int(a, 16) for a in fields[0].split("-"))
-            if fields[1][0] != "r" or fields[-1] in ("[vvar]", "[vsyscall]"):
+            if fields[1][0] != "r" or fields[-1] in ("[vvar]", "[vsyscall]") or end - start >= SHADOW:
                 continue
             yield fields[5] if len(fields) > 5 else "memory", start, end, (lambda off, n: os.pread(mem.fileno(), n, off))
 
