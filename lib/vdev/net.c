@@ -137,7 +137,8 @@ static int keep_room(struct net *n, struct vq_dev *rx)
 static void give_back(struct net *n, struct vq_dev *rx, size_t len)
 {
 	/* Wherever the driver put the header, be that at an odd address. */
-	char *num_buffers = (char *)kept(n, 0)->iov[0].iov_base + offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers);
+	char *num_buffers = (char *)kept(n, 0)->iov[0].iov_base +
+			    offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers);
 	uint16_t used = 0;
 
 	while (len) {

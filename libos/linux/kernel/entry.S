@@ -138,18 +138,16 @@ SYM_CODE_START(lo_call_entry)
 	jnz	.Lclear_flags
 .Lcall:
 	mov	%rsp, %rdi
-	mov	%rsp, %rbx
 	mov	%r11, %rsi
 	xorl	%ebp, %ebp
-	and	$-16, %rsp
+	push	%rbp			/* 22 words: aligned */
 	call	lo_syscall_direct
-	mov	%rbx, %rdi
+	pop	%rdi
+	mov	PT_FLAGS(%rsp), %ecx
 	test	%rax, %rax		/* where to go on */
-	jz	lo_leave
-	mov	PT_FLAGS(%rbx), %ecx
+	jz	.Lleave
 	test	$~FLAGS_PLAIN, %ecx
-	jnz	lo_leave
-	mov	%rbx, %rsp
+	jnz	.Lleave
 	mov	%rax, %r11
 	mov	%ecx, %eax
 	shr	$11, %ecx
@@ -174,6 +172,10 @@ SYM_CODE_START(lo_call_entry)
 	pop	%rdi
 	mov	PT_SP - PT_ORIG_AX(%rsp), %rsp
 	jmp	*%r11
+
+.Lleave:
+	mov	%rsp, %rdi
+	jmp	lo_leave
 
 .Lclear_flags:
 	push	$USER_FLAGS

@@ -108,24 +108,35 @@ static void restore_sse(const void *from)
 		     : "memory");
 }
 
-void lo_xstate_restore(const void *from)
+static void restore(const void *from, bool only_sse)
 {
-	if (*features_of(from) == FEATURE_SSE && only_sse_in_use()) {
+	if (*features_of(from) == FEATURE_SSE && (only_sse || only_sse_in_use())) {
 		restore_sse(from);
 		return;
 	}
 	asm volatile("xrstor64 (%0)" ::"r"(from), "a"((u32)lo_xfeatures), "d"(0) : "memory");
 }
 
-/* By hand only over a state that has the bytes of an initial one everywhere else. */
-static void save(struct thread_struct *thread)
+void lo_xstate_restore(const void *from)
 {
-	if (!(*features_of(thread->xstate) & ~(u64)FEATURE_SSE) && only_sse_in_use())
+	restore(from, false);
+}
+
+/*
+ * By hand only over a state that has the bytes of an initial one everywhere else. Returns whether the
+ * registers are known to be in their initial state but for those of SSE: asking takes 15 ns.
+ */
+static bool save(struct thread_struct *thread)
+{
+	bool by_hand = !(*features_of(thread->xstate) & ~(u64)FEATURE_SSE) && only_sse_in_use();
+
+	if (by_hand)
 		save_sse(thread->xstate);
 	else
 		xsave(thread->xstate);
 	asm volatile("rdfsbase %0" : "=r"(thread->fs));
 	asm volatile("rdgsbase %0" : "=r"(thread->gs));
+	return by_hand;
 }
 
 static void initial_x87(void *xstate)
@@ -168,8 +179,7 @@ void lo_fpu_load(struct task_struct *task)
 {
 	struct task_struct *owner = lo_vcpu()->fpu_owner;
 
-	lo_fpu_park();
-	lo_xstate_restore(task->thread.xstate);
+	restore(task->thread.xstate, owner && save(&owner->thread));
 	if (!owner || owner->thread.fs != task->thread.fs)
 		asm volatile("wrfsbase %0" ::"r"(task->thread.fs));
 	if (!owner || owner->thread.gs != task->thread.gs)

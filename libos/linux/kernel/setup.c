@@ -38,7 +38,7 @@
 
 unsigned long lo_ram_size = DEFAULT_RAM;
 int lo_ram_fd;
-struct lo_vcpu lo_vcpus[1] = { { .task = &init_task } };
+struct lo_vcpu lo_vcpus[1] = { { .task = &init_task, .reached.mm = LO_NOBODY } };
 
 static unsigned long initrd_at, initrd_size;
 static bool verbose;

@@ -18,7 +18,6 @@
 #include <linux/device.h>
 #include <linux/entry-common.h>
 #include <linux/linkage.h>
-#include <linux/nospec.h>
 #include <linux/reboot.h>
 #include <linux/sched/signal.h>
 #include <linux/syscalls.h>
@@ -129,7 +128,10 @@ sys_call_ptr_t sys_call_table[__NR_syscalls] = {
 #include <asm/syscalls_64.h>
 };
 
-/* The rest of Linux's generic entry code is only called if it has something to do. */
+/*
+ * The rest of Linux's generic entry code is only called if it has something to do. The number may be
+ * speculated with: a program needs no tricks to read the kernel's memory.
+ */
 static __always_inline void do_syscall(struct pt_regs *regs, long nr)
 {
 	const struct thread_info *info = current_thread_info();
@@ -138,7 +140,6 @@ static __always_inline void do_syscall(struct pt_regs *regs, long nr)
 	if (unlikely(info->syscall_work & SYSCALL_WORK_ENTER))
 		nr = syscall_enter_from_user_mode_work(regs, nr);
 	if (likely((unsigned long)nr < NR_syscalls)) {
-		nr = array_index_nospec(nr, NR_syscalls);
 		regs->ax = sys_call_table[nr](regs->di, regs->si, regs->dx, regs->r10, regs->r8,
 					      regs->r9);
 	} else if (nr != -1) {
@@ -171,20 +172,14 @@ void lo_syscall(struct pt_regs *regs)
  */
 __visible unsigned long lo_syscall_direct(struct pt_regs *regs, unsigned long tail)
 {
-	struct lo_vcpu *vcpu = lo_vcpu();
-	unsigned long dropped = 0;
-	bool in_trampoline = tail != regs->cx;
+	unsigned long dropped = current->mm->context.patch.dropped;
 
-	lo_stats.direct++;
-	if (in_trampoline)
-		dropped = current->mm->context.patch.dropped;
 	/* Looking at the clock costs more than a short call. */
-	if (unlikely(!(++vcpu->slow_calls & 63)))
+	if (unlikely(!(++lo_stats.direct & 63)))
 		lo_timer_poll();
 	do_syscall(regs, (int)regs->orig_ax);
-	if (unlikely(regs->cx != regs->ip || regs->r11 != regs->flags))
-		return 0;
-	if (in_trampoline && current->mm->context.patch.dropped != dropped)
+	if (unlikely(regs->cx != regs->ip || regs->r11 != regs->flags ||
+		     current->mm->context.patch.dropped != dropped))
 		return 0;
 	return tail;
 }

@@ -138,6 +138,7 @@ void lo_flush_user(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	unsigned long flags;
 
+	lo_reached_drop(mm, start, end);
 	local_irq_save(flags);
 	if (mm != lo_vcpu()->mm) {
 		if (mm->context.hostproc)
@@ -272,6 +273,7 @@ void lo_flush_forked(struct mm_struct *mm)
 	unsigned long flags;
 
 	mm->context.forked = false;
+	lo_reached_drop(mm, 0, TASK_SIZE);
 	if (mm != lo_vcpu()->mm) {
 		lo_flush_user(mm, 0, TASK_SIZE);
 		return;

@@ -7,6 +7,9 @@
  * direct map. So there are no faults to be fixed up, no signal of the host, and it does not matter
  * what is installed. A page that isn't there with the right is faulted in first, unless page
  * faults are off.
+ *
+ * The pages that were reached last are kept, as a processor's TLB keeps them: until Linux flushes
+ * them, or another mm is reached.
  */
 #include <asm/lo.h>
 #include <linux/atomic.h>
@@ -22,8 +25,37 @@
 
 #define ATTEMPTS 3
 
-/* The kernel's address of the program's byte `addr`, valid to the end of its page; NULL: none. */
-static void *find(unsigned long addr, bool write)
+void lo_reached_drop(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	struct lo_reached *reached = &lo_vcpu()->reached;
+	unsigned int i = (start >> PAGE_SHIFT) % LO_REACHED;
+
+	if (reached->mm != mm)
+		return;
+	if (end - start > PAGE_SIZE)
+		reached->mm = LO_NOBODY;
+	else
+		reached->entry[i].page[false] = reached->entry[i].page[true] = -1UL;
+}
+
+static void *keep(struct mm_struct *mm, unsigned long addr, bool write, void *va)
+{
+	struct lo_reached *reached = &lo_vcpu()->reached;
+	unsigned long page = addr & PAGE_MASK;
+	unsigned int i = (addr >> PAGE_SHIFT) % LO_REACHED;
+
+	if (reached->mm != mm) {
+		memset(reached->entry, -1, sizeof(reached->entry));
+		reached->mm = mm;
+	}
+	if (reached->entry[i].page[!write] != page)
+		reached->entry[i].page[!write] = -1UL;
+	reached->entry[i].page[write] = page;
+	reached->entry[i].va = va - (addr & ~PAGE_MASK);
+	return va;
+}
+
+static noinline void *walk(unsigned long addr, bool write)
 {
 	struct mm_struct *mm = current->mm;
 	int want = write ? LO_WRITE : LO_READ, attempt;
@@ -34,7 +66,7 @@ static void *find(unsigned long addr, bool write)
 		struct lo_leaf leaf;
 
 		if (likely(lo_walk(mm->pgd, addr, want, &leaf)))
-			return lo_leaf_va(&leaf, addr);
+			return keep(mm, addr, write, lo_leaf_va(&leaf, addr));
 		if (faulthandler_disabled())
 			return NULL;
 		lo_stats.kernel_faults++;
@@ -42,6 +74,18 @@ static void *find(unsigned long addr, bool write)
 			return NULL;
 	}
 	return NULL;
+}
+
+/* The kernel's address of the program's byte `addr`, valid to the end of its page; NULL: none. */
+static __always_inline void *find(unsigned long addr, bool write)
+{
+	const struct lo_reached *reached = &lo_vcpu()->reached;
+	unsigned int i = (addr >> PAGE_SHIFT) % LO_REACHED;
+
+	if (likely(reached->mm == current->mm &&
+		   reached->entry[i].page[write] == (addr & PAGE_MASK)))
+		return reached->entry[i].va + (addr & ~PAGE_MASK);
+	return walk(addr, write);
 }
 
 static unsigned long rest_of_page(unsigned long addr, unsigned long size)

@@ -3,11 +3,13 @@
 #define LO_ASM_MMU_CONTEXT_H
 
 #include <asm/hostproc.h>
+#include <asm/tlbflush.h>
 #include <linux/mm_types.h>
 
 #define init_new_context init_new_context
 static inline int init_new_context(struct task_struct *task, struct mm_struct *mm)
 {
+	lo_reached_drop(mm, 0, TASK_SIZE); /* of an older one at the same address */
 	mm->context.hostproc = 0;
 	mm->context.forked = false;
 	lo_patch_init(mm);

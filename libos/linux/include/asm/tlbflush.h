@@ -5,6 +5,8 @@
 #include <asm/processor.h>
 #include <linux/mm_types.h>
 
+/* mm/uaccess.c: nothing that the kernel knows of pages in [start, end) of `mm` holds any more. */
+void lo_reached_drop(struct mm_struct *mm, unsigned long start, unsigned long end);
 /* The host mappings of [start, end) of `mm` are gone before its program runs again. */
 void lo_flush_user(struct mm_struct *mm, unsigned long start, unsigned long end);
 /* The same for what a fork made read-only: all that was writable and private in `mm`, our own. */

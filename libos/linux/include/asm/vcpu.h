@@ -18,6 +18,18 @@ struct lo_flush_queue {
 	} range[LO_FLUSHES];
 };
 
+#define LO_REACHED 16
+#define LO_NOBODY  ((struct mm_struct *)-1L) /* not even who has no mm */
+
+/* Pages of a program that the kernel may use without a walk of its page table, see mm/uaccess.c. */
+struct lo_reached {
+	struct mm_struct *mm; /* whose they are */
+	struct {
+		unsigned long page[2]; /* to read, to write; -1: none */
+		void *va;
+	} entry[LO_REACHED];
+};
+
 /*
  * There is one for now. Whatever a second one must have of its own is in here, in Linux's
  * per-CPU variables, or at LO_HOSTCPU; docs/decisions/library-os-vcpus.md says how they are found.
@@ -28,12 +40,12 @@ struct lo_vcpu {
 	unsigned long user_sp;         /* of a program that is just calling, see kernel/entry.S */
 	unsigned long irqs_on;         /* interrupts: a flag, since they are signals of the host */
 	unsigned long irq_pending;     /* one came while they were off */
-	unsigned int slow_calls;       /* patched system calls until the clock is looked at again */
 	struct task_struct *fpu_owner; /* whose vector registers and FS, GS are in the processor */
 	struct mm_struct *mm;          /* whose host process this runs in */
 	int hostproc;                  /* index of that process */
 	unsigned long handover_sp;     /* kernel stack on its way to another host process */
 	struct lo_flush_queue flushes;
+	struct lo_reached reached;
 };
 
 extern struct lo_vcpu lo_vcpus[];
