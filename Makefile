@@ -11,6 +11,7 @@ all: libos
 
 # The library OS: Linux as a program, of version 6.1 or 6.12. A hash of its source finds an earlier result.
 LINUX ?= 6.1
+export RKTIO_LINUX = $(LINUX)
 libos: $(if $(filter x86_64,$(shell uname -m)),setup-libos-$(LINUX))
 	@$(if $<,scripts/libos-build $(LINUX) $(BUILD)/rktio-linux-$(LINUX))
 
@@ -24,7 +25,7 @@ demo-needs:
 # T="FILE... | unit | corpus | NAME" chooses tests; F=REGEX chooses cases in a file; LINUX=VERSION that of the library OS.
 check: setup-build-check-deb libos
 	@$(NINJA) --quiet
-	@RKTIO_LINUX=$(LINUX) scripts/run-tests --build $(BUILD) $(if $(F),--filter '$(F)') $(T)
+	@scripts/run-tests --build $(BUILD) $(if $(F),--filter '$(F)') $(T)
 
 install:
 	@meson install -C $(BUILD)
@@ -53,7 +54,7 @@ fuzz: setup-build-lint
 bench: setup-build-check libos
 	@$(NINJA) --quiet
 	@bench/run $(BUILD)
-	@RKTIO_LINUX=$(LINUX) bench/rktio $(BUILD)
+	@bench/rktio $(BUILD)
 
 # N=ROUNDS of everything, and longer loads; stops at the first failure.
 soak: setup-build-check

@@ -47,6 +47,7 @@ none_left()
 
 @test "power off is status 0" {
 	run -0 boots 'poweroff -f'
+	matches "$output" "Power down"
 	none_left
 }
 

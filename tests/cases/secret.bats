@@ -52,7 +52,7 @@ keeps_secret()
 	scan "$(child rktio-blk)" "$BED/secret" "$KEY" "$BED/volume-key"
 	scan "$p" "$BED/secret" "$KEY" "$BED/volume-key"
 	# They are found where they have to be.
-	run -1 scan "$(child rktio-linux-6.1)" "$BED/volume-key"
+	run -1 scan "$(child "${VMLINUX##*/}")" "$BED/volume-key"
 	kill -KILL "$p"
 }
 
@@ -131,7 +131,7 @@ never_wrong()
 		</dev/null >"$BED/log" 2>&1 3>&- 4>&- &
 	p=$!
 	wait_for 60 grep -q ready "$BED/log"
-	kill -KILL "$(child rktio-linux-6.1)"
+	kill -KILL "$(child "${VMLINUX##*/}")"
 	wait "$p" || true
 	wait_for 10 unused "$ENC"
 	# shellcheck disable=SC2046
@@ -152,7 +152,7 @@ unused() { flock --nonblock "$1" true; }
 	"$RKTIO" run --disk "$ENC,key-file=$KEY" -- blocks log /root/l 8000 </dev/null >"$BED/log" 2>&1 3>&- 4>&- &
 	p=$!
 	wait_for 60 at_least 300 "$BED/log"
-	kill -KILL "$(child rktio-linux-6.1)"
+	kill -KILL "$(child "${VMLINUX##*/}")"
 	wait "$p" || true
 	n=$(grep -cx '[0-9]*' "$BED/log")
 	[ "$n" -lt 8000 ] || fail "it was through before it was killed"

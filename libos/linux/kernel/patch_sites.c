@@ -13,6 +13,7 @@
  */
 #include "patch.h"
 
+#include <asm/linux_versions.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/ptrace.h>
@@ -20,7 +21,6 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
-#include <linux/version.h>
 
 #define SITES_MIN 32
 #define SITES_MAX 4096
@@ -30,11 +30,7 @@ struct page *lo_code_page(struct mm_struct *mm, unsigned long addr, unsigned int
 	struct page *page;
 	long n;
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
-	n = get_user_pages_remote(mm, addr, 1, FOLL_FORCE | flags, &page, NULL);
-#else
-	n = get_user_pages_remote(mm, addr, 1, FOLL_FORCE | flags, &page, NULL, NULL);
-#endif
+	n = get_user_pages_remote(mm, addr, 1, FOLL_FORCE | flags, &page, LO_GUP_NO_VMAS NULL);
 	return n == 1 ? page : NULL;
 }
 

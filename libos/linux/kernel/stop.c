@@ -131,4 +131,4 @@ void machine_restart(char *command)
 	lo_stop(exit_status);
 }
 
-void (*pm_power_off)(void);
+void (*pm_power_off)(void) = machine_power_off;

@@ -67,6 +67,10 @@ static inline int lo_pmd_upgrade(pmd_t *p, pmd_t entry)
 	return 1;
 }
 #define pmdp_set_access_flags(vma, addr, p, entry, dirty) lo_pmd_upgrade(p, entry)
+
+#define HPAGE_SHIFT PMD_SHIFT
+#define HPAGE_SIZE  PMD_SIZE
+#define HPAGE_MASK  PMD_MASK
 #endif
 
 #endif

@@ -44,6 +44,13 @@
 #define LO_VM_FLAGS_ARG   , vm_flags
 #endif
 
+/* kernel/patch_sites.c: get_user_pages_remote() gave the mappings as well. */
+#if LO_LINUX_BEFORE(6, 5)
+#define LO_GUP_NO_VMAS NULL,
+#else
+#define LO_GUP_NO_VMAS
+#endif
+
 /* kernel/event.c: whether arch_cpu_idle() returns with interrupts on. */
 #define LO_IDLE_ENABLES_IRQS LO_LINUX_BEFORE(6, 3)
 
