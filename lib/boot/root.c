@@ -25,7 +25,7 @@ static void put_hex(const uint8_t *data, size_t size, char *to)
 
 /* Layers as cryptsetup makes them: the lower keeps a tag beside each block, the upper makes and checks it. */
 static void add_crypt(struct boot_conf *conf, const struct disk *d,
-		      const uint8_t key[SEAL_KEY_SIZE])
+		      const uint8_t key[SEAL_KEY_SIZE], bool read_only)
 {
 	const struct integrity *g = &d->integrity;
 	char hex[2 * SEAL_KEY_SIZE + 1];
@@ -41,7 +41,10 @@ static void add_crypt(struct boot_conf *conf, const struct disk *d,
 		"integrity:%u:aead sector_size:%u",
 		g->sb.sectors, hex, g->sb.tag_size, d->luks.sector_size);
 	explicit_bzero(hex, sizeof(hex));
-	boot_conf_add(conf, "root", "/dev/mapper/root");
+	/* Mode J, above, makes writes last in their order. */
+	if (!read_only)
+		boot_conf_add(conf, "ordered", "/dev/mapper/root");
+	boot_conf_add(conf, "root", read_only ? "/dev/mapper/root" : "/dev/ordered");
 }
 
 static int plan_crypt(int fd, const struct disk *d, const struct root_opts *o,
@@ -59,7 +62,7 @@ static int plan_crypt(int fd, const struct disk *d, const struct root_opts *o,
 	if (!r)
 		r = luks_unlock(fd, k.data, k.size, key, e);
 	if (!r)
-		add_crypt(conf, d, key);
+		add_crypt(conf, d, key, o->read_only);
 	explicit_bzero(key, sizeof(key));
 	return r;
 }

@@ -10,7 +10,7 @@
  * are tables for Linux's device mapper. They are carried out inside, so the host
  * sees blocks that it can't read, or whose change is noticed.
  *
- *	encrypted	vda -> dm-integrity (tags kept, not made) -> dm-crypt (authenc) -> ext4
+ *	encrypted	vda -> dm-integrity (tags kept, not made) -> dm-crypt (authenc) -> ordered -> ext4
  *	sealed		vda -> dm-verity -> ext4, read-only
  *	plain		vda -> ext4
  */

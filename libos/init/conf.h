@@ -13,6 +13,7 @@
  *	dm=NAME SECTORS TYPE PARAMETERS
  *			a device-mapper device, at /dev/mapper/NAME, in this order; "-ro" after
  *			NAME: read-only. Parameters may hold a key, so init wipes its copy.
+ *	ordered=DEVICE	/dev/ordered is to be made over it (/proc/lo/ordered)
  *	root=DEVICE	what has the root file system (ext4)
  *	rootflags=OPTS	of its mount; "ro" for a file system that is only read
  *	tty=1		standard streams are the console, a terminal; else /dev/host/{stdin,stdout,stderr}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* setup.c - from an initial file system with nothing in it to the root of the program's own. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,6 +78,16 @@ static void name_hosts(const char *hostname)
 	(void)fclose(f);
 }
 
+static void make_ordered(const char *device)
+{
+	int fd = open("/proc/lo/ordered", O_WRONLY | O_CLOEXEC);
+	size_t size = strlen(device);
+
+	if (fd < 0 || write(fd, device, size) != (ssize_t)size)
+		init_fail("making an ordered disk of", device);
+	(void)close(fd);
+}
+
 static void mount_root(const struct conf *c)
 {
 	const char *root = conf_next(c, "root", NULL);
@@ -111,6 +122,7 @@ static void enter_root(void)
 void set_up(struct conf *c)
 {
 	const char *hostname = conf_next(c, "hostname", NULL), *dm = NULL, *next;
+	const char *ordered = conf_next(c, "ordered", NULL);
 
 	mount_early();
 	/* dm_make() wipes the string: where the next one begins is to be known before. */
@@ -118,6 +130,8 @@ void set_up(struct conf *c)
 		next = conf_next(c, "dm", dm);
 		dm_make((char *)(uintptr_t)dm);
 	}
+	if (ordered)
+		make_ordered(ordered);
 	if (conf_next(c, "root", NULL)) {
 		mount_root(c);
 		enter_root();

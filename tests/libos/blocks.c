@@ -6,6 +6,9 @@
  *	blocks check FILE COUNT GENERATION	reads them past the cache: "right N unreadable N wrong N"; a block of an
  *						older generation is "old" and wrong
  *	blocks log FILE COUNT			appends block after block, each synced; then its number on stdout
+ *	blocks files DIR COUNT			makes files 0, 1, ... of a block each, under another name first, each synced, and
+ *						the directory; removes the one 64 before; then its number on stdout
+ *	blocks files-check DIR N		the files up to N that must be there are, and right, and none that was removed
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -91,6 +94,81 @@ static int write_log(int fd, uint64_t count)
 	return 0;
 }
 
+#define FILES_KEPT 64
+
+static void name_of(char name[32], uint64_t n, const char *suffix)
+{
+	(void)snprintf(name, 32, "%llu%s", (unsigned long long)n, suffix);
+}
+
+static int make_file(int dir, uint64_t n)
+{
+	char name[32], draft[32];
+	int fd, r;
+
+	name_of(name, n, "");
+	name_of(draft, n, ".new");
+	fd = openat(dir, draft, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	make(block, n, 0);
+	r = fd < 0 || write(fd, block, SIZE) != SIZE || fsync(fd) < 0 ||
+	    renameat(dir, draft, dir, name) < 0;
+	if (fd >= 0)
+		(void)close(fd);
+	if (!r && n >= FILES_KEPT) {
+		name_of(name, n - FILES_KEPT, "");
+		r = unlinkat(dir, name, 0) < 0;
+	}
+	return r || fsync(dir) < 0 ? -1 : 0;
+}
+
+static int make_files(int dir, uint64_t count)
+{
+	for (uint64_t n = 0; n < count; n++) {
+		if (make_file(dir, n) < 0) {
+			perror("files");
+			return 1;
+		}
+		dprintf(STDOUT_FILENO, "%llu\n", (unsigned long long)n);
+	}
+	return 0;
+}
+
+/* What was being done when the machine stopped may be done or not: file @last + 1, and the removal with it. */
+static int check_files(int dir, uint64_t last)
+{
+	uint64_t from = last + 1 > FILES_KEPT ? last + 2 - FILES_KEPT : 0, lost = 0, wrong = 0;
+	char name[32];
+
+	for (uint64_t n = from; n <= last; n++) {
+		int fd;
+
+		name_of(name, n, "");
+		fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+		make(want, n, 0);
+		lost += fd < 0;
+		wrong += fd >= 0 && (read(fd, block, SIZE) != SIZE || memcmp(block, want, SIZE));
+		if (fd >= 0)
+			(void)close(fd);
+	}
+	for (uint64_t n = 0; n + 1 < from; n++) {
+		name_of(name, n, "");
+		wrong += faccessat(dir, name, F_OK, 0) == 0;
+	}
+	printf("lost %llu wrong %llu\n", (unsigned long long)lost, (unsigned long long)wrong);
+	return lost || wrong;
+}
+
+static int files(const char *verb, const char *path, uint64_t count)
+{
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0) {
+		perror(path);
+		return 1;
+	}
+	return strcmp(verb, "files") ? check_files(dir, count) : make_files(dir, count);
+}
+
 int main(int argc, char **argv)
 {
 	int reading = argc == 5 && !strcmp(argv[1], "check");
@@ -100,6 +178,8 @@ int main(int argc, char **argv)
 
 	if (argc < 4)
 		return 2;
+	if (!strncmp(argv[1], "files", 5))
+		return files(argv[1], argv[2], count);
 	fd = open(argv[2], reading ? O_RDONLY | O_DIRECT : O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0) {
 		perror(argv[2]);
