@@ -4,6 +4,9 @@
  *
  *   rng             numbers that are always the same, to be seen where they arrive
  *   console         says what it has heard
+ *   console print   prints it, and says nothing
+ *   console deaf    takes nothing
+ *   console twice   gives back twice what it hears
  *   net id          gives back a buffer that was not offered
  *   net twice       gives one back twice
  *   net length      claims to have written more than there was room for
@@ -16,6 +19,7 @@
  */
 #include <linux/virtio_net.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -99,7 +103,7 @@ static int console_take(void *arg, unsigned int queue, struct vq_dev *vq)
 	int r;
 
 	(void)arg;
-	if (queue == RX ? !nheard : nheard > 0)
+	if (!strcmp(how, "deaf") || (queue == RX ? !nheard : nheard > 0))
 		return 0;
 	r = vq_dev_pop(vq, &c);
 	if (r <= 0)
@@ -108,7 +112,13 @@ static int console_take(void *arg, unsigned int queue, struct vq_dev *vq)
 		nheard = vq_chain_out_size(&c);
 		nheard = nheard < sizeof(heard) ? nheard : sizeof(heard);
 		vq_dev_push(vq, c.head, 0);
-		return vq_chain_take(&c, heard, nheard) < 0 ? -1 : 1;
+		if (!strcmp(how, "twice"))
+			vq_dev_push(vq, c.head, 0);
+		if (vq_chain_take(&c, heard, nheard) < 0)
+			return -1;
+		if (!strcmp(how, "print"))
+			nheard -= fwrite(heard, 1, nheard, stdout);
+		return 1;
 	}
 	n = vq_chain_in_size(&c);
 	n = n < nheard ? n : nheard;
@@ -219,5 +229,6 @@ int main(int argc, char **argv)
 	if (dev.take != rng_take)
 		dev.wants_kick = wants_kick;
 	vu_back_init(&back, &dev, atoi(argv[1]));
+	(void)setvbuf(stdout, NULL, _IONBF, 0);
 	return vu_serve(&back, 0, &e) < 0;
 }

@@ -88,7 +88,9 @@ void lo_vhost_kill(struct lo_vhost *dev, const char *why)
 	if (dev->dead)
 		return;
 	WRITE_ONCE(dev->dead, true);
-	dev_err(&dev->virtio.dev, "the back end is gone: %s\n", why);
+	/* Not dev_err(), which cannot be put off (printk_deferred_enter()). */
+	pr_err("%s %s: the back end is gone: %s\n", dev_driver_string(&dev->virtio.dev),
+	       dev_name(&dev->virtio.dev), why);
 	if (dev->virtio.id.device == VIRTIO_ID_NET) {
 		((struct virtio_net_config *)dev->config)->status = 0;
 		virtio_config_changed(&dev->virtio);

@@ -42,6 +42,7 @@ struct lo_vhost_req {
 	struct lo_vhost_req *next; /* free */
 	struct vq_chain chain;
 	bool inflight;
+	bool returned;            /* the driver has it back already */
 	unsigned int page, pages; /* of the window; none: 0 pages */
 	u8 *in;                   /* in the window */
 	u32 in_size;
@@ -54,6 +55,9 @@ struct lo_vhost_queue {
 	struct virtqueue *vq; /* the driver's; NULL: not in use */
 	bool ready;           /* both rings are there */
 	bool ring;            /* the driver is to be called */
+	bool at_once;         /* the driver spins until it has back what it sends */
+	bool slow;            /* was waited for, and took nothing since */
+	bool lost;            /* something was, and nobody has said so yet */
 	spinlock_t lock;
 	struct vq_dev own;    /* our end of the driver's ring */
 	struct vq_drv shared; /* our end of the ring that the back end has */
