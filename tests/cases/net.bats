@@ -158,6 +158,29 @@ for s in all: assert s.makefile().read().endswith("inside\n")'
 	matches "$(<"$BED/run.log")" 'carrier lost'
 }
 
+@test "DPDK as the back end: pings, and TCP both ways" {
+	need dpdk
+	# Two ports, and what one receives the other sends.
+	mkfifo "$BED/dpdk.in"
+	spawn "$BED/dpdk.log" ip netns exec bed sh -c 'exec dpdk-testpmd <>"$2/dpdk.in" --no-huge -m 256 --no-pci --no-telemetry --file-prefix="$1" \
+		--vdev "net_vhost0,iface=$2/dpdk.sock" --vdev net_tap0,iface=d0 -- \
+		--no-mlockall --total-num-mbufs=8192 --auto-start --forward-mode=io' sh "bed$$" "$BED"
+	local pmd=$!
+	wait_for 30 test -S "$BED/dpdk.sock"
+	wait_for 30 sh -c 'ip -n bed link show d0 >/dev/null 2>&1'
+	ip -n bed addr add 10.6.0.1/24 dev d0
+	ip -n bed link set d0 up
+	starts --net "vhost-user:$BED/dpdk.sock,ip=10.6.0.2/24,gw=10.6.0.1" -- sh -c 'ping -c 2 -W 5 10.6.0.1; mount -t tmpfs tmpfs /tmp; cd /tmp
+		wget -q http://10.9.0.1:8000/100m; httpd -p 80; echo up; sleep 300'
+	matches "$(<"$BED/run.log")" ' 0% packet loss'
+	get http://10.6.0.2/100m "$BED/got"
+	cmp "$BED/got" "$BED/www/100m"
+	stop_pid "$pmd"
+	kill -TERM "$MACHINE"
+	ends 143
+	misses "$(<"$BED/run.log")" '(BUG|WARNING|broke a queue)'
+}
+
 @test "a tap that is removed takes the link down" {
 	tap t1
 	starts --net tap:t1,ip=10.8.0.2/24 -- sh -c 'echo up; until [ "$(cat /sys/class/net/eth0/carrier)" = 0 ]; do sleep 0.1; done; exit 8'
