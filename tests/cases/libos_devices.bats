@@ -30,6 +30,25 @@ toy() # TYPE HOW SCRIPT [WORD...]
 	done
 }
 
+# Until the first back end leaves, and then for some time.
+PINGS='ifconfig eth0 10.1.1.1; for i in $(seq 100); do ping -c 1 -W 1 10.1.1.2 >/dev/null 2>&1; dmesg | grep -q gone: && break; done
+	sleep 1; ping -c 1 -W 1 10.1.1.2 >/dev/null 2>&1; echo "carrier $(cat /sys/class/net/eth0/carrier)"; dmesg | grep "virtio_net.*back end"'
+
+@test "a network's back end that leaves, and one that comes: the same, another, one that breaks rules" {
+	toy net 'leave --again short' "$PINGS; head -n 1 /proc/net/dev >/dev/null && echo alive"
+	matches "$output" 'there is a back end again'
+	matches "$output" 'carrier 1'
+	toy net 'leave --again config' "$PINGS; echo alive"
+	matches "$output" 'it is another back end than it was'
+	matches "$output" 'carrier 0'
+	toy net 'leave --again id' "$PINGS; $PINGS; echo alive"
+	matches "$output" 'it broke a queue'
+	matches "$output" 'carrier 0'
+	toy net leave "$PINGS; echo alive"
+	matches "$output" 'carrier 0'
+	matches "$output" 'alive'
+}
+
 @test "packets and a configuration that lie harm nobody" {
 	local how
 	for how in buffers short offload garbage config; do

@@ -148,14 +148,44 @@ for s in all: assert s.makefile().read().endswith("inside\n")'
 	ends 143
 }
 
-@test "a back end that is killed takes the link down, and the program goes on" {
-	starts --net "$NET" -- sh -c 'ping -c 1 10.9.0.1 >/dev/null && echo up
-		until [ "$(cat /sys/class/net/eth0/carrier)" = 0 ]; do sleep 0.1; done; echo carrier lost
-		ping -c 1 -W 1 10.9.0.1 >/dev/null || exit 7'
-	kill -KILL "$(pgrep -f "rktio-net --fd")"
+# The launcher's child: it may have one itself. And then another than OLD.
+back_end() { pgrep -f -P "$(pgrep -P "$MACHINE" -x rktio)" 'rktio-net --fd'; }
+has_back_end() { local now; now=$(back_end) && [ "$now" != "$1" ]; }
+kill_back_end() # [last]
+{
+	local old
+	old=$(back_end)
+	kill -KILL "$old"
+	[ "${1:-}" = last ] || wait_for 20 has_back_end "$old"
+}
+
+@test "a back end that is killed is started again, and a connection goes on; three times" {
+	local n
+	spawn "$BED/lines.log" ip netns exec bed python3 -c 'import socket, time
+l = socket.create_server(("10.9.0.1", 9001)); s = l.accept()[0]
+for n in range(100): s.sendall(b"line %d\n" % n); time.sleep(0.1)'
+	starts --net "$NET" -- sh -c 'ping -c 1 10.9.0.1 >/dev/null; (nc 10.9.0.1 9001 | tee /dev/stderr | md5sum) & sleep 1; echo up; wait
+		until [ "$(cat /sys/class/net/eth0/carrier)" = 0 ]; do sleep 0.1; done; echo carrier lost; ping -c 1 -W 1 10.9.0.1 >/dev/null || exit 7'
+	for n in 1 2 3; do
+		kill_back_end
+		in_bed busybox ping -c 1 -W 10 10.9.0.2
+	done
+	wait_for 60 grep -q "$(for n in $(seq 0 99); do echo "line $n"; done | md5sum | cut -c1-32)" "$BED/run.log"
+	kill_back_end last
 	ends 7
 	matches "$(<"$BED/run.log")" 'the back end is gone: it closed the connection'
 	matches "$(<"$BED/run.log")" 'carrier lost'
+}
+
+@test "a published port is there again after a back end was killed" {
+	starts --publish 8080:80 -- sh -c "$SERVES"
+	get http://127.0.0.1:8080/small "$BED/got"
+	kill_back_end
+	wait_for 20 get http://127.0.0.1:8080/small "$BED/got"
+	get http://127.0.0.1:8080/big "$BED/got"
+	same 104857600 "$(stat -c %s "$BED/got")"
+	kill -TERM "$MACHINE"
+	ends 143
 }
 
 @test "DPDK as the back end: pings, and TCP both ways" {

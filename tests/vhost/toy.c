@@ -11,6 +11,7 @@
  *   net twice       gives one back twice
  *   net length      claims to have written more than there was room for
  *   net index       claims to have given back more than the ring holds
+ *   net leave       ends
  *   net buffers     a packet in 65535 buffers, of which there is one; then one in none
  *   net short       packets that are shorter than their header
  *   net offload     packets with headers that point anywhere
@@ -171,6 +172,8 @@ static uint32_t make_packet(uint8_t *to, size_t size)
 
 static void break_rule(struct vq_dev *vq, uint16_t head)
 {
+	if (!strcmp(how, "leave"))
+		exit(0);
 	if (!strcmp(how, "id"))
 		vq_dev_push(vq, (uint16_t)(head + 77), 60);
 	else if (!strcmp(how, "length"))
@@ -189,7 +192,8 @@ static int net_take(void *arg, unsigned int queue, struct vq_dev *vq)
 	static struct iovec iov[SEGS];
 	struct vq_chain c = { .iov = iov, .max = SEGS };
 	bool by_packet = strcmp(how, "id") != 0 && strcmp(how, "twice") != 0 &&
-			 strcmp(how, "length") != 0 && strcmp(how, "index") != 0;
+			 strcmp(how, "length") != 0 && strcmp(how, "index") != 0 &&
+			 strcmp(how, "leave") != 0;
 	int r;
 
 	(void)arg;

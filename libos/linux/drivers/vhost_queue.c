@@ -154,6 +154,8 @@ static void fail(struct lo_vhost_queue *q, struct lo_vhost_req *r)
 		finish(q, r, 0);
 	} else if (!r->chain.nin) {
 		finish(q, r, 0);
+	} else {
+		r->stranded = true;
 	}
 }
 
@@ -361,6 +363,44 @@ void lo_vhost_queue_disarm(struct lo_vhost_queue *q)
 {
 	if (q->ready && !q->dev->dead)
 		vq_drv_calls_off(&q->shared);
+}
+
+/* --- a back end that comes again --- */
+
+void lo_vhost_queue_clear(struct lo_vhost_queue *q)
+{
+	const struct vq_drv_conf conf = q->shared.conf;
+	unsigned long flags;
+
+	if (!q->ready)
+		return;
+	spin_lock_irqsave(&q->lock, flags);
+	memset(q->rings, 0, RING_STRIDE);
+	memset(q->slots, 0, sizeof(q->slots));
+	WARN_ON(vq_drv_init(&q->shared, &conf) < 0);
+	spin_unlock_irqrestore(&q->lock, flags);
+}
+
+void lo_vhost_queue_again(struct lo_vhost_queue *q)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	if (!q->ready)
+		return;
+	spin_lock_irqsave(&q->lock, flags);
+	for (i = 0; i < LO_VHOST_REQS; i++) {
+		struct lo_vhost_req *r = &q->reqs[i];
+
+		if (!r->stranded)
+			continue;
+		r->stranded = false;
+		if (r->pages)
+			window_give(q->dev, r);
+		WARN_ON_ONCE(offer(q, r) < 0);
+	}
+	publish(q);
+	spin_unlock_irqrestore(&q->lock, flags);
 }
 
 /* --- beginning and end --- */
