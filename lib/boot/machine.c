@@ -402,8 +402,8 @@ static void leave_net(struct run *r)
 
 /*
  * All its processes have ended, and with them the ports that they listened on.
- * One that was killed is started again. One that ended has said why, and would do so again: there is no
- * tap any more.
+ * One that was killed is started again, until there is no socket left for it. If the first one ended by
+ * itself it has said why, and would do so again: there is no tap any more.
  */
 static void on_net_end(struct loop_src *src, uint32_t events)
 {
@@ -417,12 +417,12 @@ static void on_net_end(struct loop_src *src, uint32_t events)
 	if (waitpid(r->net_pid, &status, 0) < 0)
 		status = 0;
 	r->net_pid = 0;
-	if (!WIFSIGNALED(status) || r->nspare == NET_SPARES) {
+	if ((!WIFSIGNALED(status) && !r->nspare) || r->nspare == NET_SPARES) {
 		leave_net(r);
 		return;
 	}
-	log_warn("the network's back end was ended by signal %d, and is started again",
-		 WTERMSIG(status));
+	log_warn("the network's back end ended, by signal %d, and is started again",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 	if (start_net_at(r, &r->spare[r->nspare++][0], -1, &e) < 0) {
 		log_error("the network: %s", e.msg);
 		leave_net(r);

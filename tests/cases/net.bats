@@ -156,7 +156,7 @@ kill_back_end() # [last]
 	local old
 	old=$(back_end)
 	kill -KILL "$old"
-	[ "${1:-}" = last ] || wait_for 20 has_back_end "$old"
+	[ "${1:-}" = last ] || wait_for 20 has_back_end "$old" || { cat "$BED/run.log"; return 1; }
 }
 
 @test "a back end that is killed is started again, and a connection goes on; three times" {
