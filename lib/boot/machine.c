@@ -29,6 +29,7 @@
 
 #define ARGS_MAX    24
 #define ARG_SIZE    128
+#define NET_SPARES  3
 #define DEFAULT_ENV "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* Descriptors of one run; our ends and those of the children. */
@@ -36,24 +37,32 @@ struct run {
 	const struct machine *m;
 	bool terminal; /* standard input is one, and ours to use */
 	int initrd;
-	int control[2]; /* ours, init's */
-	int disk[2];    /* the back end's, the driver's */
-	int net[2];     /* the same */
-	int ready;      /* what the network's back end has to say before it serves */
-	int panic[2];   /* ours, the kernel's; if a core is wanted */
-	int stream[3];  /* copies of ours for the program, if it has no terminal */
+	int control[2];           /* ours, init's */
+	int disk[2];              /* the back end's, the driver's */
+	int net[2];               /* the same */
+	int spare[NET_SPARES][2]; /* for back ends of the network that come after the first */
+	unsigned int nspare;      /* used */
+	int ready;                /* what the network's back end has to say before it serves */
+	int panic[2];             /* ours, the kernel's; if a core is wanted */
+	int stream[3];            /* copies of ours for the program, if it has no terminal */
 	int signals;
 	pid_t disk_pid, net_pid, pid;
 	int pidfd;
-	bool ended; /* the library OS has */
+	int net_alive; /* a pipe that the network's back end holds, and its child */
+	bool ended;    /* the library OS has */
 	struct loop loop;
+	struct loop_src net_end;
 	struct server server;
 };
 #define RUN_INIT                                                                            \
 	{                                                                                   \
 		.initrd = -1, .control = { -1, -1 }, .disk = { -1, -1 }, .net = { -1, -1 }, \
 		.ready = -1, .panic = { -1, -1 }, .stream = { -1, -1, -1 }, .signals = -1,  \
-		.pidfd = -1                                                                 \
+		.pidfd = -1, .net_alive = -1, .spare = {                                    \
+			{ -1, -1 },                                                         \
+			{ -1, -1 },                                                         \
+			{ -1, -1 }                                                          \
+		}                                                                           \
 	}
 
 static void run_close(const struct run *r)
@@ -64,6 +73,11 @@ static void run_close(const struct run *r)
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		closep(&fds[i]);
+	closep(&r->net_alive);
+	for (unsigned int i = 0; i < NET_SPARES; i++) {
+		closep(&r->spare[i][0]);
+		closep(&r->spare[i][1]);
+	}
 }
 
 /* --- what init is told --- */
@@ -194,30 +208,55 @@ static int start_disk(struct run *r, bool read_only, struct err *e)
 	return 0;
 }
 
-static int start_net(struct run *r, struct err *e)
+static void shut(int *fd)
+{
+	closep(fd);
+	*fd = -1;
+}
+
+/* The back end at *@sock, which it takes; with @ready >= 0 it says there whether it serves. */
+static int start_net_at(struct run *r, int *sock, int ready, struct err *e)
 {
 	_cleanup_free_ char *path = NULL;
-	char fd[16], ready[16], *argv[NET_ARGS_MAX] = { NULL };
-	int ret = machine_file("rktio-net", &path, e), pipe[2] = { -1, -1 };
+	char fd[16], say[16], *argv[NET_ARGS_MAX] = { NULL };
+	int ret = machine_file("rktio-net", &path, e), alive[2] = { -1, -1 };
 	struct net_scratch scratch;
+	size_t n = 0;
 
 	if (ret < 0)
 		return ret;
+	(void)snprintf(fd, sizeof(fd), "--fd=%d", *sock);
+	(void)snprintf(say, sizeof(say), "--ready=%d", ready);
+	argv[n++] = path;
+	argv[n++] = fd;
+	if (ready >= 0)
+		argv[n++] = say;
+	net_opts_argv(&r->m->net, &scratch, argv, n);
+	if (pipe2(alive, O_CLOEXEC) < 0)
+		return err_set(e, errno, "making a pipe: %s", err_str(errno));
+	r->net_alive = alive[0];
+	r->net_pid = start(argv, (const int[]){ *sock, ready, alive[1] }, 3, true, e);
+	closep(&alive[1]);
+	if (r->net_pid < 0)
+		return r->net_pid;
+	shut(sock);
+	return 0;
+}
+
+static int start_net(struct run *r, struct err *e)
+{
+	int pipe[2] = { -1, -1 }, ret;
+
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, r->net) < 0 ||
 	    pipe2(pipe, O_CLOEXEC) < 0)
 		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
+	for (unsigned int i = 0; i < NET_SPARES; i++)
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, r->spare[i]) < 0)
+			return err_set(e, errno, "making a socket pair: %s", err_str(errno));
 	r->ready = pipe[0];
-	(void)snprintf(fd, sizeof(fd), "--fd=%d", r->net[0]);
-	(void)snprintf(ready, sizeof(ready), "--ready=%d", pipe[1]);
-	argv[0] = path;
-	argv[1] = fd;
-	argv[2] = ready;
-	net_opts_argv(&r->m->net, &scratch, argv, 3);
-	r->net_pid = start(argv, (const int[]){ r->net[0], pipe[1] }, 2, true, e);
+	ret = start_net_at(r, &r->net[0], pipe[1], e);
 	closep(&pipe[1]);
-	closep(&r->net[0]);
-	r->net[0] = -1;
-	return r->net_pid < 0 ? r->net_pid : 0;
+	return ret;
 }
 
 /* Its sentence, if it cannot serve. */
@@ -278,8 +317,9 @@ static int find_linux(const struct machine *m, char **ret, struct err *e)
 static int start_linux(struct run *r, struct err *e)
 {
 	static const char *const streams[] = { "stdin", "stdout", "stderr" };
-	const int keep[] = { r->initrd,    r->control[1], r->disk[1],   r->net[1],
-			     r->stream[0], r->stream[1],  r->stream[2], r->panic[1] };
+	const int keep[] = { r->initrd,      r->control[1],  r->disk[1],    r->net[1],
+			     r->stream[0],   r->stream[1],   r->stream[2],  r->panic[1],
+			     r->spare[0][1], r->spare[1][1], r->spare[2][1] };
 	_cleanup_free_ char *path = NULL;
 	struct words w = { .n = 0 };
 	int ret = find_linux(r->m, &path, e);
@@ -295,7 +335,10 @@ static int start_linux(struct run *r, struct err *e)
 	add_word(&w, "hostfd=control:%d", r->control[1]);
 	if (r->disk[1] >= 0)
 		add_word(&w, "vhost=blk:%d", r->disk[1]);
-	if (r->net[1] >= 0)
+	if (r->spare[0][1] >= 0)
+		add_word(&w, "vhost=net:%d:%d:%d:%d", r->net[1], r->spare[0][1], r->spare[1][1],
+			 r->spare[2][1]);
+	else if (r->net[1] >= 0)
 		add_word(&w, "vhost=net:%d", r->net[1]);
 	if (r->panic[1] >= 0)
 		add_word(&w, "panicfd=%d", r->panic[1]);
@@ -348,6 +391,46 @@ static void on_end(struct loop_src *src, uint32_t events)
 {
 	(void)events;
 	((struct run *)src->arg)->ended = true;
+}
+
+/* None comes after it. The library OS sees that by the spare sockets. */
+static void leave_net(struct run *r)
+{
+	for (unsigned int i = 0; i < NET_SPARES; i++)
+		shut(&r->spare[i][0]);
+}
+
+/*
+ * All its processes have ended, and with them the ports that they listened on.
+ * One that was killed is started again, until there is no socket left for it. If the first one ended by
+ * itself it has said why, and would do so again: there is no tap any more.
+ */
+static void on_net_end(struct loop_src *src, uint32_t events)
+{
+	struct run *r = src->arg;
+	struct err e = { 0 };
+	int status = 0;
+
+	(void)events;
+	loop_del(&r->loop, src);
+	shut(&r->net_alive);
+	if (waitpid(r->net_pid, &status, 0) < 0)
+		status = 0;
+	r->net_pid = 0;
+	if ((!WIFSIGNALED(status) && !r->nspare) || r->nspare == NET_SPARES) {
+		leave_net(r);
+		return;
+	}
+	log_warn("the network's back end ended, by signal %d, and is started again",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+	if (start_net_at(r, &r->spare[r->nspare++][0], -1, &e) < 0) {
+		log_error("the network: %s", e.msg);
+		leave_net(r);
+		return;
+	}
+	src->fd = r->net_alive;
+	if (loop_add(&r->loop, src, EPOLLIN) < 0)
+		log_error("the network's back end is not watched");
 }
 
 static int catch_signals(struct run *r, struct err *e)
@@ -435,6 +518,9 @@ static int attend(struct run *r, struct err *e)
 		ret = loop_add(&r->loop, &signals, EPOLLIN);
 	if (!ret && panic.fd >= 0)
 		ret = loop_add(&r->loop, &panic, EPOLLIN);
+	r->net_end = (struct loop_src){ .fd = r->net_alive, .fn = on_net_end, .arg = r };
+	if (!ret && r->net_alive >= 0)
+		ret = loop_add(&r->loop, &r->net_end, EPOLLIN);
 	while (!ret && !r->ended)
 		ret = loop_once(&r->loop);
 	server_drain(&r->server);
@@ -475,6 +561,8 @@ static int run(struct run *r, struct err *e)
 	closep(&r->disk[1]);
 	closep(&r->control[1]);
 	closep(&r->panic[1]);
+	for (unsigned int i = 0; i < NET_SPARES; i++)
+		shut(&r->spare[i][1]);
 	r->initrd = r->net[1] = r->disk[1] = r->control[1] = r->panic[1] = -1;
 	return attend(r, e);
 }

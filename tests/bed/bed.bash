@@ -99,6 +99,7 @@ spawn()
 {
 	local log=$1
 	shift
+	: >"$log" # before anybody waits for a word in it
 	(
 		exec </dev/null >"$log" 2>&1 3>&- 4>&-
 		# A shell ignores INT and QUIT in what it starts in the background.

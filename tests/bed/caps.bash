@@ -54,6 +54,7 @@ cap_packages()
 		return 1
 	}
 }
+cap_dpdk() { has dpdk-testpmd; }
 cap_wireguard() { has wg ip; }
 cap_netns()
 {

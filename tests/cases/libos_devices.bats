@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# Network and random number devices of back ends that are toys, or lie.
+# Networks, consoles and random numbers of back ends that are toys, or lie.
 
 load ../bed/bed
 
@@ -10,13 +10,13 @@ setup()
 }
 
 # A machine with one toy device and an init of its own.
-toy() # TYPE HOW SCRIPT
+toy() # TYPE HOW SCRIPT [WORD...]
 {
 	printf '#!/bin/sh\nmount -t proc proc /proc; mount -t devtmpfs dev /dev; mount -t sysfs sys /sys; ifconfig lo up\n%s\npoweroff -f\n' "$3" >"$BED/init"
 	"$ROOT/tests/libos/initramfs" "$BED/toy.cpio" "$BED/init"
 	# shellcheck disable=SC2086 # not every toy has a way to lie
 	run timeout -k 5 60 "$ROOT/tests/libos/with-disk" --toy "$1" $2 -- "$VMLINUX" \
-		initrd="$BED/toy.cpio" quiet </dev/null
+		initrd="$BED/toy.cpio" quiet "${@:4}" </dev/null
 	same 0 "$status" "$output"
 }
 
@@ -28,6 +28,25 @@ toy() # TYPE HOW SCRIPT
 		matches "$output" 'the back end is gone: it broke a queue'
 		matches "$output" $'0\r?\nalive'
 	done
+}
+
+# Until the first back end leaves, and then for some time.
+PINGS='ifconfig eth0 10.1.1.1; for i in $(seq 100); do ping -c 1 -W 1 10.1.1.2 >/dev/null 2>&1; dmesg | grep -q gone: && break; done
+	sleep 1; ping -c 1 -W 1 10.1.1.2 >/dev/null 2>&1; echo "carrier $(cat /sys/class/net/eth0/carrier)"; dmesg | grep "virtio_net.*back end"'
+
+@test "a network's back end that leaves, and one that comes: the same, another, one that breaks rules" {
+	toy net 'leave --again short' "$PINGS; head -n 1 /proc/net/dev >/dev/null && echo alive"
+	matches "$output" 'there is a back end again'
+	matches "$output" 'carrier 1'
+	toy net 'leave --again config' "$PINGS; echo alive"
+	matches "$output" 'it is another back end than it was'
+	matches "$output" 'carrier 0'
+	toy net 'leave --again id' "$PINGS; $PINGS; echo alive"
+	matches "$output" 'it broke a queue'
+	matches "$output" 'carrier 0'
+	toy net leave "$PINGS; echo alive"
+	matches "$output" 'carrier 0'
+	matches "$output" 'alive'
 }
 
 @test "packets and a configuration that lie harm nobody" {
@@ -47,4 +66,32 @@ toy() # TYPE HOW SCRIPT
 	toy rng '' 'head -c 16 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/entropy_avail'
 	misses "$output" 'a5 a5 a5'
 	matches "$output" '256'
+}
+
+# What a console is asked to say back.
+ASKS='stty -F /dev/hvc0 raw -echo; exec 3<>/dev/hvc0; stty -F /dev/hvc0 raw -echo'
+
+@test "a console hears and says" {
+	toy console '' "$ASKS; echo hello >&3; head -n 1 <&3; seq 20000 >/tmp/n; cat /tmp/n >&3 & head -c 108894 <&3 | cmp - /tmp/n && echo same"
+	matches "$output" $'hello\r?\nsame'
+}
+
+@test "the kernel's own messages go to a console as well" {
+	toy console print 'for i in $(seq 500); do echo "message $i" >/dev/kmsg; done; dmesg -n 1; echo to-hvc0 >/dev/hvc0' \
+		console=ttyLO console=hvc0 loglevel=7
+	matches "$output" $'message 1\r\n.*message 500\r\n'
+	matches "$output" 'to-hvc0'
+}
+
+@test "a console that takes nothing loses what is written, and that is all" {
+	toy console deaf 'seq 20000 >/dev/hvc0; dmesg -n 7; for i in $(seq 500); do echo message $i >/dev/kmsg; done; echo alive' \
+		console=hvc0 console=ttyLO
+	matches "$output" 'the back end takes nothing: what is written is lost'
+	matches "$output" alive
+}
+
+@test "a console that breaks the rules of its rings loses its device, and that is all" {
+	toy console twice 'seq 20000 >/dev/hvc0; dmesg -n 7; echo message >/dev/kmsg; dmesg | grep gone: ; echo alive' console=hvc0 console=ttyLO
+	matches "$output" 'the back end is gone: it broke a queue'
+	matches "$output" alive
 }

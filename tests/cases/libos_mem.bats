@@ -117,3 +117,19 @@ fills_a_pool()
 }
 
 gave_back() { [ "$(stat -L -c %b "$(ram)")" -lt $(($1 - $2)) ]; }
+
+@test "a memory cgroup smaller than the RAM that was asked for: an end, and a sentence" {
+	local at
+	need memcg image
+	at=$(cgroup_of_controller memory)/dvs-mem.$$
+	mkdir "$at"
+	echo 100M >"$at/$([ -e "$at/memory.max" ] && echo memory.max || echo memory.limit_in_bytes)"
+	[ ! -e "$at/memory.swap.max" ] || echo 0 >"$at/memory.swap.max"
+	"$BUILD/rktio" image create "$BED/mem.img" --quiet --dir "$(image_tree busybox)" --size 64M
+	run timeout -k 5 60 sh -c 'echo $$ >"$1/cgroup.procs"; exec "$2" run --memory 1G --disk "$3" -- sh -c "
+		mount -t tmpfs tmpfs /tmp; dd if=/dev/zero of=/tmp/x bs=1M count=300; echo not-reached"' sh "$at" "$BUILD/rktio" "$BED/mem.img"
+	wait_for 10 rmdir "$at"
+	same 125 "$status" "$output"
+	matches "$output" 'was killed'
+	misses "$output" 'not-reached'
+}

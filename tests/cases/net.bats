@@ -148,14 +148,67 @@ for s in all: assert s.makefile().read().endswith("inside\n")'
 	ends 143
 }
 
-@test "a back end that is killed takes the link down, and the program goes on" {
-	starts --net "$NET" -- sh -c 'ping -c 1 10.9.0.1 >/dev/null && echo up
-		until [ "$(cat /sys/class/net/eth0/carrier)" = 0 ]; do sleep 0.1; done; echo carrier lost
-		ping -c 1 -W 1 10.9.0.1 >/dev/null || exit 7'
-	kill -KILL "$(pgrep -f "rktio-net --fd")"
+# The launcher's child: it may have one itself. And then another than OLD.
+back_end() { pgrep -f -P "$(pgrep -P "$MACHINE" -x rktio)" 'rktio-net --fd'; }
+has_back_end() { local now; now=$(back_end) && [ "$now" != "$1" ]; }
+kill_back_end() # [last]
+{
+	local old
+	old=$(back_end)
+	kill -KILL "$old"
+	[ "${1:-}" = last ] || wait_for 20 has_back_end "$old" || { cat "$BED/run.log"; return 1; }
+}
+
+@test "a back end that is killed is started again, and a connection goes on; three times" {
+	local n
+	spawn "$BED/lines.log" ip netns exec bed python3 -c 'import socket, time
+l = socket.create_server(("10.9.0.1", 9001)); s = l.accept()[0]
+for n in range(100): s.sendall(b"line %d\n" % n); time.sleep(0.1)'
+	starts --net "$NET" -- sh -c 'ping -c 1 10.9.0.1 >/dev/null; (nc 10.9.0.1 9001 | tee /dev/stderr | md5sum) & sleep 1; echo up; wait
+		until [ "$(cat /sys/class/net/eth0/carrier)" = 0 ]; do sleep 0.1; done; echo carrier lost; ping -c 1 -W 1 10.9.0.1 >/dev/null || exit 7'
+	for n in 1 2 3; do
+		kill_back_end
+		in_bed busybox ping -c 1 -W 10 10.9.0.2
+	done
+	wait_for 60 grep -q "$(for n in $(seq 0 99); do echo "line $n"; done | md5sum | cut -c1-32)" "$BED/run.log"
+	kill_back_end last
 	ends 7
 	matches "$(<"$BED/run.log")" 'the back end is gone: it closed the connection'
 	matches "$(<"$BED/run.log")" 'carrier lost'
+}
+
+@test "a published port is there again after a back end was killed" {
+	starts --publish 8080:80 -- sh -c "$SERVES"
+	get http://127.0.0.1:8080/small "$BED/got"
+	kill_back_end
+	wait_for 20 get http://127.0.0.1:8080/small "$BED/got"
+	get http://127.0.0.1:8080/big "$BED/got"
+	same 104857600 "$(stat -c %s "$BED/got")"
+	kill -TERM "$MACHINE"
+	ends 143
+}
+
+@test "DPDK as the back end: pings, and TCP both ways" {
+	need dpdk
+	# Two ports, and what one receives the other sends.
+	mkfifo "$BED/dpdk.in"
+	spawn "$BED/dpdk.log" ip netns exec bed sh -c 'exec dpdk-testpmd <>"$2/dpdk.in" --no-huge -m 256 --no-pci --no-telemetry --file-prefix="$1" \
+		--vdev "net_vhost0,iface=$2/dpdk.sock" --vdev net_tap0,iface=d0 -- \
+		--no-mlockall --total-num-mbufs=8192 --auto-start --forward-mode=io' sh "bed$$" "$BED"
+	local pmd=$!
+	wait_for 30 test -S "$BED/dpdk.sock"
+	wait_for 30 sh -c 'ip -n bed link show d0 >/dev/null 2>&1'
+	ip -n bed addr add 10.6.0.1/24 dev d0
+	ip -n bed link set d0 up
+	starts --net "vhost-user:$BED/dpdk.sock,ip=10.6.0.2/24,gw=10.6.0.1" -- sh -c 'ping -c 2 -W 5 10.6.0.1; mount -t tmpfs tmpfs /tmp; cd /tmp
+		wget -q http://10.9.0.1:8000/100m; httpd -p 80; echo up; sleep 300'
+	matches "$(<"$BED/run.log")" ' 0% packet loss'
+	get http://10.6.0.2/100m "$BED/got"
+	cmp "$BED/got" "$BED/www/100m"
+	stop_pid "$pmd"
+	kill -TERM "$MACHINE"
+	ends 143
+	misses "$(<"$BED/run.log")" '(BUG|WARNING|broke a queue)'
 }
 
 @test "a tap that is removed takes the link down" {

@@ -81,6 +81,19 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 	terminal_works /dev/console "$RKTIO" run --disk "$DISK" -- sh -i
 }
 
+@test "an encrypted image's key from a descriptor, a pipe or standard input" {
+	run -0 "$RKTIO" run --disk "$ENC,key-file=/dev/fd/9" -- echo inside 9<"$KEY"
+	same inside "$output"
+	run -0 "$RKTIO" run --disk "$ENC,key-file="<(cat "$KEY") -- echo inside
+	same inside "$output"
+	# What is left of standard input after the key is nothing.
+	run -0 sh -c 'cat "$1" | "$RKTIO" run --disk "$2,key-file=/dev/stdin" -- wc -c' sh "$KEY" "$ENC"
+	same 0 "$output"
+	run "$RKTIO" run --disk "$ENC,key-file="<(:) -- true
+	same 125 "$status" "$output"
+	matches "$output" 'key'
+}
+
 @test "an encrypted image: read, written, unreadable outside, and no changed block is believed" {
 	crypt sh -c 'echo planted-secret-4711 >/root/secret; sync'
 	same planted-secret-4711 "$(crypt cat /root/secret)"

@@ -4,10 +4,14 @@
  *
  *   rng             numbers that are always the same, to be seen where they arrive
  *   console         says what it has heard
+ *   console print   prints it, and says nothing
+ *   console deaf    takes nothing
+ *   console twice   gives back twice what it hears
  *   net id          gives back a buffer that was not offered
  *   net twice       gives one back twice
  *   net length      claims to have written more than there was room for
  *   net index       claims to have given back more than the ring holds
+ *   net leave       ends
  *   net buffers     a packet in 65535 buffers, of which there is one; then one in none
  *   net short       packets that are shorter than their header
  *   net offload     packets with headers that point anywhere
@@ -16,6 +20,7 @@
  */
 #include <linux/virtio_net.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -99,7 +104,7 @@ static int console_take(void *arg, unsigned int queue, struct vq_dev *vq)
 	int r;
 
 	(void)arg;
-	if (queue == RX ? !nheard : nheard > 0)
+	if (!strcmp(how, "deaf") || (queue == RX ? !nheard : nheard > 0))
 		return 0;
 	r = vq_dev_pop(vq, &c);
 	if (r <= 0)
@@ -108,7 +113,13 @@ static int console_take(void *arg, unsigned int queue, struct vq_dev *vq)
 		nheard = vq_chain_out_size(&c);
 		nheard = nheard < sizeof(heard) ? nheard : sizeof(heard);
 		vq_dev_push(vq, c.head, 0);
-		return vq_chain_take(&c, heard, nheard) < 0 ? -1 : 1;
+		if (!strcmp(how, "twice"))
+			vq_dev_push(vq, c.head, 0);
+		if (vq_chain_take(&c, heard, nheard) < 0)
+			return -1;
+		if (!strcmp(how, "print"))
+			nheard -= fwrite(heard, 1, nheard, stdout);
+		return 1;
 	}
 	n = vq_chain_in_size(&c);
 	n = n < nheard ? n : nheard;
@@ -161,6 +172,8 @@ static uint32_t make_packet(uint8_t *to, size_t size)
 
 static void break_rule(struct vq_dev *vq, uint16_t head)
 {
+	if (!strcmp(how, "leave"))
+		exit(0);
 	if (!strcmp(how, "id"))
 		vq_dev_push(vq, (uint16_t)(head + 77), 60);
 	else if (!strcmp(how, "length"))
@@ -179,7 +192,8 @@ static int net_take(void *arg, unsigned int queue, struct vq_dev *vq)
 	static struct iovec iov[SEGS];
 	struct vq_chain c = { .iov = iov, .max = SEGS };
 	bool by_packet = strcmp(how, "id") != 0 && strcmp(how, "twice") != 0 &&
-			 strcmp(how, "length") != 0 && strcmp(how, "index") != 0;
+			 strcmp(how, "length") != 0 && strcmp(how, "index") != 0 &&
+			 strcmp(how, "leave") != 0;
 	int r;
 
 	(void)arg;
@@ -219,5 +233,6 @@ int main(int argc, char **argv)
 	if (dev.take != rng_take)
 		dev.wants_kick = wants_kick;
 	vu_back_init(&back, &dev, atoi(argv[1]));
+	(void)setvbuf(stdout, NULL, _IONBF, 0);
 	return vu_serve(&back, 0, &e) < 0;
 }

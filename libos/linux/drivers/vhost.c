@@ -10,7 +10,8 @@
  *
  * All that is said over the socket is said before the lock-down, for descriptors cannot be sent after it;
  * a driver that is bound again later gets no queues. From vhost_listen() on, whatever comes from the socket
- * means that the back end is gone, lo_vhost_kill(), but for the reply to the end of a queue.
+ * means that the back end is gone, lo_vhost_kill(), but for the reply to the end of a queue. A network's may
+ * come again, over sockets that are given for that (vhost=net:FD:SPARE:...; vhost_again.c).
  *
  * Work is found by polling the rings, from the idle loop, from ticks, and when the driver rings. Before
  * the idle loop sleeps, it asks the back ends to call.
@@ -59,9 +60,10 @@ static const struct type {
 /* And of a network: whether the back end is there. */
 #define NET_LINK BIT_OF(VIRTIO_NET_F_STATUS)
 
-static struct {
+static struct wanted {
 	const struct type *type;
-	int fd;
+	int fd[1 + LO_VHOST_SPARES];
+	unsigned int nfds;
 } wanted[LO_VHOST_DEVICES] __initdata;
 static unsigned int nwanted __initdata;
 
@@ -83,16 +85,23 @@ static const struct type *type_of(const struct lo_vhost *dev)
 	return NULL;
 }
 
+static void set_link(struct lo_vhost *dev, u16 status)
+{
+	if (dev->virtio.id.device != VIRTIO_ID_NET)
+		return;
+	((struct virtio_net_config *)dev->config)->status = cpu_to_le16(status);
+	virtio_config_changed(&dev->virtio);
+}
+
 void lo_vhost_kill(struct lo_vhost *dev, const char *why)
 {
 	if (dev->dead)
 		return;
 	WRITE_ONCE(dev->dead, true);
-	dev_err(&dev->virtio.dev, "the back end is gone: %s\n", why);
-	if (dev->virtio.id.device == VIRTIO_ID_NET) {
-		((struct virtio_net_config *)dev->config)->status = 0;
-		virtio_config_changed(&dev->virtio);
-	}
+	/* Not dev_err(), which cannot be put off (printk_deferred_enter()). */
+	pr_err("%s %s: the back end is gone: %s\n", dev_driver_string(&dev->virtio.dev),
+	       dev_name(&dev->virtio.dev), why);
+	set_link(dev, 0);
 }
 
 static bool work(struct lo_vhost *dev)
@@ -133,13 +142,53 @@ static void on_call(struct lo_event *event)
 	work(container_of(event, struct lo_vhost, call));
 }
 
+static void listen(struct lo_vhost *dev, bool again)
+{
+	if (again) {
+		dev->gone.fd = dev->sock;
+		lo_event_add(&dev->gone);
+	}
+}
+
+static void revive(struct lo_vhost *dev)
+{
+	unsigned int i;
+
+	WRITE_ONCE(dev->dead, false);
+	for (i = 0; i < LO_VHOST_QUEUES; i++)
+		lo_vhost_queue_again(&dev->queue[i]);
+	dev_info(&dev->virtio.dev, "there is a back end again\n");
+	set_link(dev, VIRTIO_NET_S_LINK_UP);
+}
+
+/* The socket of a device that waits for a back end has something to say. */
+static void on_greeting(struct lo_vhost *dev)
+{
+	int r = lo_vhost_again_hear(dev);
+
+	if (r == 1)
+		revive(dev);
+	if (r >= 0)
+		return;
+	lo_event_del(&dev->gone);
+	if (r == -EPROTO)
+		dev_err(&dev->virtio.dev, "it is another back end than it was\n");
+	listen(dev, lo_vhost_again_begin(dev));
+}
+
 static void on_gone(struct lo_event *event)
 {
 	struct lo_vhost *dev = container_of(event, struct lo_vhost, gone);
+	bool broken = dev->dead;
 
+	if (dev->again.waiting) {
+		on_greeting(dev);
+		return;
+	}
 	lo_event_del(event);
 	lo_vhost_kill(dev, "it closed the connection or broke silence");
 	work(dev);
+	listen(dev, !broken && lo_vhost_again_begin(dev));
 }
 
 /* --- what virtio asks of a transport --- */
@@ -206,7 +255,7 @@ static void vhost_del_vqs(struct virtio_device *v)
 	unsigned int i;
 	u16 base;
 
-	if (listening && !dev->dead)
+	if (listening && (!dev->dead || dev->again.waiting))
 		lo_event_del(&dev->gone);
 	for (i = 0; i < LO_VHOST_QUEUES; i++) {
 		if (!dev->queue[i].vq)
@@ -385,7 +434,9 @@ static void __init start_one(unsigned int index)
 	if (!dev)
 		panic("no memory for a device");
 	dev->virtio.id.device = wanted[index].type->id;
-	dev->sock = wanted[index].fd;
+	dev->sock = wanted[index].fd[0];
+	dev->again.nspare = wanted[index].nfds - 1;
+	memcpy(dev->again.spare, wanted[index].fd + 1, sizeof(dev->again.spare));
 	dev->ram_region = (struct gmem_region){ { 0 }, lo_ram_size, (u8 *)PAGE_OFFSET };
 	dev->ram = (struct gmem){ &dev->ram_region, 1 };
 	spin_lock_init(&dev->window_lock);
@@ -427,22 +478,37 @@ static int __init vhost_listen(void)
 }
 late_initcall(vhost_listen);
 
-/* TYPE:FD */
+/* FD[:FD]... */
+static bool __init parse_fds(const char *text, struct wanted *w)
+{
+	const unsigned int max = w->type->id == VIRTIO_ID_NET ? ARRAY_SIZE(w->fd) : 1;
+	char *end;
+
+	for (w->nfds = 0; w->nfds < max; text = end + 1) {
+		w->fd[w->nfds++] = simple_strtoul(text, &end, 10);
+		if (end == text || (*end && *end != ':'))
+			return false;
+		if (!*end)
+			return true;
+	}
+	return false;
+}
+
+/* TYPE:FD, and for a network spare sockets after that */
 static int __init vhost_arg(char *arg)
 {
+	struct wanted *w = &wanted[nwanted];
 	unsigned int i;
 
-	for (i = 0; arg && i < ARRAY_SIZE(types); i++) {
+	for (i = 0; arg && nwanted < LO_VHOST_DEVICES && i < ARRAY_SIZE(types); i++) {
 		size_t n = strlen(types[i].name);
-		unsigned int fd;
 
-		if (strncmp(arg, types[i].name, n) || arg[n] != ':' ||
-		    kstrtouint(arg + n + 1, 10, &fd))
+		if (strncmp(arg, types[i].name, n) || arg[n] != ':')
 			continue;
-		if (nwanted >= LO_VHOST_DEVICES)
+		w->type = &types[i];
+		if (!parse_fds(arg + n + 1, w))
 			break;
-		wanted[nwanted].type = &types[i];
-		wanted[nwanted++].fd = fd;
+		nwanted++;
 		return 0;
 	}
 	pr_err("vhost=%s: it is TYPE:FD, of blk, net, console, rng, at most %d times\n",

@@ -25,6 +25,7 @@
 #define LO_VHOST_SEGS    64
 #define LO_VHOST_WINDOW  (16UL << 20) /* bytes of memory shared with one back end */
 #define LO_VHOST_CONFIG  60
+#define LO_VHOST_SPARES  3
 
 #if LO_LINUX_BEFORE(6, 11)
 /* What a driver wants of a queue. */
@@ -42,6 +43,8 @@ struct lo_vhost_req {
 	struct lo_vhost_req *next; /* free */
 	struct vq_chain chain;
 	bool inflight;
+	bool returned;            /* the driver has it back already */
+	bool stranded;            /* was to be filled by a back end that is gone */
 	unsigned int page, pages; /* of the window; none: 0 pages */
 	u8 *in;                   /* in the window */
 	u32 in_size;
@@ -54,6 +57,9 @@ struct lo_vhost_queue {
 	struct virtqueue *vq; /* the driver's; NULL: not in use */
 	bool ready;           /* both rings are there */
 	bool ring;            /* the driver is to be called */
+	bool at_once;         /* the driver spins until it has back what it sends */
+	bool slow;            /* was waited for, and took nothing since */
+	bool lost;            /* something was, and nobody has said so yet */
 	spinlock_t lock;
 	struct vq_dev own;    /* our end of the driver's ring */
 	struct vq_drv shared; /* our end of the ring that the back end has */
@@ -65,6 +71,22 @@ struct lo_vhost_queue {
 	struct tasklet_struct done; /* calls the driver, which rang and holds its locks */
 };
 
+/* What was said, or replied. */
+struct lo_vhost_words {
+	u8 data[1024];
+	unsigned int len;
+};
+
+/* What it takes for a back end to come again. */
+struct lo_vhost_again {
+	int spare[LO_VHOST_SPARES]; /* sockets; those before `next` were used */
+	unsigned int nspare, next;
+	struct lo_vhost_words last;            /* enables the queues */
+	struct lo_vhost_words told, told_last; /* before that, and to that */
+	bool waiting;                          /* for the same replies; so much of them came: */
+	unsigned int heard;
+};
+
 struct lo_vhost {
 	struct virtio_device virtio;
 	struct platform_device *parent;
@@ -74,6 +96,7 @@ struct lo_vhost {
 	struct lo_vhost_queue queue[LO_VHOST_QUEUES];
 	struct lo_event gone, call;
 	struct lo_poll poll;
+	struct lo_vhost_again again;
 	int sock, memfd;
 	bool dead; /* the back end is gone, or broke the rules */
 	u8 status;
@@ -95,10 +118,26 @@ bool lo_vhost_queue_work(struct lo_vhost_queue *q);
 bool lo_vhost_queue_arm(struct lo_vhost_queue *q);
 void lo_vhost_queue_disarm(struct lo_vhost_queue *q);
 
+/* Nothing is shared any more. */
+void lo_vhost_queue_clear(struct lo_vhost_queue *q);
+/* A back end is there again: what can be, is offered once more. */
+void lo_vhost_queue_again(struct lo_vhost_queue *q);
+
 /* --- vhost.c --- */
 
 /* No word more with the back end: what is in flight fails, and so does what comes. */
 void lo_vhost_kill(struct lo_vhost *dev, const char *why);
+
+/* --- vhost_again.c --- */
+
+/* At the start: what was said, what was replied. */
+void lo_vhost_again_say(struct lo_vhost *dev, const void *buf, size_t len, const int *fds,
+			size_t nfds);
+void lo_vhost_again_told(struct lo_vhost *dev, const void *buf, size_t len);
+/* Another socket is the device's; false: there is none, and nothing to be waited for. */
+bool lo_vhost_again_begin(struct lo_vhost *dev);
+/* That socket is readable. 1: the back end is there; 0: wait; -ECONNRESET: it is gone; -EPROTO: it is another. */
+int lo_vhost_again_hear(struct lo_vhost *dev);
 
 /* --- vhost_sock.c --- */
 

@@ -13,6 +13,13 @@
  * flight and how long it is, is our own record: an id that is not, or a length beyond what was
  * offered, is the end of the device.
  *
+ * The driver of a console spins, interrupts off, until it has back what it sends. It gets it back as
+ * soon as it is copied. If there is no room for the copy, all waits for the back end, but only once for a
+ * second: from then on what finds no room is lost, until the back end goes on.
+ *
+ * A message may go to a console that is such a device, whose driver, or queue, is the one that we are in: they
+ * are put off until we have left (exchange()).
+ *
  * The data behind the first 16 bytes of a request, and what is read, start at multiples of 512, so that a
  * back end can do direct I/O from and to the window.
  */
@@ -30,6 +37,9 @@
 #define RING_STRIDE 0x4000 /* bytes of the window for the rings of one queue */
 #define OFF_AVAIL   0x2000
 #define OFF_USED    0x3000
+
+#define CONSOLE_OUT 1    /* the queue of what it sends */
+#define PATIENCE_MS 1000 /* how long all waits for a console */
 
 static bool is_disk(const struct lo_vhost *dev)
 {
@@ -119,10 +129,11 @@ static int bounce(struct lo_vhost_queue *q, struct lo_vhost_req *r, struct vq_bu
 
 static void finish(struct lo_vhost_queue *q, struct lo_vhost_req *r, u32 written)
 {
-	vq_dev_push(&q->own, r->chain.head, written);
+	if (!r->returned)
+		vq_dev_push(&q->own, r->chain.head, written);
 	if (r->pages)
 		window_give(q->dev, r);
-	r->inflight = false;
+	r->inflight = r->returned = false;
 	r->next = q->free;
 	q->free = r;
 }
@@ -143,6 +154,8 @@ static void fail(struct lo_vhost_queue *q, struct lo_vhost_req *r)
 		finish(q, r, 0);
 	} else if (!r->chain.nin) {
 		finish(q, r, 0);
+	} else {
+		r->stranded = true;
 	}
 }
 
@@ -152,7 +165,9 @@ static int offer(struct lo_vhost_queue *q, struct lo_vhost_req *r)
 	unsigned int nout, nin;
 	struct vq_buf buf[2];
 
-	if (q->shared.nfree < 2 || bounce(q, r, buf, &nout, &nin) < 0)
+	if (q->shared.nfree < 2 || (q->at_once && !q->free) /* it is needed for what is lost */)
+		return -ENOSPC;
+	if (bounce(q, r, buf, &nout, &nin) < 0)
 		return -ENOSPC;
 	if (WARN_ON_ONCE(vq_drv_push(&q->shared, buf, nout, nin, r) < 0)) {
 		window_give(q->dev, r);
@@ -160,6 +175,10 @@ static int offer(struct lo_vhost_queue *q, struct lo_vhost_req *r)
 		return 0;
 	}
 	r->inflight = true;
+	if (q->at_once) {
+		vq_dev_push(&q->own, r->chain.head, 0);
+		r->returned = true;
+	}
 	lo_stats.device_requests++;
 	return 0;
 }
@@ -183,23 +202,6 @@ static struct lo_vhost_req *next_req(struct lo_vhost_queue *q)
 		return NULL;
 	q->free = r->next;
 	return r;
-}
-
-static void hand_on(struct lo_vhost_queue *q)
-{
-	const u64 one = 1;
-	struct lo_vhost_req *r;
-
-	while ((r = next_req(q))) {
-		if (q->dev->dead) {
-			fail(q, r);
-		} else if (offer(q, r) < 0) {
-			q->waiting = r;
-			break;
-		}
-	}
-	if (!q->dev->dead && vq_drv_publish(&q->shared))
-		host_write(q->kick, &one, sizeof(one));
 }
 
 /* --- and back --- */
@@ -240,13 +242,69 @@ static void take_back(struct lo_vhost_queue *q)
 	}
 }
 
-/* Both ways. True: the driver has got something back. */
+/* --- both ways --- */
+
+static void publish(struct lo_vhost_queue *q)
+{
+	const u64 one = 1;
+
+	if (!q->dev->dead && vq_drv_publish(&q->shared))
+		host_write(q->kick, &one, sizeof(one));
+}
+
+/* True: the back end has taken something, or is gone. */
+static bool wait_for_room(struct lo_vhost_queue *q)
+{
+	const struct host_timespec ms = { 0, NSEC_PER_MSEC };
+	unsigned int i;
+
+	publish(q);
+	for (i = 0; i < PATIENCE_MS && !q->slow && !vq_drv_ready(&q->shared); i++)
+		host_poll(NULL, 0, &ms);
+	q->slow = !vq_drv_ready(&q->shared);
+	take_back(q);
+	return !q->slow;
+}
+
+/* 0, or -ENOSPC: later. */
+static int hand_on_one(struct lo_vhost_queue *q, struct lo_vhost_req *r)
+{
+	while (!q->dev->dead) {
+		if (offer(q, r) == 0)
+			return 0;
+		if (!q->at_once)
+			return -ENOSPC;
+		if (!wait_for_room(q)) {
+			q->lost = true;
+			break;
+		}
+	}
+	fail(q, r);
+	return 0;
+}
+
+static void hand_on(struct lo_vhost_queue *q)
+{
+	struct lo_vhost_req *r;
+
+	while ((r = next_req(q))) {
+		if (hand_on_one(q, r) < 0) {
+			q->waiting = r;
+			break;
+		}
+	}
+	publish(q);
+}
+
+/* True: the driver has got something back. */
 static bool exchange(struct lo_vhost_queue *q)
 {
 	u16 before = q->own.published;
 
+	printk_deferred_enter();
 	take_back(q);
 	hand_on(q);
+	printk_deferred_exit();
 	if (vq_dev_publish(&q->own))
 		q->ring = true;
 	return q->own.published != before;
@@ -255,15 +313,19 @@ static bool exchange(struct lo_vhost_queue *q)
 bool lo_vhost_queue_work(struct lo_vhost_queue *q)
 {
 	unsigned long flags;
-	bool done, ring;
+	bool done, ring, lost;
 
 	if (!READ_ONCE(q->ready))
 		return false;
 	spin_lock_irqsave(&q->lock, flags);
 	done = exchange(q);
 	ring = q->ring;
-	q->ring = false;
+	lost = q->lost;
+	q->ring = q->lost = false;
 	spin_unlock_irqrestore(&q->lock, flags);
+	if (lost)
+		dev_err_once(&q->dev->virtio.dev,
+			     "the back end takes nothing: what is written is lost\n");
 	if (ring)
 		vring_interrupt(0, q->vq); /* takes the driver's locks */
 	return done;
@@ -301,6 +363,44 @@ void lo_vhost_queue_disarm(struct lo_vhost_queue *q)
 {
 	if (q->ready && !q->dev->dead)
 		vq_drv_calls_off(&q->shared);
+}
+
+/* --- a back end that comes again --- */
+
+void lo_vhost_queue_clear(struct lo_vhost_queue *q)
+{
+	const struct vq_drv_conf conf = q->shared.conf;
+	unsigned long flags;
+
+	if (!q->ready)
+		return;
+	spin_lock_irqsave(&q->lock, flags);
+	memset(q->rings, 0, RING_STRIDE);
+	memset(q->slots, 0, sizeof(q->slots));
+	WARN_ON(vq_drv_init(&q->shared, &conf) < 0);
+	spin_unlock_irqrestore(&q->lock, flags);
+}
+
+void lo_vhost_queue_again(struct lo_vhost_queue *q)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	if (!q->ready)
+		return;
+	spin_lock_irqsave(&q->lock, flags);
+	for (i = 0; i < LO_VHOST_REQS; i++) {
+		struct lo_vhost_req *r = &q->reqs[i];
+
+		if (!r->stranded)
+			continue;
+		r->stranded = false;
+		if (r->pages)
+			window_give(q->dev, r);
+		WARN_ON_ONCE(offer(q, r) < 0);
+	}
+	publish(q);
+	spin_unlock_irqrestore(&q->lock, flags);
 }
 
 /* --- beginning and end --- */
@@ -379,6 +479,7 @@ int lo_vhost_queue_init(struct lo_vhost_queue *q, unsigned int index, vq_callbac
 	vq->num_max = LO_VHOST_SIZE;
 	vq->priv = q;
 	q->vq = vq;
+	q->at_once = q->dev->virtio.id.device == VIRTIO_ID_CONSOLE && index == CONSOLE_OUT;
 	r = init_own(q);
 	if (r == 0)
 		r = init_shared(q, index);

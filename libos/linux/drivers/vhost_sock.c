@@ -15,7 +15,10 @@ static int sock_send(void *arg, const void *buf, size_t len, const int *fds, siz
 
 	if (n < 0)
 		return n;
-	return n == len ? 0 : -EIO;
+	if (n != len)
+		return -EIO;
+	lo_vhost_again_say(dev, buf, len, fds, nfds);
+	return 0;
 }
 
 static int sock_recv(void *arg, void *buf, size_t len)
@@ -38,6 +41,7 @@ static int sock_recv(void *arg, void *buf, size_t len)
 			return n < 0 ? n : -ECONNRESET;
 		got += n;
 	}
+	lo_vhost_again_told(dev, buf, len);
 	return 0;
 }
 
