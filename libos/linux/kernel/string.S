@@ -5,6 +5,9 @@
  *
  * "rep movsb" is the fastest way without vector registers from a few hundred bytes on; it
  * costs some 30 cycles to start, so what is short takes overlapping moves of registers.
+ *
+ * What is long is read before it is written: if it is RAM that this host process hasn't seen yet, a
+ * read makes the host take its neighbours along, a write doesn't.
  */
 #include <linux/linkage.h>
 
@@ -25,6 +28,7 @@ SYM_FUNC_START(memcpy)
 	mov	%r11, -8(%rdi, %rdx)
 	ret
 .Lover32:
+	movb	(%rdi), %r8b
 	mov	%rdx, %rcx
 	rep	movsb
 	ret
@@ -76,6 +80,10 @@ SYM_FUNC_START(memset)
 	mov	%rdi, %r9
 	mov	%esi, %eax
 	mov	%rdx, %rcx
+	cmp	$4096, %rdx
+	jb	.Lset
+	movb	(%rdi), %r8b
+.Lset:
 	rep	stosb
 	mov	%r9, %rax
 	ret
