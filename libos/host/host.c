@@ -39,6 +39,7 @@ enum {
 	NR_SIGALTSTACK = 131,
 	NR_PRCTL = 157,
 	NR_FUTEX = 202,
+	NR_SCHED_SETAFFINITY = 203,
 	NR_SCHED_GETAFFINITY = 204,
 	NR_RESTART_SYSCALL = 219,
 	NR_CLOCK_GETTIME = 228,
@@ -63,6 +64,8 @@ static const struct {
 	{ NR_FALLOCATE, "fallocate", "gives unused RAM back" },
 	{ NR_LSEEK, "lseek", "whether RAM was ever used" },
 	{ NR_FUTEX, "futex", "hands the vCPU from one host process to the next" },
+	{ NR_SCHED_SETAFFINITY, "sched_setaffinity",
+	  "the vCPU stays on its processor when handed on" },
 	{ NR_CLOCK_GETTIME, "clock_gettime", "the time of day" },
 	{ NR_PPOLL, "ppoll", "sleeps until there is something to do" },
 	{ NR_READ, "read", "console and device events, open descriptors only" },
@@ -352,18 +355,43 @@ long host_pid(void)
 	return host_call(NR_GETPID, 0, 0, 0, 0, 0);
 }
 
+#define MASK_WORDS 16
+#define MASK_BITS  (MASK_WORDS * 64)
+
+static unsigned long processors[MASK_WORDS]; /* that we were started on */
+
 int host_processors(void)
 {
-	unsigned long mask[16];
-	long size = host_call(NR_SCHED_GETAFFINITY, 0, sizeof(mask), (unsigned long)mask, 0, 0);
-	int count = 0;
-	long i;
+	const unsigned long size = sizeof(processors);
+	int count = 0, i;
 
-	/* No library here to count bits. */
-	for (i = 0; i < size / (long)sizeof(mask[0]); i++)
-		for (; mask[i]; mask[i] &= mask[i] - 1)
-			count++;
+	if (host_call(NR_SCHED_GETAFFINITY, 0, size, (unsigned long)processors, 0, 0) < 0)
+		return 1;
+	for (i = 0; i < MASK_BITS; i++)
+		count += processors[i / 64] >> i % 64 & 1;
 	return count > 0 ? count : 1;
+}
+
+/* The limit of a segment is where the host's vDSO finds it, too. */
+int host_cpu(void)
+{
+	const unsigned int segment = 0x7b, processor = 0xfff;
+	unsigned long limit = MASK_BITS;
+
+	asm volatile("lsl %1, %0" : "+r"(limit) : "r"((unsigned long)segment) : "cc");
+	limit &= processor;
+	return limit < MASK_BITS ? (int)limit : -1;
+}
+
+long host_bind(int pid, int cpu)
+{
+	unsigned long one[MASK_WORDS] = { 0 };
+
+	if (cpu < 0)
+		return host_call(NR_SCHED_SETAFFINITY, pid, sizeof(processors),
+				 (unsigned long)processors, 0, 0);
+	one[cpu / 64] = 1UL << cpu % 64;
+	return host_call(NR_SCHED_SETAFFINITY, pid, sizeof(one), (unsigned long)one, 0, 0);
 }
 
 long host_parent_pid(void)

@@ -100,7 +100,11 @@ long host_random(void *buf, unsigned long size); /* (start) */
  */
 long host_spawn(unsigned long stack, void (*run)(void));
 long host_pid(void);
-int host_processors(void); /* (start) that we may run on, as far as a count to 1024 goes */
+/* (start) How many we may run on, as far as a count to 1024 goes; they are kept for host_bind(). */
+int host_processors(void);
+int host_cpu(void); /* the processor that this runs on, negative: not known; no system call */
+/* `pid` may run on `cpu` alone; negative: on all that host_processors() found. */
+long host_bind(int pid, int cpu);
 long host_parent_pid(void);
 long host_kill(int pid, int signal);
 /* Any child; the pid, `ret_status` as wait4 has it. `flags`: HOST_WNOHANG. */

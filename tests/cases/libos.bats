@@ -172,6 +172,40 @@ t()
 
 at_least_processes() { [ "$(pgrep -fc "^$VMLINUX")" -ge "$1" ]; }
 
+# processors_of STATE: what each host process in that state, all if empty, may run on; a line each.
+processors_of()
+{
+	local pid
+	for pid in $(pgrep -f "^$VMLINUX"); do
+		awk -v state="$1" '/^State:/ { is = $2 } /^Cpus_allowed_list:/ && (state == "" || is == state) { print $2 }' \
+			"/proc/$pid/status" 2>/dev/null
+	done
+}
+
+computes() { [ "$(processors_of R | wc -l)" -eq 1 ] && [ "$(processors_of "" | wc -l)" -ge 3 ]; }
+
+runner_may_use() { [ "$(processors_of R)" = "$1" ]; }
+
+@test "who computes for long may run on all processors again, who waits stays bound; nobody on others than it was started on" {
+	local all one
+	all=$(awk '/^Cpus_allowed_list:/ { print $2 }' /proc/self/status)
+	one=${all%%[,-]*}
+	"$ROOT/tests/libos/initramfs" "$BED/libos/root.cpio" <(printf '#!/bin/sh\nfor i in $(seq 100); do /bin/true; done\necho now >&2\nwhile :; do :; done\n')
+	spawn "$BED/libos/log" "$VMLINUX" initrd="$BED/libos/root.cpio" quiet
+	wait_for 30 grep -q now "$BED/libos/log"
+	wait_for 20 computes
+	wait_for 20 runner_may_use "$all"
+	if [ "$one" != "$all" ]; then
+		matches "$(processors_of S)" '(^|[[:space:]])[0-9]+([[:space:]]|$)' "one that waits is bound"
+	fi
+	stop_pid "$(pgrep -of "^$VMLINUX")"
+	wait_for 20 none_left
+	spawn "$BED/libos/log" taskset -c "$one" "$VMLINUX" initrd="$BED/libos/root.cpio" quiet
+	wait_for 30 grep -q now "$BED/libos/log"
+	same "$one" "$(processors_of "" | sort -u)"
+	stop_pid "$(pgrep -of "^$VMLINUX")"
+}
+
 @test "bad arguments are one sentence and status 125" {
 	run -125 "$VMLINUX" initrd=/no/such
 	same "libos: cannot open the initrd: /no/such" "$output"

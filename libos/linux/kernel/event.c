@@ -16,6 +16,7 @@
  * is taken, and the other one every TRY_OTHER times.
  */
 #include <asm/event.h>
+#include <asm/hostproc.h>
 #include <asm/linux_versions.h>
 #include <asm/lo.h>
 #include <asm/trap.h>
@@ -186,8 +187,10 @@ void arch_cpu_idle(void)
 	struct way *way = choose();
 
 	if (!spin(start + way->spin_ns)) {
-		if (!arm_polls(true))
+		if (!arm_polls(true)) {
+			lo_hostproc_unbind();
 			wait(lo_timer_left(SLEEP_NS));
+		}
 		arm_polls(false);
 	}
 	learn(way, lo_time_ns() - start);

@@ -10,8 +10,15 @@
  *
  * Exactly one of them runs, the one that has the vCPU. lo_hostproc_switch() hands it over:
  * lo_handover() leaves the kernel stack, lo_hostproc_sleep() wakes the other process and
- * sleeps on its own futex, after a short spin where the host has processors enough, and the kernel goes on where it was, on the same kernel stack, in the
+ * sleeps on its own futex, and the kernel goes on where it was, on the same kernel stack, in the
  * other process. Vector registers belong to a host process, so they are put away before.
+ *
+ * To wake an idle processor takes the host longer, in a virtual machine tens of microseconds, than
+ * a switch on the same one, and only one of them runs. So who gives the vCPU away binds the next
+ * one to the processor that it runs on (bring_here). As that must not keep the vCPU on a processor
+ * that others want while another one is idle, all that the launcher was allowed is allowed again to
+ * a process that runs for some ticks, or sleeps as the idle loop, and, now and then, to one
+ * that is about to wake up.
  *
  * Host processes are a cache: lo_hostproc_put() frees one with its mapping still in it, which are
  * emptied when the next mm gets it; if there are too many, or the host refuses one more, the mm
@@ -48,11 +55,11 @@
 /* What lo_hostproc.turn says. */
 #define TURN_NONE  0 /* the process sleeps, or is about to */
 #define TURN_GIVEN 1
-#define TURN_SPINS 2
 
-#define SPIN_NS     5000
-#define SPIN_CREDIT 4   /* tries in vain until it pauses */
-#define SPIN_PAUSE  128 /* times that it then doesn't try */
+/* Ticks of one host process without a handover until it may run anywhere again. */
+#define ALONE_TICKS 2
+/* Ticks of all until the host's scheduler is asked again where the vCPU shall run. */
+#define ROAM_TICKS 8
 
 struct lo_hostproc lo_hostprocs[LO_HOSTPROCS];
 static DEFINE_RAW_SPINLOCK(table_lock);
@@ -63,42 +70,14 @@ static int request;      /* index that the zygote shall fill */
 static int request_done; /* futex: it has tried */
 static int ending;       /* an orderly end has begun */
 static int exit_status = LO_EXIT_FAILED;
-static bool may_spin; /* there is a second processor */
+
+/* Nothing of it if there is only one processor that we may run on. */
+static bool binds;
+static unsigned int ticks_alone; /* since the last handover */
+static unsigned int ticks_bound; /* since the host's scheduler had a say */
 
 void lo_handover(int to);
 void lo_handover_resume(void);
-
-/* Takes the turn if it is given within SPIN_NS; the giver then need not wake us. */
-static bool spin_for(int *turn)
-{
-	int none = TURN_NONE, spins = TURN_SPINS;
-	u64 end;
-
-	if (!__atomic_compare_exchange_n(turn, &none, TURN_SPINS, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_SEQ_CST))
-		return false;
-	end = lo_time_ns() + SPIN_NS;
-	while (__atomic_load_n(turn, __ATOMIC_ACQUIRE) == TURN_SPINS && lo_time_ns() < end)
-		cpu_relax();
-	return !__atomic_compare_exchange_n(turn, &spins, TURN_NONE, false, __ATOMIC_SEQ_CST,
-					    __ATOMIC_SEQ_CST);
-}
-
-/*
- * On a processor that nobody else needs, spinning saves the host's wake-up and switch, some
- * microseconds. It is done as long as it pays, and tried again now and then.
- */
-static void spin_if_it_pays(struct lo_hostproc *proc)
-{
-	if (!may_spin || (proc->spin_credit < 0 && ++proc->spin_credit < 0))
-		return;
-	if (spin_for(&proc->turn)) {
-		proc->spin_credit = SPIN_CREDIT;
-		lo_stats.spun++;
-	} else if (--proc->spin_credit <= 0) {
-		proc->spin_credit = -SPIN_PAUSE;
-	}
-}
 
 static void wait_turn(int *turn)
 {
@@ -108,8 +87,43 @@ static void wait_turn(int *turn)
 
 static void give_turn(int *turn)
 {
-	if (__atomic_exchange_n(turn, TURN_GIVEN, __ATOMIC_SEQ_CST) != TURN_SPINS)
-		host_futex_wake(turn);
+	__atomic_store_n(turn, TURN_GIVEN, __ATOMIC_SEQ_CST);
+	host_futex_wake(turn);
+}
+
+/* `cpu` negative: on all that the launcher was allowed. A failure costs time, no more. */
+static void bind(struct lo_hostproc *proc, int cpu)
+{
+	if (proc->cpu == cpu)
+		return;
+	proc->cpu = cpu;
+	lo_stats.binds++;
+	host_bind(proc->pid, cpu);
+}
+
+/* Before `to` gets the vCPU from us: it shall wake up where we run, but for now and then. */
+static void bring_here(struct lo_hostproc *to)
+{
+	bool roams = ticks_bound >= ROAM_TICKS;
+
+	ticks_alone = 0;
+	if (!binds)
+		return;
+	if (roams)
+		ticks_bound = 0;
+	bind(to, roams ? LO_ANY_CPU : host_cpu());
+}
+
+void lo_hostproc_unbind(void)
+{
+	bind(&lo_hostprocs[lo_vcpu()->hostproc], LO_ANY_CPU);
+}
+
+void lo_hostproc_tick(void)
+{
+	ticks_bound++;
+	if (++ticks_alone >= ALONE_TICKS)
+		lo_hostproc_unbind();
 }
 
 static void say(const char *text)
@@ -147,8 +161,8 @@ __visible void lo_hostproc_sleep(long to)
 	int self = lo_hostcpu()->index;
 
 	lo_vcpu()->hostproc = to;
+	bring_here(&lo_hostprocs[to]);
 	give_turn(&lo_hostprocs[to].turn);
-	spin_if_it_pays(&lo_hostprocs[self]);
 	wait_turn(&lo_hostprocs[self].turn);
 	if (self == FIRST && READ_ONCE(ending))
 		end_all(exit_status);
@@ -195,6 +209,7 @@ static bool spawn(int index)
 
 	request = index;
 	proc->pid = 0;
+	proc->cpu = LO_ANY_CPU;
 	proc->generation = 1;
 	give_turn(&lo_hostprocs[ZYGOTE].turn);
 	wait_turn(&request_done);
@@ -313,9 +328,10 @@ void __init lo_hostproc_init(unsigned long stack)
 	lo_hostcpu()->index = FIRST;
 	lo_hostcpu()->stack = stack;
 	lo_hostprocs[FIRST].pid = host_pid();
+	lo_hostprocs[FIRST].cpu = LO_ANY_CPU;
 	lo_hostprocs[FIRST].generation = 1;
 	lo_vcpu()->hostproc = FIRST;
-	may_spin = host_processors() > 1;
+	binds = host_processors() > 1;
 	host_adopt_orphans();
 	host_handle(child_died, on_child);
 }

@@ -79,6 +79,7 @@ static void tick(struct pt_regs *regs)
 	struct pt_regs *old = set_irq_regs(regs);
 
 	lo_stats.ticks++;
+	lo_hostproc_tick();
 	lo_timer_check();
 	lo_event_check();
 	set_irq_regs(old);

@@ -30,7 +30,7 @@
 #define ERROR_FETCH 16
 
 /* What a sequence of writes takes along, aligned. */
-#define AHEAD_SIZE (16 * PAGE_SIZE)
+#define AHEAD_SIZE (LO_WINDOW * PAGE_SIZE)
 /* A mapping of this size is a pool of something: the host has 65,530 mappings for us, not more. */
 #define POOL_SIZE (32UL << 20)
 

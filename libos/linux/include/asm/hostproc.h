@@ -8,12 +8,13 @@
 struct mm_struct;
 
 #define LO_HOSTPROCS 1024
+#define LO_ANY_CPU   (-1)
 
 /* One per mm that runs. Index 0 is the zygote, 1 the first process of all, the launcher's child. */
 struct lo_hostproc {
-	int turn;        /* futex: 1 gives the vCPU to this process, see kernel/hostproc.c */
-	int spin_credit; /* its own: tries to spin that are left, or, below 0, to leave out */
+	int turn; /* futex: 1 gives the vCPU to this process, see kernel/hostproc.c */
 	int pid;
+	int cpu;                       /* of the host that it is bound to, or LO_ANY_CPU */
 	struct mm_struct *mm;          /* whose mappings it has, NULL: free */
 	bool stale;                    /* it missed a flush: all user mappings go before it runs */
 	bool loaded;                   /* it has user mappings */
@@ -36,6 +37,10 @@ void lo_hostproc_init(unsigned long stack);
 void lo_hostproc_switch(struct mm_struct *mm);
 /* `mm` is no more; its host process is free for the next one. */
 void lo_hostproc_put(struct mm_struct *mm);
+/* The host process that has the vCPU may run on any processor again; interrupts are off. */
+void lo_hostproc_unbind(void);
+/* It has run for a tick. */
+void lo_hostproc_tick(void);
 /* Ends every host process; the first one's exit status is `status`. Never returns. */
 void lo_hostproc_end(int status) __attribute__((noreturn));
 
