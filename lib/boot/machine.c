@@ -421,8 +421,11 @@ static void on_net_end(struct loop_src *src, uint32_t events)
 		leave_net(r);
 		return;
 	}
-	log_warn("the network's back end ended, by signal %d, and is started again",
-		 WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+	if (WIFSIGNALED(status))
+		log_warn("the network's back end was ended by signal %d, and is started again",
+			 WTERMSIG(status));
+	else
+		log_warn("the network's back end ended, and is started again");
 	if (start_net_at(r, &r->spare[r->nspare++][0], -1, &e) < 0) {
 		log_error("the network: %s", e.msg);
 		leave_net(r);
