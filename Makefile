@@ -51,7 +51,7 @@ fuzz: setup-build-lint
 	@scripts/fuzz $(or $(S),10)
 
 # ONLY="starts files micro boot redis sysbench sqlite nginx blk" chooses subjects, N=ROUNDS how often.
-bench: setup-build-check libos
+bench: setup-build-check-bench libos
 	@$(NINJA) --quiet
 	@bench/run $(BUILD)
 	@bench/rktio $(BUILD)
