@@ -414,6 +414,8 @@ static void on_net_end(struct loop_src *src, uint32_t events)
 	(void)events;
 	loop_del(&r->loop, src);
 	shut(&r->net_alive);
+	/* It closed that one. Its status is the same if it has ended. */
+	(void)kill(r->net_pid, SIGKILL);
 	if (waitpid(r->net_pid, &status, 0) < 0)
 		status = 0;
 	r->net_pid = 0;

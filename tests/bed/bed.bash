@@ -72,6 +72,9 @@ terminal_works()
 	matches "$output" 'modes same'
 }
 
+# unused IMAGE: no disk's back end has it any more.
+unused() { flock --nonblock "$1" true; }
+
 # bed_engine_up ENGINE: need it, start it.
 bed_engine_up()
 {

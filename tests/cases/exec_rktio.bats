@@ -28,6 +28,7 @@ end_machine()
 	kill -KILL "$P" 2>/dev/null || :
 	wait "$P" 2>/dev/null || :
 	P=
+	wait_for 10 unused "$DISK"
 }
 
 setup()

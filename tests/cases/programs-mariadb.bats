@@ -117,7 +117,7 @@ setup()
 }
 
 # By name, and by what their descriptors are.
-allowed_calls='^((munmap|mprotect|madvise|futex|clock_gettime|ppoll|rt_sigreturn|restart_syscall|clone|prctl|setitimer|getppid|wait4|exit_group) -|(mmap|fallocate|lseek) memfd|mmap -|(read|write) (eventfd|stdio)) [0-9]+$'
+allowed_calls='^((munmap|mprotect|madvise|futex|sched_setaffinity|clock_gettime|ppoll|rt_sigreturn|restart_syscall|clone|prctl|setitimer|getppid|wait4|exit_group) -|(mmap|fallocate|lseek) memfd|mmap -|(read|write) (eventfd|stdio)) [0-9]+$'
 
 # host_calls: of strace's lines, "CALL KIND COUNT". KIND is what the descriptor is, "-" if it has none.
 host_calls()

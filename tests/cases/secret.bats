@@ -145,8 +145,6 @@ never_wrong()
 	esac
 }
 
-unused() { flock --nonblock "$1" true; }
-
 @test "what was synced is there after kill -9, in every block" {
 	local n
 	"$RKTIO" run --disk "$ENC,key-file=$KEY" -- blocks log /root/l 8000 </dev/null >"$BED/log" 2>&1 3>&- 4>&- &

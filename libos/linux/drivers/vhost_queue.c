@@ -110,8 +110,10 @@ static int bounce(struct lo_vhost_queue *q, struct lo_vhost_req *r, struct vq_bu
 	u8 *base;
 
 	r->pages = PAGE_ALIGN(in_at + in) >> PAGE_SHIFT;
-	if (window_take(dev, r->pages, &r->page) < 0)
+	if (window_take(dev, r->pages, &r->page) < 0) {
+		r->pages = 0;
 		return -ENOSPC;
+	}
 	base = dev->window + ((size_t)r->page << PAGE_SHIFT);
 	copy_out(base + lead, &r->chain);
 	*nout = out ? 1 : 0;

@@ -94,7 +94,7 @@ static void give_turn(int *turn)
 /* `cpu` negative: on all that the launcher was allowed. A failure costs time, no more. */
 static void bind(struct lo_hostproc *proc, int cpu)
 {
-	if (proc->cpu == cpu)
+	if (proc->cpu == cpu || proc->pid <= 0 /* the zygote does not know it yet */)
 		return;
 	proc->cpu = cpu;
 	lo_stats.binds++;
@@ -192,11 +192,13 @@ static void run_zygote(void)
 	lo_hostcpu()->index = ZYGOTE;
 	die_with_parent(lo_hostprocs[FIRST].pid);
 	for (;;) {
+		int index;
 		long pid;
 
 		wait_turn(&lo_hostprocs[ZYGOTE].turn);
+		index = request; /* the child may be done, and another asked for, before we go on */
 		pid = host_spawn(lo_hostcpu()->stack, run_child);
-		lo_hostprocs[request].pid = pid;
+		lo_hostprocs[index].pid = pid;
 		if (pid < 0)
 			give_turn(&request_done);
 	}
