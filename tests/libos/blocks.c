@@ -146,7 +146,8 @@ static int check_files(int dir, uint64_t last)
 		fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 		make(want, n, 0);
 		lost += fd < 0;
-		wrong += fd >= 0 && (read(fd, block, SIZE) != SIZE || memcmp(block, want, SIZE) != 0);
+		wrong += fd >= 0 &&
+			 (read(fd, block, SIZE) != SIZE || memcmp(block, want, SIZE) != 0);
 		if (fd >= 0)
 			(void)close(fd);
 	}
