@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "blk.h"
+#include "blk_vhost.h"
 #include "vu_serve.h"
 #include "vu_sock.h"
 
@@ -67,25 +67,9 @@ static int take(void *arg, unsigned int queue, struct vq_dev *vq)
 	return r;
 }
 
-static unsigned int reap(void *arg, bool wait)
-{
-	return blk_reap(arg, wait);
-}
-
-static void negotiated(void *arg, uint64_t features)
-{
-	blk_set_features(arg, features);
-}
-
 int main(int argc, char **argv)
 {
-	struct vu_device dev = { .nqueues = 1,
-				 .config_get = config_get,
-				 .take = take,
-				 .reap = reap,
-				 .negotiated = negotiated,
-				 .arg = &blk,
-				 .fd = -1 };
+	struct vu_device dev;
 	struct store *store;
 	struct err e;
 
@@ -93,7 +77,9 @@ int main(int argc, char **argv)
 	    blk_init(&blk, store, "bad", 1) < 0)
 		return 2;
 	how = argv[2];
-	dev.features = blk_features(&blk);
+	dev = blk_vhost(&blk, 1, -1);
+	dev.config_get = config_get;
+	dev.take = take;
 	vu_back_init(&back, &dev, atoi(argv[1]));
 	return vu_serve(&back, VU_POLL_NS, &e) < 0;
 }

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "blk.h"
+#include "blk_vhost.h"
 #include "err.h"
 #include "vu_serve.h"
 
@@ -172,43 +172,15 @@ static struct store_req *lossy_reap(struct store *s, bool wait)
 	return NULL;
 }
 
-static int config_get(void *arg, uint32_t off, uint8_t *ret_data, uint32_t len)
-{
-	blk_config(arg, off, ret_data, len);
-	return 0;
-}
-
-static void negotiated(void *arg, uint64_t features)
-{
-	blk_set_features(arg, features);
-}
-
-static int take(void *arg, unsigned int queue, struct vq_dev *vq)
-{
-	(void)queue;
-	return blk_take(arg, vq);
-}
-
-static unsigned int reap(void *arg, bool wait)
-{
-	return blk_reap(arg, wait);
-}
-
 static int serve(int fd, struct err *e)
 {
 	struct blk blk;
-	struct vu_device dev = { .nqueues = 1,
-				 .config_get = config_get,
-				 .take = take,
-				 .reap = reap,
-				 .negotiated = negotiated,
-				 .arg = &blk,
-				 .fd = -1 };
+	struct vu_device dev;
 	int r = blk_init(&blk, &disk.store, "lossy", 1);
 
 	if (r < 0)
 		return err_set(e, -r, "no memory");
-	dev.features = blk_features(&blk);
+	dev = blk_vhost(&blk, 1, -1);
 	r = vu_serve_one(&dev, fd, VU_POLL_NS, e);
 	(void)flush();
 	blk_fini(&blk);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "blk.h"
+#include "blk_vhost.h"
 #include "cleanup.h"
 #include "log.h"
 #include "opt.h"
@@ -151,47 +151,19 @@ static int parse(int argc, char **argv, struct conf *c, struct err *e)
 	return 0;
 }
 
-static int config_get(void *arg, uint32_t off, uint8_t *ret_data, uint32_t len)
-{
-	blk_config(arg, off, ret_data, len);
-	return 0;
-}
-
-static void negotiated(void *arg, uint64_t features)
-{
-	blk_set_features(arg, features);
-}
-
-static int take(void *arg, unsigned int queue, struct vq_dev *vq)
-{
-	(void)queue;
-	return blk_take(arg, vq);
-}
-
-static unsigned int reap(void *arg, bool wait)
-{
-	return blk_reap(arg, wait);
-}
-
 static int serve(const struct conf *c, struct store *store, struct err *e)
 {
 	_cleanup_close_ int listener = -1;
-	struct vu_device dev = { .nqueues = (unsigned int)c->queues,
-				 .config_get = config_get,
-				 .take = take,
-				 .reap = reap,
-				 .negotiated = negotiated,
-				 .fd = store->fd };
 	uint64_t poll_ns = (uint64_t)c->poll_us * 1000;
+	struct vu_device dev;
 	struct blk blk;
 	int r = c->socket ? vu_sock_listen(c->socket, &listener, e) : 0;
 
 	if (r < 0)
 		return r;
-	if (blk_init(&blk, store, "rktio", dev.nqueues) < 0)
+	if (blk_init(&blk, store, "rktio", (unsigned int)c->queues) < 0)
 		return err_set(e, ENOMEM, "out of memory");
-	dev.features = blk_features(&blk);
-	dev.arg = &blk;
+	dev = blk_vhost(&blk, (unsigned int)c->queues, store->fd);
 	r = vu_mem_guard("rktio-blk: the front end took back memory that it had shared\n");
 	if (r == 0 && !c->no_sandbox)
 		r = vu_sandbox(0, e);
