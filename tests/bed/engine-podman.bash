@@ -39,10 +39,9 @@ podman_start()
 	export TPID TARGET
 }
 
-podman_rm()
-{
-	podman_cmd rm -f -t 1 "$1" >/dev/null
-}
+# What is mounted in a container is busy as long as a process that ends beside it still has it in its mount namespace.
+podman_try_rm() { podman_cmd rm -f -t 1 "$1" >/dev/null; }
+podman_rm() { wait_for 10 podman_try_rm "$1"; }
 
 podman_down()
 {

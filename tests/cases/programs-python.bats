@@ -21,8 +21,10 @@ python_passes()
 	said 'cd /tmp; python3 -m test --timeout 280 "$@"' "$@"
 }
 
+# What fails runs once more: test_stress_modifying_handlers wants one of some hundred signals of a thread to come while the other
+# thread has a handler and another while it has none, and on one processor all may come in one turn.
 @test "test_mmap, test_signal, test_threading" {
-	python_passes -j 3 test_mmap test_signal test_threading
+	python_passes -j 3 -w test_mmap test_signal test_threading
 }
 
 # Left out: test_sendall_interrupted and its like with a time-out give 16 MB one second to be made; a signal that comes before

@@ -169,7 +169,7 @@ same_here()
 
 @test "strace: system calls of a pipeline, its status" {
 	said 's=0; strace -f -o /tmp/calls sh -c "seq 100 | wc -l; exit 3" || s=$?; echo $s
-		grep -cE "execve\(\"[^\"]*/(sh|seq|wc)\"" /tmp/calls; grep -c "+++ exited with 3 +++" /tmp/calls; grep -cE "write\(1, \"100.n\", 4\) += 4$" /tmp/calls
+		grep -cE "execve\(\"[^\"]*/(sh|seq|wc)\"" /tmp/calls; grep -c "+++ exited with 3 +++" /tmp/calls; grep -cE "write\(1, \"100.n\", 4(\) += 4$| <unfinished)" /tmp/calls
 		strace -c -o /tmp/count dd if=/dev/zero of=/dev/null bs=1 count=5000 2>/dev/null; awk "\$NF == \"write\" { print (\$4 >= 5000) }" /tmp/count'
 	same $'100\n3\n3\n1\n1\n1' "$output"
 }

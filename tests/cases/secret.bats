@@ -37,6 +37,7 @@ scan() { "$BED_DIR/memscan.py" "$@"; }
 # keeps_secret DISK: a program got a secret on its standard input, has it in a file, a megabyte of it, and waits. Sets p.
 keeps_secret()
 {
+	: >"$BED/log" # before anybody waits for a word in it
 	"$RKTIO" run --disk "$1" -- sh -c 's=$(cat); yes "$s" | head -n 20000 >/root/secret; sync; echo 3 >/proc/sys/vm/drop_caches; cat /root/secret >/dev/null; echo ready; sleep 1000' \
 		<"$BED/secret" >"$BED/log" 2>&1 3>&- 4>&- &
 	p=$!
@@ -127,8 +128,7 @@ never_wrong()
 @test "a flipped bit of the journal never makes data that was not written" {
 	local said
 	crypt blocks write /root/f 11000 0
-	"$RKTIO" run --disk "$ENC,key-file=$KEY" -- sh -c 'blocks write /root/f 800 1; echo ready; sleep 1000' \
-		</dev/null >"$BED/log" 2>&1 3>&- 4>&- &
+	spawn "$BED/log" "$RKTIO" run --disk "$ENC,key-file=$KEY" -- sh -c 'blocks write /root/f 800 1; echo ready; sleep 1000'
 	p=$!
 	wait_for 60 grep -q ready "$BED/log"
 	kill -KILL "$(child "${VMLINUX##*/}")"
