@@ -33,6 +33,7 @@ python_passes()
 	python_passes -i '*test_sendall_interrupted*' test_socket
 }
 
-@test "test_subprocess" {
-	python_passes test_subprocess
+# They sleep most of the time, the second one for minutes.
+@test "test_subprocess, test_multiprocessing_fork" {
+	python_passes -j 2 test_subprocess test_multiprocessing_fork
 }
