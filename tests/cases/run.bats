@@ -64,6 +64,10 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 	same '127.0.0.1 mine' "$(plain cat /etc/hosts)"
 }
 
+@test "a loop device comes into being with the first use of its node" {
+	plain sh -c 'mknod /tmp/loop b 7 5 && [ ! -e /sys/block/loop5 ] && dd if=/tmp/loop of=/dev/null count=1 2>/dev/null && [ -e /sys/block/loop5 ]'
+}
+
 @test "signals reach the program" {
 	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- \
 		sh -c 'trap "echo got; exit 7" TERM; echo ready; while :; do sleep 0.1; done'
