@@ -92,6 +92,7 @@ static void start(struct rig *r)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	r->conf.path = r->path;
+	r->conf.fd = r->conf.alive = -1;
 	r->server = fork();
 	if (r->server == 0) {
 		(void)close(pair[0]);
@@ -254,11 +255,11 @@ static void test_file_errors(void **state)
 static void test_locks(void **state)
 {
 	struct rig *r = *state;
-	struct store_file_conf write = { .path = r->path },
-			       read = { .path = r->path, .read_only = true };
+	struct store_file_conf write = { .path = r->path, .fd = -1, .alive = -1 }, read = write;
 	struct store *first, *second;
 	struct err e = { 0 };
 
+	read.read_only = true;
 	assert_int_equal(store_file_new(&write, &first, &e), 0);
 	assert_int_equal(store_file_new(&write, &second, &e), -EBUSY);
 	assert_non_null(strstr(e.msg, "is in use by another process"));
