@@ -308,15 +308,6 @@ static void __attribute__((format(printf, 2, 3))) add_word(struct words *w, cons
 	w->argv[++w->n] = NULL;
 }
 
-static int find_linux(const struct machine *m, char **ret, struct err *e)
-{
-	const char *version = m->linux_version ?: getenv("RKTIO_LINUX") ?: MACHINE_LINUX;
-	char name[64];
-
-	(void)snprintf(name, sizeof(name), "rktio-linux-%.32s", version);
-	return machine_file(name, ret, e);
-}
-
 static int start_linux(struct run *r, struct err *e)
 {
 	static const char *const streams[] = { "stdin", "stdout", "stderr" };
@@ -325,7 +316,8 @@ static int start_linux(struct run *r, struct err *e)
 	_cleanup_free_ char *path = NULL;
 	char word[BACKEND_WORD_MAX];
 	struct words w = { .n = 0 };
-	int ret = find_linux(r->m, &path, e);
+	char name[MACHINE_NAME_MAX];
+	int ret = machine_file(machine_linux(r->m->linux_version, name), &path, e);
 
 	if (ret < 0)
 		return ret;
