@@ -9,7 +9,7 @@
  * registers a virtio device. The driver asks for queues; vhost_queue.c has them.
  *
  * All that is said over the socket is said before the lock-down, for descriptors cannot be sent after it;
- * a driver that is bound again later gets no queues. From vhost_listen() on, whatever comes from the socket
+ * a driver that is bound again later gets no queues. From listen() on, whatever comes from the socket
  * means that the back end is gone, but for the reply to the end of a queue. One that closed the connection may
  * come again, over sockets that are given for that (vhost=TYPE:FD:SCRIPT:SPARE...; vhost_again.c): a network
  * has no link until then; of a disk nothing but time is lost, if it is not more than `vhost_patience` seconds. Then, and
@@ -69,7 +69,6 @@ static struct wanted {
 static unsigned int nwanted __initdata;
 
 static struct lo_vhost *devices[LO_VHOST_DEVICES];
-static bool listening; /* the start is over */
 static unsigned int patience_s = 30;
 
 static struct lo_vhost *of_virtio(struct virtio_device *v)
@@ -243,6 +242,16 @@ static void on_gone(struct lo_event *event)
 		wait_for_another(dev);
 }
 
+/* From now on the socket has nothing more to say. */
+static void listen(struct lo_vhost *dev)
+{
+	if (dev->listening)
+		return;
+	dev->listening = true;
+	lo_vhost_again_told_all(dev);
+	lo_event_add(&dev->gone);
+}
+
 /* --- what virtio asks of a transport --- */
 
 static void vhost_get(struct virtio_device *v, unsigned int off, void *buf, unsigned int len)
@@ -264,9 +273,14 @@ static u8 vhost_get_status(struct virtio_device *v)
 	return of_virtio(v)->status;
 }
 
+/* A driver that is ready has its queues, and may wait for the first request. */
 static void vhost_set_status(struct virtio_device *v, u8 status)
 {
-	of_virtio(v)->status = status;
+	struct lo_vhost *dev = of_virtio(v);
+
+	dev->status = status;
+	if (status & VIRTIO_CONFIG_S_DRIVER_OK)
+		listen(dev);
 }
 
 static void vhost_reset(struct virtio_device *v)
@@ -296,7 +310,7 @@ static int vhost_finalize_features(struct virtio_device *v)
 	u64 ring = BIT_OF(VIRTIO_F_VERSION_1) | BIT_OF(VIRTIO_RING_F_EVENT_IDX);
 
 	vring_transport_features(v);
-	if (listening)
+	if (dev->listening)
 		return -EBUSY;
 	return vu_front_set_features(&dev->front, (v->features & type_of(dev)->features) | ring);
 }
@@ -307,7 +321,7 @@ static void vhost_del_vqs(struct virtio_device *v)
 	unsigned int i;
 	u16 base;
 
-	if (listening && (!dev->dead || dev->again.waiting))
+	if (dev->listening && (!dev->dead || dev->again.waiting))
 		lo_event_del(&dev->gone);
 	del_timer_sync(&dev->patience);
 	for (i = 0; i < LO_VHOST_QUEUES; i++) {
@@ -328,7 +342,7 @@ static int vhost_find_vqs(struct virtio_device *v, unsigned int n, struct virtqu
 
 	if (n > LO_VHOST_QUEUES)
 		return -EINVAL;
-	if (listening)
+	if (dev->listening)
 		return -EBUSY;
 	for (i = 0; i < n; i++) {
 		vqs[i] = NULL;
@@ -523,18 +537,14 @@ static int __init vhost_start(void)
 }
 device_initcall(vhost_start);
 
-/* All drivers have their queues: the sockets have nothing more to say. */
+/* Those without a driver, too. */
 static int __init vhost_listen(void)
 {
 	unsigned int i;
 
-	listening = true;
-	for (i = 0; i < LO_VHOST_DEVICES; i++) {
-		if (!devices[i])
-			continue;
-		lo_vhost_again_told_all(devices[i]);
-		lo_event_add(&devices[i]->gone);
-	}
+	for (i = 0; i < LO_VHOST_DEVICES; i++)
+		if (devices[i])
+			listen(devices[i]);
 	return 0;
 }
 late_initcall(vhost_listen);

@@ -95,6 +95,7 @@ struct lo_vhost {
 	struct lo_poll poll;
 	struct lo_vhost_again again;
 	int sock, memfd;
+	bool listening; /* all was said that is said at the start */
 	bool dead; /* the back end is gone, or broke the rules: no request is answered */
 	bool away; /* a disk's is gone, and may come again: requests wait */
 	struct timer_list patience; /* ends that */
