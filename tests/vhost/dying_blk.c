@@ -60,7 +60,7 @@ static bool dying_submit(struct store *s, struct store_req *r)
 	done = store_submit(image, r);
 	if (now && is("after"))
 		die();
-	flying = now && is("flying");
+	flying |= now && is("flying");
 	return done;
 }
 
