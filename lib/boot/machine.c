@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backend.h"
 #include "cleanup.h"
 #include "conf.h"
 #include "core.h"
@@ -29,7 +30,6 @@
 
 #define ARGS_MAX    24
 #define ARG_SIZE    128
-#define NET_SPARES  3
 #define DEFAULT_ENV "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* Descriptors of one run; our ends and those of the children. */
@@ -37,47 +37,37 @@ struct run {
 	const struct machine *m;
 	bool terminal; /* standard input is one, and ours to use */
 	int initrd;
-	int control[2];           /* ours, init's */
-	int disk[2];              /* the back end's, the driver's */
-	int net[2];               /* the same */
-	int spare[NET_SPARES][2]; /* for back ends of the network that come after the first */
-	unsigned int nspare;      /* used */
-	int ready;                /* what the network's back end has to say before it serves */
-	int panic[2];             /* ours, the kernel's; if a core is wanted */
-	int stream[3];            /* copies of ours for the program, if it has no terminal */
+	int control[2]; /* ours, init's */
+	int image; /* of the disk, open as long as the machine is: it stays locked between two back ends */
+	bool read_only;
+	struct backend disk, net;
+	int ready[2]; /* what the network's first back end has to say before it serves: ours, its */
+	int panic[2]; /* ours, the kernel's; if a core is wanted */
+	int stream[3]; /* copies of ours for the program, if it has no terminal */
 	int signals;
-	pid_t disk_pid, net_pid, pid;
+	pid_t pid;
 	int pidfd;
-	int net_alive; /* a pipe that the network's back end holds, and its child */
-	bool ended;    /* the library OS has */
+	bool ended; /* the library OS has */
 	struct loop loop;
-	struct loop_src net_end;
 	struct server server;
 };
-#define RUN_INIT                                                                            \
-	{                                                                                   \
-		.initrd = -1, .control = { -1, -1 }, .disk = { -1, -1 }, .net = { -1, -1 }, \
-		.ready = -1, .panic = { -1, -1 }, .stream = { -1, -1, -1 }, .signals = -1,  \
-		.pidfd = -1, .net_alive = -1, .spare = {                                    \
-			{ -1, -1 },                                                         \
-			{ -1, -1 },                                                         \
-			{ -1, -1 }                                                          \
-		}                                                                           \
+#define RUN_INIT                                                                        \
+	{                                                                               \
+		.initrd = -1, .control = { -1, -1 }, .image = -1, .disk = BACKEND_INIT, \
+		.net = BACKEND_INIT, .ready = { -1, -1 }, .panic = { -1, -1 },          \
+		.stream = { -1, -1, -1 }, .signals = -1, .pidfd = -1                    \
 	}
 
 static void run_close(const struct run *r)
 {
-	const int fds[] = { r->initrd,  r->control[0], r->control[1], r->disk[0],   r->disk[1],
-			    r->signals, r->pidfd,      r->stream[0],  r->stream[1], r->stream[2],
-			    r->net[0],  r->net[1],     r->ready,      r->panic[0],  r->panic[1] };
+	const int fds[] = { r->initrd,   r->control[0], r->control[1], r->image,     r->signals,
+			    r->pidfd,    r->stream[0],  r->stream[1],  r->stream[2], r->ready[0],
+			    r->ready[1], r->panic[0],   r->panic[1] };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		closep(&fds[i]);
-	closep(&r->net_alive);
-	for (unsigned int i = 0; i < NET_SPARES; i++) {
-		closep(&r->spare[i][0]);
-		closep(&r->spare[i][1]);
-	}
+	backend_fini(&r->disk);
+	backend_fini(&r->net);
 }
 
 /* --- what init is told --- */
@@ -106,7 +96,7 @@ static void add_environment(const struct run *r, struct boot_conf *conf)
 		boot_conf_add(conf, "env", "TERM=%s", term);
 }
 
-static int make_initrd(struct run *r, bool *ret_read_only, struct err *e)
+static int make_initrd(struct run *r, struct err *e)
 {
 	_cleanup_boot_conf_ struct boot_conf conf = { .data = NULL };
 	_cleanup_free_ char *path = NULL;
@@ -114,7 +104,7 @@ static int make_initrd(struct run *r, bool *ret_read_only, struct err *e)
 	int ret = machine_file("rktio-init", &path, e);
 
 	if (!ret && r->m->disk.path)
-		ret = root_plan(&r->m->disk, &conf, ret_read_only, e);
+		ret = root_plan(&r->m->disk, &conf, &r->read_only, e);
 	if (ret < 0)
 		return ret;
 	init = open(path, O_RDONLY | O_CLOEXEC);
@@ -181,81 +171,94 @@ static pid_t start(char *const *argv, const int *keep, size_t n, bool detached, 
 	return pid < 0 ? err_set(e, errno, "forking: %s", err_str(errno)) : pid;
 }
 
-static int start_disk(struct run *r, bool read_only, struct err *e)
-{
-	_cleanup_free_ char *path = NULL;
-	char fd[16];
-	char *argv[] = { NULL, (char *)(uintptr_t) "--fd",
-			 fd,   (char *)(uintptr_t) "--blk-file",
-			 NULL, NULL,
-			 NULL };
-	int ret = machine_file("rktio-blk", &path, e);
-
-	if (ret < 0)
-		return ret;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, r->disk) < 0)
-		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
-	(void)snprintf(fd, sizeof(fd), "%d", r->disk[0]);
-	argv[0] = path;
-	argv[4] = (char *)(uintptr_t)r->m->disk.path;
-	if (read_only)
-		argv[5] = (char *)(uintptr_t) "--read-only";
-	r->disk_pid = start(argv, &r->disk[0], 1, true, e);
-	if (r->disk_pid < 0)
-		return r->disk_pid;
-	closep(&r->disk[0]);
-	r->disk[0] = -1;
-	return 0;
-}
-
 static void shut(int *fd)
 {
 	closep(fd);
 	*fd = -1;
 }
 
-/* The back end at *@sock, which it takes; with @ready >= 0 it says there whether it serves. */
-static int start_net_at(struct run *r, int *sock, int ready, struct err *e)
+/* The image is open already; its name is for messages. */
+static pid_t start_disk_at(void *arg, int sock, int alive, bool again, struct err *e)
 {
+	const struct run *r = arg;
+	_cleanup_free_ char *path = NULL;
+	char fd[24], image[24], life[24];
+	char *argv[10] = { NULL };
+	int ret = machine_file("rktio-blk", &path, e);
+	size_t n = 0;
+
+	if (ret < 0)
+		return ret;
+	(void)snprintf(fd, sizeof(fd), "%d", sock);
+	(void)snprintf(image, sizeof(image), "--blk-fd=%d", r->image);
+	(void)snprintf(life, sizeof(life), "--alive=%d", alive);
+	argv[n++] = path;
+	argv[n++] = (char *)(uintptr_t) "--fd";
+	argv[n++] = fd;
+	argv[n++] = (char *)(uintptr_t) "--blk-file";
+	argv[n++] = (char *)(uintptr_t)r->m->disk.path;
+	argv[n++] = image;
+	argv[n++] = life;
+	if (r->read_only)
+		argv[n++] = (char *)(uintptr_t) "--read-only";
+	if (again)
+		argv[n++] = (char *)(uintptr_t) "--again";
+	return start(argv, (const int[]){ sock, r->image, alive }, 3, true, e);
+}
+
+static int start_disk(struct run *r, struct err *e)
+{
+	const char *path = r->m->disk.path;
+	int ret;
+
+	r->image =
+		open(path, (r->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (r->image < 0)
+		return err_set(e, errno, "cannot open the image '%.150s': %s", path,
+			       err_str(errno));
+	r->disk.name = "disk";
+	r->disk.start = start_disk_at;
+	r->disk.arg = r;
+	ret = backend_open(&r->disk, e);
+	return ret < 0 ? ret : backend_start(&r->disk, e);
+}
+
+static pid_t start_net_at(void *arg, int sock, int alive, bool again, struct err *e)
+{
+	const struct run *r = arg;
 	_cleanup_free_ char *path = NULL;
 	char fd[16], say[16], *argv[NET_ARGS_MAX] = { NULL };
-	int ret = machine_file("rktio-net", &path, e), alive[2] = { -1, -1 };
+	int ret = machine_file("rktio-net", &path, e);
 	struct net_scratch scratch;
 	size_t n = 0;
 
 	if (ret < 0)
 		return ret;
-	(void)snprintf(fd, sizeof(fd), "--fd=%d", *sock);
-	(void)snprintf(say, sizeof(say), "--ready=%d", ready);
+	(void)snprintf(fd, sizeof(fd), "--fd=%d", sock);
+	(void)snprintf(say, sizeof(say), "--ready=%d", r->ready[1]);
 	argv[n++] = path;
 	argv[n++] = fd;
-	if (ready >= 0)
+	if (!again)
 		argv[n++] = say;
 	net_opts_argv(&r->m->net, &scratch, argv, n);
-	if (pipe2(alive, O_CLOEXEC) < 0)
-		return err_set(e, errno, "making a pipe: %s", err_str(errno));
-	r->net_alive = alive[0];
-	r->net_pid = start(argv, (const int[]){ *sock, ready, alive[1] }, 3, true, e);
-	closep(&alive[1]);
-	if (r->net_pid < 0)
-		return r->net_pid;
-	shut(sock);
-	return 0;
+	return start(argv, (const int[]){ sock, alive, again ? -1 : r->ready[1] }, 3, true, e);
 }
 
 static int start_net(struct run *r, struct err *e)
 {
-	int pipe[2] = { -1, -1 }, ret;
+	int ret = backend_open(&r->net, e);
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, r->net) < 0 ||
-	    pipe2(pipe, O_CLOEXEC) < 0)
-		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
-	for (unsigned int i = 0; i < NET_SPARES; i++)
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, r->spare[i]) < 0)
-			return err_set(e, errno, "making a socket pair: %s", err_str(errno));
-	r->ready = pipe[0];
-	ret = start_net_at(r, &r->net[0], pipe[1], e);
-	closep(&pipe[1]);
+	if (ret < 0)
+		return ret;
+	if (pipe2(r->ready, O_CLOEXEC) < 0)
+		return err_set(e, errno, "making a pipe: %s", err_str(errno));
+	r->net.name = "network";
+	r->net.start = start_net_at;
+	r->net.arg = r;
+	/* A port, or the tap, may not be free yet. */
+	r->net.stubborn = true;
+	ret = backend_start(&r->net, e);
+	shut(&r->ready[1]);
 	return ret;
 }
 
@@ -267,7 +270,7 @@ static int await_net(const struct run *r, struct err *e)
 	ssize_t n;
 
 	while (len < sizeof(text) - 1 &&
-	       (n = read(r->ready, text + len, sizeof(text) - 1 - len)) > 0)
+	       (n = read(r->ready[0], text + len, sizeof(text) - 1 - len)) > 0)
 		len += (size_t)n;
 	text[len] = 0;
 	if (!strcmp(text, NET_READY))
@@ -281,7 +284,7 @@ static int start_network(struct run *r, struct err *e)
 	case NET_NONE:
 		return 0;
 	case NET_VHOST_USER:
-		return vu_sock_connect(r->m->net.where, &r->net[1], e);
+		return vu_sock_connect(r->m->net.where, &r->net.sock[1], e);
 	default:
 		return start_net(r, e);
 	}
@@ -305,27 +308,21 @@ static void __attribute__((format(printf, 2, 3))) add_word(struct words *w, cons
 	w->argv[++w->n] = NULL;
 }
 
-static int find_linux(const struct machine *m, char **ret, struct err *e)
-{
-	const char *version = m->linux_version ?: getenv("RKTIO_LINUX") ?: MACHINE_LINUX;
-	char name[64];
-
-	(void)snprintf(name, sizeof(name), "rktio-linux-%.32s", version);
-	return machine_file(name, ret, e);
-}
-
 static int start_linux(struct run *r, struct err *e)
 {
 	static const char *const streams[] = { "stdin", "stdout", "stderr" };
-	const int keep[] = { r->initrd,      r->control[1],  r->disk[1],    r->net[1],
-			     r->stream[0],   r->stream[1],   r->stream[2],  r->panic[1],
-			     r->spare[0][1], r->spare[1][1], r->spare[2][1] };
+	int keep[6 + 2 * BACKEND_FDS] = { r->initrd,    r->control[1], r->stream[0],
+					  r->stream[1], r->stream[2],  r->panic[1] };
 	_cleanup_free_ char *path = NULL;
+	char word[BACKEND_WORD_MAX];
 	struct words w = { .n = 0 };
-	int ret = find_linux(r->m, &path, e);
+	char name[MACHINE_NAME_MAX];
+	int ret = machine_file(machine_linux(r->m->linux_version, name), &path, e);
 
 	if (ret < 0)
 		return ret;
+	backend_fds(&r->disk, keep + 6);
+	backend_fds(&r->net, keep + 6 + BACKEND_FDS);
 	w.argv[w.n++] = path;
 	add_word(&w, "mem=%lluM", (unsigned long long)(r->m->memory >> 20));
 	add_word(&w, "initrd=fd:%d", r->initrd);
@@ -333,13 +330,14 @@ static int start_linux(struct run *r, struct err *e)
 		if (r->stream[i] >= 0)
 			add_word(&w, "hostfd=%s:%d", streams[i], r->stream[i]);
 	add_word(&w, "hostfd=control:%d", r->control[1]);
-	if (r->disk[1] >= 0)
-		add_word(&w, "vhost=blk:%d", r->disk[1]);
-	if (r->spare[0][1] >= 0)
-		add_word(&w, "vhost=net:%d:%d:%d:%d", r->net[1], r->spare[0][1], r->spare[1][1],
-			 r->spare[2][1]);
-	else if (r->net[1] >= 0)
-		add_word(&w, "vhost=net:%d", r->net[1]);
+	if (r->disk.sock[1] >= 0) {
+		backend_word(&r->disk, "blk", word);
+		add_word(&w, "%s", word);
+	}
+	if (r->net.sock[1] >= 0) {
+		backend_word(&r->net, "net", word);
+		add_word(&w, "%s", word);
+	}
 	if (r->panic[1] >= 0)
 		add_word(&w, "panicfd=%d", r->panic[1]);
 	if (!r->m->verbose)
@@ -391,51 +389,6 @@ static void on_end(struct loop_src *src, uint32_t events)
 {
 	(void)events;
 	((struct run *)src->arg)->ended = true;
-}
-
-/* None comes after it. The library OS sees that by the spare sockets. */
-static void leave_net(struct run *r)
-{
-	for (unsigned int i = 0; i < NET_SPARES; i++)
-		shut(&r->spare[i][0]);
-}
-
-/*
- * All its processes have ended, and with them the ports that they listened on.
- * One that was killed is started again, until there is no socket left for it. If the first one ended by
- * itself it has said why, and would do so again: there is no tap any more.
- */
-static void on_net_end(struct loop_src *src, uint32_t events)
-{
-	struct run *r = src->arg;
-	struct err e = { 0 };
-	int status = 0;
-
-	(void)events;
-	loop_del(&r->loop, src);
-	shut(&r->net_alive);
-	/* It closed that one. Its status is the same if it has ended. */
-	(void)kill(r->net_pid, SIGKILL);
-	if (waitpid(r->net_pid, &status, 0) < 0)
-		status = 0;
-	r->net_pid = 0;
-	if ((!WIFSIGNALED(status) && !r->nspare) || r->nspare == NET_SPARES) {
-		leave_net(r);
-		return;
-	}
-	if (WIFSIGNALED(status))
-		log_warn("the network's back end was ended by signal %d, and is started again",
-			 WTERMSIG(status));
-	else
-		log_warn("the network's back end ended, and is started again");
-	if (start_net_at(r, &r->spare[r->nspare++][0], -1, &e) < 0) {
-		log_error("the network: %s", e.msg);
-		leave_net(r);
-		return;
-	}
-	src->fd = r->net_alive;
-	if (loop_add(&r->loop, src, EPOLLIN) < 0)
-		log_error("the network's back end is not watched");
 }
 
 static int catch_signals(struct run *r, struct err *e)
@@ -523,9 +476,10 @@ static int attend(struct run *r, struct err *e)
 		ret = loop_add(&r->loop, &signals, EPOLLIN);
 	if (!ret && panic.fd >= 0)
 		ret = loop_add(&r->loop, &panic, EPOLLIN);
-	r->net_end = (struct loop_src){ .fd = r->net_alive, .fn = on_net_end, .arg = r };
-	if (!ret && r->net_alive >= 0)
-		ret = loop_add(&r->loop, &r->net_end, EPOLLIN);
+	if (!ret)
+		ret = backend_watch(&r->disk, &r->loop, r->pidfd);
+	if (!ret)
+		ret = backend_watch(&r->net, &r->loop, r->pidfd);
 	while (!ret && !r->ended)
 		ret = loop_once(&r->loop);
 	server_drain(&r->server);
@@ -536,14 +490,13 @@ static int attend(struct run *r, struct err *e)
 
 static int run(struct run *r, struct err *e)
 {
-	bool read_only = false;
 	int ret = start_network(r, e);
 
 	if (!ret)
-		ret = make_initrd(r, &read_only, e);
+		ret = make_initrd(r, e);
 
 	if (!ret && r->m->disk.path)
-		ret = start_disk(r, read_only, e);
+		ret = start_disk(r, e);
 	if (!ret && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, r->control) < 0)
 		ret = err_set(e, errno, "making a socket pair: %s", err_str(errno));
 	if (!ret && r->m->core &&
@@ -555,20 +508,17 @@ static int run(struct run *r, struct err *e)
 		ret = err_set(e, EIO, "setting the terminal to raw mode failed");
 	if (!ret)
 		ret = copy_streams(r, e);
-	if (!ret && r->net_pid > 0)
+	if (!ret && r->net.pid > 0)
 		ret = await_net(r, e);
 	if (!ret)
 		ret = start_linux(r, e);
 	if (ret < 0)
 		return ret;
-	closep(&r->initrd);
-	closep(&r->net[1]);
-	closep(&r->disk[1]);
-	closep(&r->control[1]);
-	closep(&r->panic[1]);
-	for (unsigned int i = 0; i < NET_SPARES; i++)
-		shut(&r->spare[i][1]);
-	r->initrd = r->net[1] = r->disk[1] = r->control[1] = r->panic[1] = -1;
+	shut(&r->initrd);
+	shut(&r->control[1]);
+	shut(&r->panic[1]);
+	backend_started(&r->disk);
+	backend_started(&r->net);
 	return attend(r, e);
 }
 
@@ -586,12 +536,12 @@ static void end_children(const struct run *r)
 	int status;
 
 	end_child(r->pid);
-	end_child(r->net_pid);
-	if (r->disk_pid <= 0)
+	end_child(r->net.pid);
+	if (r->disk.pid <= 0)
 		return;
-	if (r->disk[1] >= 0)
-		end_child(r->disk_pid);
-	else if (waitpid(r->disk_pid, &status, 0) == r->disk_pid && WIFSIGNALED(status))
+	if (r->disk.sock[1] >= 0)
+		end_child(r->disk.pid);
+	else if (waitpid(r->disk.pid, &status, 0) == r->disk.pid && WIFSIGNALED(status))
 		log_warn("the disk's back end was ended by signal %d", WTERMSIG(status));
 }
 

@@ -56,4 +56,8 @@ int machine_run(const struct machine *m, int *ret_exit, struct err *e) _must_che
  */
 int machine_file(const char *name, char **ret, struct err *e) _must_check_;
 
+/* The name of the library OS, one of our parts; @version NULL: $RKTIO_LINUX, or MACHINE_LINUX. */
+#define MACHINE_NAME_MAX 48
+const char *machine_linux(const char *version, char ret[MACHINE_NAME_MAX]);
+
 #endif

@@ -44,3 +44,10 @@ int machine_file(const char *name, char **ret, struct err *e)
 		 : err_set(e, ENOENT, "'%s' is missing, neither %s nor in " BOOT_LIBEXEC, name,
 			   chosen ? "in $RKTIO_LIBEXEC" : "beside rktio");
 }
+
+const char *machine_linux(const char *version, char ret[MACHINE_NAME_MAX])
+{
+	(void)snprintf(ret, MACHINE_NAME_MAX, "rktio-linux-%.32s",
+		       version ?: getenv("RKTIO_LINUX") ?: MACHINE_LINUX);
+	return ret;
+}

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -39,7 +40,9 @@ static bool has_file(const char *name)
 
 static bool has_linux(void)
 {
-	return has_file("rktio-linux-6.1");
+	char name[MACHINE_NAME_MAX];
+
+	return has_file(machine_linux(NULL, name));
 }
 
 static bool has_init(void)
@@ -119,13 +122,12 @@ static bool has_huge(void)
 size_t run_needs_all(struct need v[RUN_NEEDS_MAX])
 {
 	static const char no_run[] = "no 'rktio run'";
-	static const struct {
+	static char linux_needs[200];
+	const struct {
 		struct need need;
 		bool (*works)(void);
 	} all[] = {
-		{ { .name = "the library OS",
-		    .needs = "'make libos', or RKTIO_LIBEXEC that says where rktio-linux-6.1 is",
-		    .without = no_run },
+		{ { .name = "the library OS", .needs = linux_needs, .without = no_run },
 		  has_linux },
 		{ { .name = "its first process",
 		    .needs = "rktio-init beside rktio or in RKTIO_LIBEXEC",
@@ -178,7 +180,13 @@ size_t run_needs_all(struct need v[RUN_NEEDS_MAX])
 		  has_tun },
 	};
 	size_t n = ARRAY_SIZE(all);
+	char name[MACHINE_NAME_MAX];
 
+	(void)snprintf(
+		linux_needs, sizeof(linux_needs),
+		"'make libos', or RKTIO_LIBEXEC that says where %s is, or another version in "
+		"RKTIO_LINUX or 'rktio run --linux'",
+		machine_linux(NULL, name));
 	for (size_t i = 0; i < n; i++) {
 		v[i] = all[i].need;
 		v[i].works = all[i].works();

@@ -197,6 +197,9 @@ static int install(const char *names, const struct sources *sources, struct scra
 		   const struct progress *progress, struct err *e)
 {
 	char release[64], root[512], tmp[512], include[NAMES_LENGTH], option[512];
+	/* What mmdebstrap copies of this machine: its name, and whom it asks for names. */
+	static const char no_host[] =
+		"--customize-hook=rm -f \"$1/etc/hostname\"; [ -L \"$1/etc/resolv.conf\" ] || : >\"$1/etc/resolv.conf\"";
 	const char *argv[SOURCES_MAX + 20] = {
 		"env",
 		tmp,
@@ -212,6 +215,7 @@ static int install(const char *names, const struct sources *sources, struct scra
 		include,
 		option,
 		"--customize-hook=rm -f \"$1/etc/apt/apt.conf.d/99mmdebstrap\"",
+		no_host,
 		release,
 		root
 	};

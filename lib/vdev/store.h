@@ -83,6 +83,9 @@ static inline void store_free(struct store *s)
 
 struct store_file_conf {
 	const char *path;
+	long fd; /* if >= 0 the file, open already, and @path its name for messages; borrowed, and locked */
+	long alive; /* if >= 0 a descriptor that io_uring holds as long as anything is under way */
+	bool again; /* @fd was another's, whose writes must not have been lost */
 	bool read_only;
 	bool no_direct; /* through the page cache, even where the file system takes O_DIRECT */
 	bool no_uring;  /* plain system calls */

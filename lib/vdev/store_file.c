@@ -192,19 +192,34 @@ static void alignment(struct store_file *f)
 #endif
 }
 
+/*
+ * An error of what the host writes back is told once to each descriptor that was open by then. The one that is locked is never asked
+ * while all goes well. So it knows what one before us was told, or would have been.
+ */
+static int check_nothing_lost(const struct store_file_conf *conf, struct err *e)
+{
+	if (conf->again && fdatasync((int)conf->fd) < 0)
+		return err_set(e, errno, "what was written to '%s' may be lost: %s", conf->path,
+			       err_str(errno));
+	return 0;
+}
+
 static int open_file(const struct store_file_conf *conf, struct store_file *f, struct err *e)
 {
 	int flags = (conf->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 	char self[32];
 	int r;
 
-	f->fd = open(conf->path, flags);
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%ld", conf->fd);
+	f->fd = open(conf->fd < 0 ? conf->path : self, flags);
 	if (f->fd < 0)
 		return err_set(e, errno, "cannot open '%s': %s", conf->path, err_str(errno));
 	r = measure(f, conf->path, e);
 	if (r < 0)
 		return r;
-	r = lock_image(f->fd, conf, e);
+	r = lock_image(conf->fd < 0 ? f->fd : (int)conf->fd, conf, e);
+	if (r == 0)
+		r = check_nothing_lost(conf, e);
 	if (r < 0 || conf->no_direct)
 		return r;
 	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", f->fd);
@@ -230,7 +245,7 @@ int store_file_new(const struct store_file_conf *conf, struct store **ret, struc
 		store_file_free(&f->store);
 		return r;
 	}
-	if (conf->no_uring || store_uring_init(f, ret) < 0)
+	if (conf->no_uring || store_uring_init(f, (int)conf->alive, ret) < 0)
 		*ret = &f->store;
 	return 0;
 }

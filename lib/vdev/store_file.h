@@ -27,7 +27,10 @@ void store_file_do(struct store_file *f, struct store_req *r);
 /* @done bytes of a read or write are done: drop them. Return: is something left? */
 bool store_req_advance(struct store_req *r, size_t done);
 
-/* Make @f a store by io_uring; -errno if there is none to be had. */
-int store_uring_init(struct store_file *f, struct store **ret) _must_check_;
+/*
+ * Make @f a store by io_uring; -errno if there is none to be had. With @alive >= 0, that descriptor stays open
+ * until all that was begun is over, even if we are killed.
+ */
+int store_uring_init(struct store_file *f, int alive, struct store **ret) _must_check_;
 
 #endif

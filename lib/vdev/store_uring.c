@@ -175,13 +175,28 @@ static int make_ring(struct io_uring *ring)
 	return io_uring_queue_init_params(SQ_SIZE, ring, &p);
 }
 
-int store_uring_init(struct store_file *f, struct store **ret)
+/*
+ * A process that is killed does not wait for its requests: io_ring_exit_work() of the kernel does, and closes what was
+ * registered when the last one is through.
+ */
+static int hold(struct io_uring *ring, int alive)
+{
+	int r = alive >= 0 ? io_uring_register_files(ring, &alive, 1) : 0;
+
+	if (r < 0)
+		io_uring_queue_exit(ring);
+	return r;
+}
+
+int store_uring_init(struct store_file *f, int alive, struct store **ret)
 {
 	static const struct store_ops ops = { "io_uring", uring_submit, uring_push, uring_reap,
 					      uring_free };
 	struct store_uring *u = calloc(1, sizeof(*u));
 	int r = u ? make_ring(&u->ring) : -ENOMEM;
 
+	if (r == 0)
+		r = hold(&u->ring, alive);
 	if (r < 0) {
 		free(u);
 		return r;

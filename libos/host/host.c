@@ -385,13 +385,23 @@ int host_cpu(void)
 
 long host_bind(int pid, int cpu)
 {
-	unsigned long one[MASK_WORDS] = { 0 };
+	unsigned long mask[MASK_WORDS] = { 0 };
+	long r;
+	int i;
 
-	if (cpu < 0)
-		return host_call(NR_SCHED_SETAFFINITY, pid, sizeof(processors),
-				 (unsigned long)processors, 0, 0);
-	one[cpu / 64] = 1UL << cpu % 64;
-	return host_call(NR_SCHED_SETAFFINITY, pid, sizeof(one), (unsigned long)one, 0, 0);
+	if (cpu >= 0) {
+		mask[cpu / 64] = 1UL << cpu % 64;
+		return host_call(NR_SCHED_SETAFFINITY, pid, sizeof(mask), (unsigned long)mask, 0,
+				 0);
+	}
+	r = host_call(NR_SCHED_SETAFFINITY, pid, sizeof(processors), (unsigned long)processors, 0,
+		      0);
+	if (r == 0)
+		return 0;
+	/* Somebody has moved us to others. The host leaves out those that are not ours. */
+	for (i = 0; i < MASK_WORDS; i++)
+		mask[i] = ~0UL;
+	return host_call(NR_SCHED_SETAFFINITY, pid, sizeof(mask), (unsigned long)mask, 0, 0);
 }
 
 long host_parent_pid(void)

@@ -103,7 +103,7 @@ long host_pid(void);
 /* (start) How many we may run on, as far as a count to 1024 goes; they are kept for host_bind(). */
 int host_processors(void);
 int host_cpu(void); /* the processor that this runs on, negative: not known; no system call */
-/* `pid` may run on `cpu` alone; negative: on all that host_processors() found. */
+/* `pid` may run on `cpu` alone; negative: on all that host_processors() found, or on any if none of them is ours. */
 long host_bind(int pid, int cpu);
 long host_parent_pid(void);
 long host_kill(int pid, int signal);

@@ -172,6 +172,9 @@ outside() { nsenter --net="/proc/$BED_NETWORK_PID/ns/net" "$@"; }
 	matches "$(in_image 'cat /var/lib/dpkg/status')" 'Package: busybox'
 	matches "$(in_image 'cat /usr/lib/os-release')" "$(grep VERSION_CODENAME /etc/os-release)"
 	misses "$(in_image 'ls -p /etc/apt/apt.conf.d')" 99mmdebstrap
+	# Nothing of the machine that it was made on.
+	same '' "$(in_image 'cat /etc/resolv.conf')"
+	misses "$(in_image 'ls -p /etc')" '/hostname/'
 	has_line /usr/bin/su 'Mode: +04755'
 }
 
@@ -465,5 +468,8 @@ ended() { ! alive "$1"; }
 	same true "$(rktio doctor --json | jq '.needs | map(select(.name == "file systems"))[0].works')"
 	matches "$(PATH=/none "$RKTIO" doctor || :)" 'file systems'
 	same false "$(RKTIO_LIBEXEC=/none "$RKTIO" doctor --json | jq '.needs[] | select(.name == "the library OS").works')"
+	run env RKTIO_LINUX=9.9 "$RKTIO" doctor
+	matches "$output" 'no +the library OS'
+	matches "$output" 'where rktio-linux-9.9 is'
 	matches "$(rktio doctor)" 'same privilege'
 }

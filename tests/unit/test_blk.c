@@ -2,6 +2,8 @@
 /* test_blk.c - a disk served by another process, and a driver that asks for all kinds of things. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -9,8 +11,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,6 +96,7 @@ static void start(struct rig *r)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	r->conf.path = r->path;
+	r->conf.fd = r->conf.alive = -1;
 	r->server = fork();
 	if (r->server == 0) {
 		(void)close(pair[0]);
@@ -254,11 +259,11 @@ static void test_file_errors(void **state)
 static void test_locks(void **state)
 {
 	struct rig *r = *state;
-	struct store_file_conf write = { .path = r->path },
-			       read = { .path = r->path, .read_only = true };
+	struct store_file_conf write = { .path = r->path, .fd = -1, .alive = -1 }, read = write;
 	struct store *first, *second;
 	struct err e = { 0 };
 
+	read.read_only = true;
 	assert_int_equal(store_file_new(&write, &first, &e), 0);
 	assert_int_equal(store_file_new(&write, &second, &e), -EBUSY);
 	assert_non_null(strstr(e.msg, "is in use by another process"));
@@ -276,6 +281,93 @@ static void test_locks(void **state)
 	assert_int_equal(store_file_new(&write, &first, &e), -EISDIR);
 	write.path = "/nowhere";
 	assert_int_equal(store_file_new(&write, &first, &e), -ENOENT);
+}
+
+/* An open file that is somebody else's too: the lock is its, and stays when the store goes. */
+static void test_handed_over(void **state)
+{
+	struct rig *r = *state;
+	struct store_file_conf own = { .path = r->path, .fd = -1, .alive = -1 }, given = own;
+	struct store *first, *second;
+	struct err e = { 0 };
+
+	given.fd = open(r->path, O_RDWR | O_CLOEXEC);
+	assert_true(given.fd >= 0);
+	assert_int_equal(store_file_new(&given, &first, &e), 0);
+	store_free(first);
+	assert_int_equal(store_file_new(&own, &second, &e), -EBUSY);
+	given.again = true;
+	assert_int_equal(store_file_new(&given, &first, &e), 0);
+	assert_int_equal(store_file_new(&own, &second, &e), -EBUSY);
+	store_free(first);
+	(void)close((int)given.fd);
+	assert_int_equal(store_file_new(&own, &second, &e), 0);
+	store_free(second);
+}
+
+/* Return: what a store says that goes on for another, on a host whose fdatasync fails. */
+static int go_on_after_loss(const struct store_file_conf *conf, struct err *e)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fdatasync, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { ARRAY_SIZE(code), code };
+	struct store *s;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
+		return -ENOSYS;
+	return store_file_new(conf, &s, e);
+}
+
+static void test_lost_writes(void **state)
+{
+	struct rig *r = *state;
+	struct store_file_conf conf = { .path = r->path, .alive = -1 };
+	int status;
+	pid_t pid;
+
+	conf.fd = open(r->path, O_RDWR | O_CLOEXEC);
+	for (int again = 0; again < 2; again++) {
+		conf.again = again;
+		pid = fork();
+		if (!pid) {
+			struct err e = { 0 };
+			int ret = go_on_after_loss(&conf, &e);
+
+			_exit(again ? ret != -EIO || !strstr(e.msg, "may be lost") : ret != 0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+	(void)close((int)conf.fd);
+}
+
+/* Who waits for the end of all I/O waits for the ring's. */
+static void test_alive(void **state)
+{
+	struct rig *r = *state;
+	struct store_file_conf conf = { .path = r->path, .fd = -1 };
+	struct store *s;
+	struct err e = { 0 };
+	int alive[2];
+	char c;
+
+	assert_int_equal(pipe2(alive, O_CLOEXEC | O_NONBLOCK), 0);
+	conf.alive = alive[1];
+	assert_int_equal(store_file_new(&conf, &s, &e), 0);
+	(void)close(alive[1]);
+	if (s->fd >= 0) { /* it is by io_uring */
+		assert_int_equal(read(alive[0], &c, 1), -1);
+		assert_int_equal(errno, EAGAIN);
+	}
+	store_free(s);
+	assert_int_equal(fcntl(alive[0], F_SETFL, 0), 0);
+	assert_int_equal(read(alive[0], &c, 1), 0);
+	(void)close(alive[0]);
 }
 
 /* A chain that is no request ends the queue, not the disk: it is served again after a reset. */
@@ -344,6 +436,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_locks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_handed_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lost_writes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_alive, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_chains, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 	};

@@ -31,6 +31,9 @@ enum {
 	O_SOCKET = OPT_LONG,
 	O_FD,
 	O_FILE,
+	O_FILE_FD,
+	O_ALIVE,
+	O_AGAIN,
 	O_READ_ONLY,
 	O_NULL,
 	O_KEEP,
@@ -48,6 +51,10 @@ static const struct opt opts[] = {
 	{ O_FD, "fd", "N", "talk to a front end over this descriptor" },
 	{ O_FILE, "blk-file", "IMAGE", "file or block device that is the disk", OPT_COMPLETE_FILE },
 	{ O_FILE, "file", "IMAGE", "the same", OPT_COMPLETE_FILE },
+	{ O_FILE_FD, "blk-fd", "N", "it is open already, and --blk-file its name in messages" },
+	{ O_ALIVE, "alive", "N", "hold that descriptor until no I/O is under way any more" },
+	{ O_AGAIN, "again", NULL,
+	  "go on for one that was killed, if nothing it had written to --blk-fd was lost" },
 	{ O_READ_ONLY, "read-only", NULL, "refuse writes; others may read the image too" },
 	{ O_NULL, "null", NULL, "a disk of 1 GiB that keeps nothing, for measuring" },
 	{ O_KEEP, "keep", NULL, "serve the next front end when one is gone" },
@@ -95,6 +102,13 @@ static int set_option(struct conf *c, int id, const char *arg, struct err *e)
 		return opt_number(arg, "--fd", 0, 1 << 20, &c->fd, e);
 	case O_FILE:
 		c->file.path = arg;
+		return 0;
+	case O_FILE_FD:
+		return opt_number(arg, "--blk-fd", 0, 1 << 20, &c->file.fd, e);
+	case O_ALIVE:
+		return opt_number(arg, "--alive", 0, 1 << 20, &c->file.alive, e);
+	case O_AGAIN:
+		c->file.again = true;
 		return 0;
 	case O_READ_ONLY:
 		c->file.read_only = true;
@@ -148,6 +162,8 @@ static int parse(int argc, char **argv, struct conf *c, struct err *e)
 		return err_set(e, EINVAL, "give one of --socket-path and --fd");
 	if (!c->file.path == !c->null)
 		return err_set(e, EINVAL, "give one of --blk-file and --null");
+	if (c->file.again && c->file.fd < 0)
+		return err_set(e, EINVAL, "--again needs --blk-fd");
 	return 0;
 }
 
@@ -176,7 +192,10 @@ static int serve(const struct conf *c, struct store *store, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct conf c = { .fd = -1, .queues = 1, .poll_us = VU_POLL_NS / 1000 };
+	struct conf c = { .fd = -1,
+			  .file = { .fd = -1, .alive = -1 },
+			  .queues = 1,
+			  .poll_us = VU_POLL_NS / 1000 };
 	struct err e = { 0 };
 	struct store *store;
 	int r;

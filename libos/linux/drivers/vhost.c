@@ -9,9 +9,11 @@
  * registers a virtio device. The driver asks for queues; vhost_queue.c has them.
  *
  * All that is said over the socket is said before the lock-down, for descriptors cannot be sent after it;
- * a driver that is bound again later gets no queues. From vhost_listen() on, whatever comes from the socket
- * means that the back end is gone, lo_vhost_kill(), but for the reply to the end of a queue. A network's may
- * come again, over sockets that are given for that (vhost=net:FD:SPARE:...; vhost_again.c).
+ * a driver that is bound again later gets no queues. From listen() on, whatever comes from the socket
+ * means that the back end is gone, but for the reply to the end of a queue. One that closed the connection may
+ * come again, over sockets that are given for that (vhost=TYPE:FD:SCRIPT:SPARE...; vhost_again.c): a network
+ * has no link until then; of a disk nothing but time is lost, if it is not more than `vhost_patience` seconds. Then, and
+ * if no other can come, or a rule was broken, requests fail for good: lo_vhost_kill().
  *
  * Work is found by polling the rings, from the idle loop, from ticks, and when the driver rings. Before
  * the idle loop sleeps, it asks the back ends to call.
@@ -22,7 +24,6 @@
 #include <linux/slab.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
-#include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 
@@ -62,13 +63,13 @@ static const struct type {
 
 static struct wanted {
 	const struct type *type;
-	int fd[1 + LO_VHOST_SPARES];
+	int fd[2 + LO_VHOST_SPARES]; /* the socket; the script, and spares */
 	unsigned int nfds;
 } wanted[LO_VHOST_DEVICES] __initdata;
 static unsigned int nwanted __initdata;
 
 static struct lo_vhost *devices[LO_VHOST_DEVICES];
-static bool listening; /* the start is over */
+static unsigned int patience_s = 30;
 
 static struct lo_vhost *of_virtio(struct virtio_device *v)
 {
@@ -98,6 +99,7 @@ void lo_vhost_kill(struct lo_vhost *dev, const char *why)
 	if (dev->dead)
 		return;
 	WRITE_ONCE(dev->dead, true);
+	dev->away = false;
 	/* Not dev_err(), which cannot be put off (printk_deferred_enter()). */
 	pr_err("%s %s: the back end is gone: %s\n", dev_driver_string(&dev->virtio.dev),
 	       dev_name(&dev->virtio.dev), why);
@@ -142,23 +144,55 @@ static void on_call(struct lo_event *event)
 	work(container_of(event, struct lo_vhost, call));
 }
 
-static void listen(struct lo_vhost *dev, bool again)
+/* No other comes: what waits for it fails. */
+static void give_up(struct lo_vhost *dev)
 {
-	if (again) {
-		dev->gone.fd = dev->sock;
-		lo_event_add(&dev->gone);
+	if (!dev->away)
+		return;
+	del_timer(&dev->patience);
+	lo_vhost_kill(dev, "no other one came");
+	work(dev);
+}
+
+/* At the next spare socket, or never. */
+static void wait_for_another(struct lo_vhost *dev)
+{
+	if (!lo_vhost_again_begin(dev)) {
+		give_up(dev);
+		return;
 	}
+	dev->gone.fd = dev->sock;
+	lo_event_add(&dev->gone);
+}
+
+static void on_impatience(struct timer_list *timer)
+{
+	struct lo_vhost *dev = from_timer(dev, timer, patience);
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (dev->away) {
+		lo_event_del(&dev->gone);
+		host_close(dev->sock);
+		dev->sock = -1;
+		lo_vhost_again_never(dev);
+		give_up(dev);
+	}
+	local_irq_restore(flags);
 }
 
 static void revive(struct lo_vhost *dev)
 {
 	unsigned int i;
 
+	del_timer(&dev->patience);
+	dev->away = false;
 	WRITE_ONCE(dev->dead, false);
 	for (i = 0; i < LO_VHOST_QUEUES; i++)
 		lo_vhost_queue_again(&dev->queue[i]);
 	dev_info(&dev->virtio.dev, "there is a back end again\n");
 	set_link(dev, VIRTIO_NET_S_LINK_UP);
+	work(dev);
 }
 
 /* The socket of a device that waits for a back end has something to say. */
@@ -173,22 +207,49 @@ static void on_greeting(struct lo_vhost *dev)
 	lo_event_del(&dev->gone);
 	if (r == -EPROTO)
 		dev_err(&dev->virtio.dev, "it is another back end than it was\n");
-	listen(dev, lo_vhost_again_begin(dev));
+	wait_for_another(dev);
+}
+
+/* A back end that is there says nothing. */
+static bool has_closed(const struct lo_vhost *dev)
+{
+	u8 word;
+
+	return host_read(dev->sock, &word, sizeof(word)) <= 0;
 }
 
 static void on_gone(struct lo_event *event)
 {
 	struct lo_vhost *dev = container_of(event, struct lo_vhost, gone);
-	bool broken = dev->dead;
+	bool again;
 
 	if (dev->again.waiting) {
 		on_greeting(dev);
 		return;
 	}
 	lo_event_del(event);
-	lo_vhost_kill(dev, "it closed the connection or broke silence");
-	work(dev);
-	listen(dev, !broken && lo_vhost_again_begin(dev));
+	work(dev); /* what it gave back before is done */
+	again = !dev->dead && has_closed(dev) && dev->again.next < dev->again.nspare;
+	if (again && lo_vhost_is_disk(dev)) {
+		dev->away = true;
+		mod_timer(&dev->patience, jiffies + patience_s * HZ);
+		dev_warn(&dev->virtio.dev, "the back end is gone; requests wait for another one\n");
+	} else {
+		lo_vhost_kill(dev, "it closed the connection or broke silence");
+		work(dev);
+	}
+	if (again)
+		wait_for_another(dev);
+}
+
+/* From now on the socket has nothing more to say. */
+static void listen(struct lo_vhost *dev)
+{
+	if (dev->listening)
+		return;
+	dev->listening = true;
+	lo_vhost_again_told_all(dev);
+	lo_event_add(&dev->gone);
 }
 
 /* --- what virtio asks of a transport --- */
@@ -212,9 +273,14 @@ static u8 vhost_get_status(struct virtio_device *v)
 	return of_virtio(v)->status;
 }
 
+/* A driver that is ready has its queues, and may wait for the first request. */
 static void vhost_set_status(struct virtio_device *v, u8 status)
 {
-	of_virtio(v)->status = status;
+	struct lo_vhost *dev = of_virtio(v);
+
+	dev->status = status;
+	if (status & VIRTIO_CONFIG_S_DRIVER_OK)
+		listen(dev);
 }
 
 static void vhost_reset(struct virtio_device *v)
@@ -244,7 +310,7 @@ static int vhost_finalize_features(struct virtio_device *v)
 	u64 ring = BIT_OF(VIRTIO_F_VERSION_1) | BIT_OF(VIRTIO_RING_F_EVENT_IDX);
 
 	vring_transport_features(v);
-	if (listening)
+	if (dev->listening)
 		return -EBUSY;
 	return vu_front_set_features(&dev->front, (v->features & type_of(dev)->features) | ring);
 }
@@ -255,12 +321,13 @@ static void vhost_del_vqs(struct virtio_device *v)
 	unsigned int i;
 	u16 base;
 
-	if (listening && (!dev->dead || dev->again.waiting))
+	if (dev->listening && (!dev->dead || dev->again.waiting))
 		lo_event_del(&dev->gone);
+	del_timer_sync(&dev->patience);
 	for (i = 0; i < LO_VHOST_QUEUES; i++) {
 		if (!dev->queue[i].vq)
 			continue;
-		if (!dev->dead && vu_front_stop(&dev->front, i, &base) < 0)
+		if (!dev->dead && !dev->away && vu_front_stop(&dev->front, i, &base) < 0)
 			lo_vhost_kill(dev, "it does not stop a queue");
 		lo_vhost_queue_fini(&dev->queue[i]);
 	}
@@ -275,7 +342,7 @@ static int vhost_find_vqs(struct virtio_device *v, unsigned int n, struct virtqu
 
 	if (n > LO_VHOST_QUEUES)
 		return -EINVAL;
-	if (listening)
+	if (dev->listening)
 		return -EBUSY;
 	for (i = 0; i < n; i++) {
 		vqs[i] = NULL;
@@ -435,8 +502,13 @@ static void __init start_one(unsigned int index)
 		panic("no memory for a device");
 	dev->virtio.id.device = wanted[index].type->id;
 	dev->sock = wanted[index].fd[0];
-	dev->again.nspare = wanted[index].nfds - 1;
-	memcpy(dev->again.spare, wanted[index].fd + 1, sizeof(dev->again.spare));
+	dev->again.script = -1;
+	if (wanted[index].nfds > 2) {
+		dev->again.script = wanted[index].fd[1];
+		dev->again.nspare = wanted[index].nfds - 2;
+		memcpy(dev->again.spare, wanted[index].fd + 2, sizeof(dev->again.spare));
+	}
+	timer_setup(&dev->patience, on_impatience, 0);
 	dev->ram_region = (struct gmem_region){ { 0 }, lo_ram_size, (u8 *)PAGE_OFFSET };
 	dev->ram = (struct gmem){ &dev->ram_region, 1 };
 	spin_lock_init(&dev->window_lock);
@@ -465,15 +537,14 @@ static int __init vhost_start(void)
 }
 device_initcall(vhost_start);
 
-/* All drivers have their queues: the sockets have nothing more to say. */
+/* Those without a driver, too. */
 static int __init vhost_listen(void)
 {
 	unsigned int i;
 
-	listening = true;
 	for (i = 0; i < LO_VHOST_DEVICES; i++)
 		if (devices[i])
-			lo_event_add(&devices[i]->gone);
+			listen(devices[i]);
 	return 0;
 }
 late_initcall(vhost_listen);
@@ -481,7 +552,8 @@ late_initcall(vhost_listen);
 /* FD[:FD]... */
 static bool __init parse_fds(const char *text, struct wanted *w)
 {
-	const unsigned int max = w->type->id == VIRTIO_ID_NET ? ARRAY_SIZE(w->fd) : 1;
+	const bool may_come_again = w->type->id == VIRTIO_ID_NET || w->type->id == VIRTIO_ID_BLOCK;
+	const unsigned int max = may_come_again ? ARRAY_SIZE(w->fd) : 1;
 	char *end;
 
 	for (w->nfds = 0; w->nfds < max; text = end + 1) {
@@ -494,7 +566,7 @@ static bool __init parse_fds(const char *text, struct wanted *w)
 	return false;
 }
 
-/* TYPE:FD, and for a network spare sockets after that */
+/* TYPE:FD, and for a network or a disk script and spare sockets after that */
 static int __init vhost_arg(char *arg)
 {
 	struct wanted *w = &wanted[nwanted];
@@ -516,3 +588,9 @@ static int __init vhost_arg(char *arg)
 	return -EINVAL;
 }
 early_param("vhost", vhost_arg);
+
+static int __init patience_arg(char *arg)
+{
+	return arg ? kstrtouint(arg, 10, &patience_s) : -EINVAL;
+}
+early_param("vhost_patience", patience_arg);

@@ -8,14 +8,17 @@
 #include <linux/interrupt.h>
 #include <linux/platform_device.h>
 #include <linux/spinlock.h>
+#include <linux/timer.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 
 #include "gmem.h"
 #include "vq_chain.h"
 #include "vq_dev.h"
 #include "vq_drv.h"
+#include "vu_again.h"
 #include "vu_front.h"
 
 #define LO_VHOST_DEVICES 16
@@ -71,20 +74,14 @@ struct lo_vhost_queue {
 	struct tasklet_struct done; /* calls the driver, which rang and holds its locks */
 };
 
-/* What was said, or replied. */
-struct lo_vhost_words {
-	u8 data[1024];
-	unsigned int len;
-};
-
 /* What it takes for a back end to come again. */
 struct lo_vhost_again {
+	int script; /* takes what is said at the start; -1: it is over, or no other will come */
 	int spare[LO_VHOST_SPARES]; /* sockets; those before `next` were used */
 	unsigned int nspare, next;
-	struct lo_vhost_words last;            /* enables the queues */
-	struct lo_vhost_words told, told_last; /* before that, and to that */
-	bool waiting;                          /* for the same replies; so much of them came: */
-	unsigned int heard;
+	struct vu_words last; /* enables the queues */
+	struct vu_again replies;
+	bool waiting; /* for the same replies */
 };
 
 struct lo_vhost {
@@ -98,13 +95,21 @@ struct lo_vhost {
 	struct lo_poll poll;
 	struct lo_vhost_again again;
 	int sock, memfd;
-	bool dead; /* the back end is gone, or broke the rules */
+	bool listening; /* all was said that is said at the start */
+	bool dead; /* the back end is gone, or broke the rules: no request is answered */
+	bool away; /* a disk's is gone, and may come again: requests wait */
+	struct timer_list patience; /* ends that */
 	u8 status;
 	u8 *window;
 	unsigned long *used; /* pages of the window */
 	spinlock_t window_lock;
 	u8 config[LO_VHOST_CONFIG];
 };
+
+static inline bool lo_vhost_is_disk(const struct lo_vhost *dev)
+{
+	return dev->virtio.id.device == VIRTIO_ID_BLOCK;
+}
 
 /* --- vhost_queue.c --- */
 
@@ -120,7 +125,7 @@ void lo_vhost_queue_disarm(struct lo_vhost_queue *q);
 
 /* Nothing is shared any more. */
 void lo_vhost_queue_clear(struct lo_vhost_queue *q);
-/* A back end is there again: what can be, is offered once more. */
+/* A back end is there again: what is not done, is offered once more. */
 void lo_vhost_queue_again(struct lo_vhost_queue *q);
 
 /* --- vhost.c --- */
@@ -134,7 +139,11 @@ void lo_vhost_kill(struct lo_vhost *dev, const char *why);
 void lo_vhost_again_say(struct lo_vhost *dev, const void *buf, size_t len, const int *fds,
 			size_t nfds);
 void lo_vhost_again_told(struct lo_vhost *dev, const void *buf, size_t len);
-/* Another socket is the device's; false: there is none, and nothing to be waited for. */
+/* That was all: the start is over. */
+void lo_vhost_again_told_all(struct lo_vhost *dev);
+/* No other is waited for, from now on. */
+void lo_vhost_again_never(struct lo_vhost *dev);
+/* Nothing is shared any more, and another socket is the device's; false: there is none. */
 bool lo_vhost_again_begin(struct lo_vhost *dev);
 /* That socket is readable. 1: the back end is there; 0: wait; -ECONNRESET: it is gone; -EPROTO: it is another. */
 int lo_vhost_again_hear(struct lo_vhost *dev);

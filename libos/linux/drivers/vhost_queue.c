@@ -20,6 +20,9 @@
  * A message may go to a console that is such a device, whose driver, or queue, is the one that we are in: they
  * are put off until we have left (exchange()).
  *
+ * The back end of a disk that comes again is offered anew what is in flight, from the driver's own memory and at
+ * the same place of the window.
+ *
  * The data behind the first 16 bytes of a request, and what is read, start at multiples of 512, so that a
  * back end can do direct I/O from and to the window.
  */
@@ -27,7 +30,6 @@
 #include <linux/bitmap.h>
 #include <linux/slab.h>
 #include <linux/virtio_blk.h>
-#include <linux/virtio_ids.h>
 
 #include "../host/host.h"
 #include "vhost.h"
@@ -40,11 +42,6 @@
 
 #define CONSOLE_OUT 1    /* the queue of what it sends */
 #define PATIENCE_MS 1000 /* how long all waits for a console */
-
-static bool is_disk(const struct lo_vhost *dev)
-{
-	return dev->virtio.id.device == VIRTIO_ID_BLOCK;
-}
 
 /* --- the window --- */
 
@@ -100,20 +97,19 @@ static void copy_in(const struct vq_chain *c, const u8 *from, size_t left)
 	}
 }
 
-/* Room in the window, filled; and the buffers as the back end shall see them. */
+/* Room in the window, if it has none yet, filled; and the buffers as the back end shall see them. */
 static int bounce(struct lo_vhost_queue *q, struct lo_vhost_req *r, struct vq_buf *buf,
 		  unsigned int *nout, unsigned int *nin)
 {
 	size_t out = vq_chain_out_size(&r->chain), in = vq_chain_in_size(&r->chain);
 	size_t lead = out ? DATA_ALIGN - HEADER : 0, in_at = ALIGN(lead + out, DATA_ALIGN);
+	unsigned int pages = PAGE_ALIGN(in_at + in) >> PAGE_SHIFT;
 	struct lo_vhost *dev = q->dev;
 	u8 *base;
 
-	r->pages = PAGE_ALIGN(in_at + in) >> PAGE_SHIFT;
-	if (window_take(dev, r->pages, &r->page) < 0) {
-		r->pages = 0;
+	if (!r->pages && window_take(dev, pages, &r->page) < 0)
 		return -ENOSPC;
-	}
+	r->pages = pages;
 	base = dev->window + ((size_t)r->page << PAGE_SHIFT);
 	copy_out(base + lead, &r->chain);
 	*nout = out ? 1 : 0;
@@ -149,7 +145,7 @@ static void fail(struct lo_vhost_queue *q, struct lo_vhost_req *r)
 	u8 *status;
 
 	r->inflight = false;
-	if (is_disk(q->dev)) {
+	if (lo_vhost_is_disk(q->dev)) {
 		status = vq_chain_take_last(&r->chain);
 		if (status)
 			*status = VIRTIO_BLK_S_IOERR;
@@ -211,7 +207,7 @@ static struct lo_vhost_req *next_req(struct lo_vhost_queue *q)
 static void give_back(struct lo_vhost_queue *q, struct lo_vhost_req *r, u32 written)
 {
 	/* Back ends differ in what they count for a disk; its status is behind the data. */
-	if (is_disk(q->dev))
+	if (lo_vhost_is_disk(q->dev))
 		written = r->in_size;
 	copy_in(&r->chain, r->in, written);
 	finish(q, r, written);
@@ -232,10 +228,10 @@ static void take_back(struct lo_vhost_queue *q)
 	u32 written;
 	int r;
 
-	if (q->dev->dead) {
+	if (q->dev->dead)
 		fail_all(q);
+	if (q->dev->dead || q->dev->away)
 		return;
-	}
 	while ((r = vq_drv_pop(&q->shared, &cookie, &written)) > 0)
 		give_back(q, cookie, written);
 	if (r < 0) {
@@ -250,7 +246,7 @@ static void publish(struct lo_vhost_queue *q)
 {
 	const u64 one = 1;
 
-	if (!q->dev->dead && vq_drv_publish(&q->shared))
+	if (!q->dev->dead && !q->dev->away && vq_drv_publish(&q->shared))
 		host_write(q->kick, &one, sizeof(one));
 }
 
@@ -272,7 +268,7 @@ static bool wait_for_room(struct lo_vhost_queue *q)
 static int hand_on_one(struct lo_vhost_queue *q, struct lo_vhost_req *r)
 {
 	while (!q->dev->dead) {
-		if (offer(q, r) == 0)
+		if (!q->dev->away && offer(q, r) == 0)
 			return 0;
 		if (!q->at_once)
 			return -ENOSPC;
@@ -394,11 +390,9 @@ void lo_vhost_queue_again(struct lo_vhost_queue *q)
 	for (i = 0; i < LO_VHOST_REQS; i++) {
 		struct lo_vhost_req *r = &q->reqs[i];
 
-		if (!r->stranded)
+		if (!r->inflight && !r->stranded)
 			continue;
 		r->stranded = false;
-		if (r->pages)
-			window_give(q->dev, r);
 		WARN_ON_ONCE(offer(q, r) < 0);
 	}
 	publish(q);
