@@ -36,8 +36,7 @@
 
 static bool in_pool; /* the last fault */
 
-/* A page that a write would fault on: not there, or to be copied first. Never part of a huge one. */
-static bool needs_write_fault(struct mm_struct *mm, unsigned long addr)
+bool lo_needs_write_fault(struct mm_struct *mm, unsigned long addr)
 {
 	pmd_t *pmd = lo_find_pmd(mm->pgd, addr);
 	pte_t pte;
@@ -72,10 +71,10 @@ static void fault_run(struct vm_area_struct *vma, unsigned long addr, unsigned l
 		      unsigned int flags)
 {
 	flags &= ~(FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE);
-	if (addr + AHEAD_SIZE / 2 <= end && needs_write_fault(vma->vm_mm, addr))
+	if (addr + AHEAD_SIZE / 2 <= end && lo_needs_write_fault(vma->vm_mm, addr))
 		line_up(get_order(end - addr));
 	for (; addr < end; addr += PAGE_SIZE) {
-		if (!needs_write_fault(vma->vm_mm, addr))
+		if (!lo_needs_write_fault(vma->vm_mm, addr))
 			break;
 		if (handle_mm_fault(vma, addr, flags, NULL) & (VM_FAULT_ERROR | VM_FAULT_RETRY))
 			break;
@@ -172,6 +171,13 @@ static unsigned int fault_flags(unsigned long error)
 	return FAULT_FLAG_USER;
 }
 
+static void install(unsigned long addr, const struct lo_leaf *leaf, int want, bool fill)
+{
+	if (pte_write(*leaf->pte))
+		lo_hatch_learn(addr);
+	lo_install(addr, leaf, want, fill);
+}
+
 void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error)
 {
 	int want = error & ERROR_WRITE ? LO_WRITE : error & ERROR_FETCH ? LO_EXEC : LO_READ;
@@ -186,7 +192,7 @@ void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error
 	}
 	if (lo_walk(mm->pgd, addr, want, &leaf)) {
 		lo_stats.refills++;
-		lo_install(addr, &leaf, want, false);
+		install(addr, &leaf, want, false);
 		return;
 	}
 	lo_fresh_begin();
@@ -200,5 +206,5 @@ void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error
 		return;
 	/* Whatever has become of it meanwhile, the program faults again if it isn't enough. */
 	if (lo_walk(mm->pgd, addr, want, &leaf))
-		lo_install(addr, &leaf, want, in_pool);
+		install(addr, &leaf, want, in_pool);
 }
