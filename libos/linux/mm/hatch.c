@@ -11,11 +11,13 @@
  * mostly comes from an earlier child, with that one's mappings in it, and keeps those that are right
  * for it (mappings.c). A fork does not copy the page table of what is only a file's; so where the
  * page table says nothing of such a mapping, it is asked to, as a read would. And the pages that
- * earlier children of the same parent have written to are copied now, and mapped.
+ * earlier children of the same parent have written to are copied now, and mapped. The parent goes on
+ * alike as well, so lo_hatch_parent() does that with what it wrote to after earlier forks.
  *
- * lo_hatch_learn() notes these, at the parent's host process, from the first faults of each child. It
- * is nothing but a guess: a page that is not there to be written is left out, and one that is
- * copied in vain costs half a fault. After some forks all is learned anew.
+ * lo_hatch_learn() notes these pages, from the first faults of either. They are nothing but a guess:
+ * a page that is not there to be written is left out, and one that is copied in vain costs half a
+ * fault. After some forks all is learned anew. Guesses belong to a host process and may outlive
+ * the mm that they are of.
  */
 #include <asm/lo.h>
 #include <asm/tlbflush.h>
@@ -24,33 +26,37 @@
 
 #include "pagewalk.h"
 
-/* Pages that are kept in mind, and of how many faults of a child's beginning. */
+/* Pages that are kept in mind, and of how many faults after a fork. */
 #define WRITES       16
-#define FIRST_FAULTS 48
-/* Children until what the others wrote is forgotten. */
-#define CHILDREN 64
+#define FIRST_FAULTS 32
+/* Forks until all is forgotten. */
+#define FORKS 64
+
+struct guess {
+	unsigned int forks, count;
+	unsigned long page[WRITES];
+};
 
 static struct {
-	unsigned int children, count;
-	unsigned long page[WRITES];
-} parents[LO_HOSTPROCS];
+	struct guess own, childs;
+	struct guess *learning; /* which of them, or its parent's */
+} guesses[LO_HOSTPROCS];
 
 void lo_hatch_learn(unsigned long addr)
 {
 	struct lo_hostproc *proc = lo_this_proc();
+	struct guess *guess = guesses[lo_vcpu()->hostproc].learning;
 	unsigned long page = addr & PAGE_MASK;
 	unsigned int i;
 
 	if (likely(!proc->learns))
 		return;
 	proc->learns--;
-	for (i = 0; i < parents[proc->parent].count; i++)
-		if (parents[proc->parent].page[i] == page)
+	for (i = 0; i < guess->count; i++)
+		if (guess->page[i] == page)
 			return;
-	if (i == WRITES)
-		return;
-	parents[proc->parent].page[i] = page;
-	parents[proc->parent].count++;
+	if (i < WRITES)
+		guess->page[guess->count++] = page;
 }
 
 /* As a read would, but it waits for no disk: then it is left out. */
@@ -101,25 +107,37 @@ static void read_all_ahead(struct mm_struct *mm)
 			read_ahead(mm, &m);
 }
 
+static void follow(struct guess *guess, struct mm_struct *mm)
+{
+	unsigned int i;
+
+	if (guess->forks++ % FORKS == 0)
+		guess->count = 0;
+	for (i = 0; i < guess->count; i++)
+		write_ahead(mm, guess->page[i]);
+	guesses[lo_vcpu()->hostproc].learning = guess;
+	lo_this_proc()->learns = FIRST_FAULTS;
+}
+
+void lo_hatch_parent(struct mm_struct *mm)
+{
+	follow(&guesses[lo_vcpu()->hostproc].own, mm);
+}
+
 void lo_hatch(void)
 {
 	struct lo_hostproc *proc = lo_this_proc();
 	struct mm_struct *mm = current->mm;
-	unsigned int parent = proc->parent, i;
 	unsigned long flags;
 
 	if (!mm || proc->mm != mm || !proc->newborn)
 		return;
-	proc->learns = FIRST_FAULTS;
-	if (parents[parent].children++ % CHILDREN == 0)
-		parents[parent].count = 0;
 	mmap_read_lock(mm);
 	read_all_ahead(mm);
 	local_irq_save(flags);
 	lo_flush_run();
 	proc->newborn = false;
 	local_irq_restore(flags);
-	for (i = 0; i < parents[parent].count; i++)
-		write_ahead(mm, parents[parent].page[i]);
+	follow(&guesses[proc->parent].childs, mm);
 	mmap_read_unlock(mm);
 }

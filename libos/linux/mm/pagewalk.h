@@ -159,8 +159,10 @@ bool lo_mappings_cut(unsigned long start, unsigned long end);
 /* False: that was all. What is confirmed counts as installed. */
 bool lo_mappings_next(struct lo_check *check);
 
-/* mm/hatch.c: a program has written to the page at `addr`, and a page fault was needed for it. */
+/* mm/hatch.c: a page fault was needed for `addr`, in a page that may be written. */
 void lo_hatch_learn(unsigned long addr);
+/* `mm` has been forked, its host process is not flushed yet; it is locked, for writing too. */
+void lo_hatch_parent(struct mm_struct *mm);
 /* A page that a write would fault on: not there, or to be copied first. Never part of a huge one. */
 bool lo_needs_write_fault(struct mm_struct *mm, unsigned long addr);
 

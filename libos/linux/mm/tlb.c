@@ -342,6 +342,7 @@ void lo_flush_forked(struct mm_struct *mm)
 		lo_flush_user(mm, 0, TASK_SIZE);
 		return;
 	}
+	lo_hatch_parent(mm);
 	local_irq_save(flags);
 	lo_flush_run();
 	if (!flush_known(0, TASK_SIZE, true))
