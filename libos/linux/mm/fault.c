@@ -183,6 +183,29 @@ static void line_up_file(struct vm_area_struct *vma, unsigned long addr)
 		line_up(READ_ORDER);
 }
 
+/*
+ * What of a file is in the page cache comes along, as far as the host is told at once; Linux by itself
+ * takes 16 pages.
+ */
+static void map_around(struct vm_area_struct *vma, unsigned long addr)
+{
+	const unsigned long size = LO_READ_WINDOW * PAGE_SIZE;
+	unsigned long start = max(addr & ~(size - 1), vma->vm_start);
+	unsigned long end = min((addr & ~(size - 1)) + size, vma->vm_end);
+	struct vm_fault vmf = {
+		.vma = vma,
+		.address = addr & PAGE_MASK,
+		.real_address = addr,
+		.pgoff = linear_page_index(vma, addr),
+		.pmd = lo_find_pmd(vma->vm_mm->pgd, addr),
+	};
+
+	if (!vma->vm_ops || !vma->vm_ops->map_pages || !vmf.pmd || pmd_leaf(*vmf.pmd))
+		return;
+	vma->vm_ops->map_pages(&vmf, linear_page_index(vma, start),
+			       linear_page_index(vma, end - PAGE_SIZE));
+}
+
 static bool may_access(struct vm_area_struct *vma, unsigned int flags)
 {
 	if (flags & FAULT_FLAG_WRITE)
@@ -224,6 +247,8 @@ retry:
 	line_up_file(vma, addr);
 	if (flags & FAULT_FLAG_USER && !(flags & FAULT_FLAG_INSTRUCTION))
 		in_small = fault_small(vma, addr, flags);
+	if (flags & FAULT_FLAG_USER && !(flags & FAULT_FLAG_WRITE) && !in_small)
+		map_around(vma, addr);
 	ahead = flags & FAULT_FLAG_WRITE && flags & FAULT_FLAG_USER && !(vma->vm_flags & VM_SHARED);
 	if (ahead && vma_is_anonymous(vma))
 		fault_window(vma, addr, flags);

@@ -120,15 +120,16 @@ bool lo_is_fresh(unsigned long pfn);
 /* Has Linux handle a fault; 0, or signal << 8 | si_code, or -1: a signal is pending. */
 int lo_handle_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags);
 
-/* Pages that are installed together at most: 128 KiB, aligned. */
-#define LO_WINDOW 32
+/* Pages that are installed together at most, aligned: 128 KiB, and 256 of those to read. */
+#define LO_WINDOW      32
+#define LO_READ_WINDOW 64
 
 /*
  * Maps the page that lo_walk() found into the program, and those around it that can come along; if
  * it `want`s to write, those behind it that may be written, too. Of a huge page, the host gives what
- * is touched, or at once all: `fill`.
+ * is touched, or at once all of it.
  */
-void lo_install(unsigned long addr, const struct lo_leaf *leaf, int want, bool fill);
+void lo_install(unsigned long addr, const struct lo_leaf *leaf, int want, bool all);
 
 /* A mapping of the host: pages of a program, in a row in RAM. */
 struct lo_mapping {

@@ -40,8 +40,7 @@
 #include "../host/host.h"
 #include "pagewalk.h"
 
-/* From which on it is cheaper to have the host's page tables filled than to leave it to faults. */
-#define FILL_SIZE       (4 * PAGE_SIZE)
+/* To read, the host takes the pages along that are within this of the program's addresses. */
 #define HOST_FAULT_SIZE (16 * PAGE_SIZE)
 
 /* Of the host, that a fork makes for one mapping before it rather unmaps the rest of it. */
@@ -393,39 +392,54 @@ static void map(unsigned long addr, unsigned long size, int rights, unsigned lon
 	lo_stats.map_pages += size >> PAGE_SHIFT;
 }
 
+/*
+ * To write, the host takes a fault for each page, so it is made to read first. That is cheaper than to
+ * ask it for them all.
+ */
+static void fill(unsigned long addr, unsigned long end)
+{
+	for (; addr < end; addr = ALIGN(addr + 1, HOST_FAULT_SIZE))
+		READ_ONCE(*(const char *)addr);
+}
+
+/* Pages that need not be written are often those of a file, and more of them come along. */
+static int window(int rights)
+{
+	return rights & LO_WRITE ? LO_WINDOW : LO_READ_WINDOW;
+}
+
 /* The run around `addr`; returns where it ends. */
 static unsigned long install_run(unsigned long addr, pte_t *pte)
 {
 	int rights = lo_host_rights(*pte), idx = pte_index(addr);
 	pte_t *table = pte - idx;
 	unsigned long pfn = pte_pfn(*pte), first, size;
-	int low = idx & ~(LO_WINDOW - 1), start = idx, end = idx + 1, i;
+	int low = idx & ~(window(rights) - 1), start = idx, end = idx + 1, i;
 
 	while (start > low && comes_along(table[start - 1], rights, pfn - (idx - start) - 1))
 		start--;
-	while (end < low + LO_WINDOW && comes_along(table[end], rights, pfn + (end - idx)))
+	while (end < low + window(rights) && comes_along(table[end], rights, pfn + (end - idx)))
 		end++;
 	first = (addr & PMD_MASK) + ((unsigned long)start << PAGE_SHIFT);
 	size = (unsigned long)(end - start) << PAGE_SHIFT;
 	settle(first, first + size);
 	map(first, size, rights, pfn - (idx - start));
-	/* To read, the host takes 16 pages along by itself; to write, it takes a fault for each. */
-	if (rights & LO_WRITE ? size >= FILL_SIZE : size > HOST_FAULT_SIZE)
-		host_fill(first, size);
+	if (rights & LO_WRITE && size > PAGE_SIZE)
+		fill(first, first + size);
 	for (i = start; i < end; i++)
 		lo_set_installed(&table[i], rights);
 	return first + size;
 }
 
-static void install_huge(unsigned long addr, pte_t *pmd, bool fill)
+static void install_huge(unsigned long addr, pte_t *pmd, bool all)
 {
 	unsigned long pfn = pte_pfn(*pmd);
 
 	settle(addr, addr + PMD_SIZE);
 	map(addr, PMD_SIZE, lo_host_rights(*pmd), pfn);
-	if (fill && lo_is_fresh(pfn) && lo_host_rights(*pmd) & LO_WRITE)
+	if (all && lo_is_fresh(pfn) && lo_host_rights(*pmd) & LO_WRITE)
 		host_fill_new(addr, PMD_SIZE);
-	else if (fill)
+	else if (all)
 		host_fill(addr, PMD_SIZE);
 	lo_set_installed(pmd, lo_host_rights(*pmd));
 }
@@ -454,13 +468,13 @@ static void install_window(unsigned long addr, pte_t *pte, int want)
 	}
 }
 
-void lo_install(unsigned long addr, const struct lo_leaf *leaf, int want, bool fill)
+void lo_install(unsigned long addr, const struct lo_leaf *leaf, int want, bool all)
 {
 	unsigned long flags;
 
 	local_irq_save(flags);
 	if (leaf->huge)
-		install_huge(addr & PMD_MASK, leaf->pte, fill);
+		install_huge(addr & PMD_MASK, leaf->pte, all);
 	else
 		install_window(addr, leaf->pte, want);
 	local_irq_restore(flags);
