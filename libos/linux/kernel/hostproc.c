@@ -20,8 +20,8 @@
  * a process that runs for some ticks, or sleeps as the idle loop, and, now and then, to one
  * that is about to wake up.
  *
- * Host processes are a cache: lo_hostproc_put() frees one with its mapping still in it, which are
- * emptied when the next mm gets it; if there are too many, or the host refuses one more, the mm
+ * Host processes are a cache: lo_hostproc_put() frees one with its mappings still in it. The next
+ * mm that gets it keeps those that are right for it, and unmaps the others (mm/mappings.c); if there are too many, or the host refuses one more, the mm
  * that comes next in turn loses its own, and faults its pages in again in another one later.
  *
  *	process 1	the first one. It gets the exit status, and waits for the others at the end.
@@ -262,6 +262,9 @@ static void get(struct mm_struct *mm)
 	}
 	lo_hostprocs[index].mm = mm;
 	lo_hostprocs[index].stale = true;
+	lo_hostprocs[index].newborn = mm->context.hostproc < 0;
+	lo_hostprocs[index].parent = -mm->context.hostproc;
+	lo_hostprocs[index].learns = 0;
 	mm->context.hostproc = index;
 	raw_spin_unlock(&table_lock);
 }
@@ -271,7 +274,7 @@ void lo_hostproc_put(struct mm_struct *mm)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&table_lock, flags);
-	if (mm->context.hostproc)
+	if (mm->context.hostproc > 0)
 		lo_hostprocs[mm->context.hostproc].mm = NULL;
 	if (lo_vcpu()->mm == mm)
 		lo_vcpu()->mm = NULL;
@@ -284,7 +287,7 @@ static void catch_up(void)
 	struct lo_hostproc *proc = &lo_hostprocs[lo_vcpu()->hostproc];
 
 	if (proc->stale)
-		lo_flush_all();
+		lo_flush_all_later();
 	proc->stale = false;
 	lo_flush_vmalloc_missed();
 }
@@ -298,7 +301,7 @@ void lo_hostproc_switch(struct mm_struct *mm)
 		return;
 	local_irq_save(flags);
 	lo_flush_run();
-	if (!mm->context.hostproc)
+	if (mm->context.hostproc <= 0)
 		get(mm);
 	lo_stats.mm_switches++;
 	if (mm->context.hostproc != vcpu->hostproc) {

@@ -41,6 +41,8 @@ __visible void lo_thread_begin(struct task_struct *prev, int (*fn)(void *), void
 	schedule_tail(prev);
 	if (fn)
 		fn(arg); /* returns only if it has started a program */
+	else
+		lo_hatch();
 	syscall_exit_to_user_mode(current_pt_regs());
 	lo_leave(current_pt_regs());
 }

@@ -11,8 +11,14 @@
  * to a page that was written already takes the rest of its window along (fault_ahead): fresh
  * pages, or copies of those of a file or that a fork has made common. In a large mapping the first touch takes
  * its whole window (fault_window), where Linux has no huge page for it: pages touched at random
- * would each be a mapping of the host, of which it has few. For the same reason such pages shall
- * stand in a row in RAM: line_up() puts a row of free ones where Linux takes the next ones from.
+ * would each be a mapping of the host, of which it has few.
+ *
+ * A small private mapping that may be written, as the data of a library or of the loader, is
+ * taken as a whole by whatever touches it first, reads included (fault_small): nearly all of it is
+ * written when the program is linked. So are some pages of a stack at once.
+ *
+ * Pages that are one mapping of the host must stand in a row in RAM: line_up() puts a row of free ones
+ * where Linux takes the next ones from, before they are taken, and before a file is read.
  */
 #include <asm/lo.h>
 #include <asm/map.h>
@@ -31,13 +37,20 @@
 
 /* What a sequence of writes takes along, aligned. */
 #define AHEAD_SIZE (LO_WINDOW * PAGE_SIZE)
+/* What is taken as a whole; and of a stack. */
+#define SMALL_SIZE (16 * PAGE_SIZE)
+#define STACK_SIZE (4 * PAGE_SIZE)
+/* What Linux reads of a file at once. */
+#define READ_ORDER 5
+/* From which on free pages are put in a row. */
+#define ROW_SIZE (3 * PAGE_SIZE)
 /* A mapping of this size is a pool of something: the host has 65,530 mappings for us, not more. */
 #define POOL_SIZE (32UL << 20)
 
-static bool in_pool; /* the last fault */
+/* The last fault: its window shall be filled, its neighbours are to be written as well. */
+static bool in_pool, in_small;
 
-/* A page that a write would fault on: not there, or to be copied first. Never part of a huge one. */
-static bool needs_write_fault(struct mm_struct *mm, unsigned long addr)
+bool lo_needs_write_fault(struct mm_struct *mm, unsigned long addr)
 {
 	pmd_t *pmd = lo_find_pmd(mm->pgd, addr);
 	pte_t pte;
@@ -72,14 +85,64 @@ static void fault_run(struct vm_area_struct *vma, unsigned long addr, unsigned l
 		      unsigned int flags)
 {
 	flags &= ~(FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE);
-	if (addr + AHEAD_SIZE / 2 <= end && needs_write_fault(vma->vm_mm, addr))
+	if (addr + AHEAD_SIZE / 2 <= end && lo_needs_write_fault(vma->vm_mm, addr))
 		line_up(get_order(end - addr));
 	for (; addr < end; addr += PAGE_SIZE) {
-		if (!needs_write_fault(vma->vm_mm, addr))
+		if (!lo_needs_write_fault(vma->vm_mm, addr))
 			break;
 		if (handle_mm_fault(vma, addr, flags, NULL) & (VM_FAULT_ERROR | VM_FAULT_RETRY))
 			break;
 	}
+}
+
+/* Nothing of its own is at `addr`, at most what is in the file. */
+static bool is_untouched(struct mm_struct *mm, unsigned long addr)
+{
+	pmd_t *pmd = lo_find_pmd(mm->pgd, addr);
+	pte_t pte;
+
+	if (!pmd)
+		return true;
+	if (pmd_leaf(*pmd))
+		return false;
+	pte = *((pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr));
+	return pte_none(pte) || (pte_present(pte) && !pte_write(pte) && pfn_valid(pte_pfn(pte)) &&
+				 !PageAnon(pte_page(pte)));
+}
+
+/* If there is no memory for it, the fault proper will see. */
+static void fault_all(struct vm_area_struct *vma, unsigned long start, unsigned long end,
+		      unsigned int flags)
+{
+	unsigned long addr, missing = 0;
+
+	flags = (flags | FAULT_FLAG_WRITE) & ~(FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE);
+	for (addr = start; addr < end; addr += PAGE_SIZE)
+		missing += is_untouched(vma->vm_mm, addr) ? PAGE_SIZE : 0;
+	if (missing >= ROW_SIZE)
+		line_up(get_order(missing));
+	for (addr = start; addr < end; addr += PAGE_SIZE)
+		if (is_untouched(vma->vm_mm, addr) &&
+		    handle_mm_fault(vma, addr, flags, NULL) & VM_FAULT_ERROR)
+			break;
+}
+
+/* Whether it was for `addr` to be taken along with what is around it. */
+static bool fault_small(struct vm_area_struct *vma, unsigned long addr, unsigned int flags)
+{
+	unsigned long start = vma->vm_start, end = vma->vm_end;
+
+	if (!(vma->vm_flags & VM_WRITE) || vma->vm_flags & VM_SHARED ||
+	    !is_untouched(vma->vm_mm, addr))
+		return false;
+	if (vma->vm_flags & VM_GROWSDOWN) {
+		end = (addr & PAGE_MASK) + PAGE_SIZE;
+		start = max(start, end - STACK_SIZE);
+	} else if (end - start > SMALL_SIZE) {
+		return false;
+	}
+	fault_all(vma, start, end, flags);
+	return true;
 }
 
 /* The page before it has been written already: so will be those behind it. */
@@ -106,6 +169,41 @@ static void fault_window(struct vm_area_struct *vma, unsigned long addr, unsigne
 		return;
 	fault_run(vma, max(start, vma->vm_start), min(start + LO_WINDOW * PAGE_SIZE, vma->vm_end),
 		  flags);
+}
+
+/* What is read from a disk now. */
+static void line_up_file(struct vm_area_struct *vma, unsigned long addr)
+{
+	void *page;
+
+	if (!vma->vm_ops || !vma->vm_ops->map_pages)
+		return;
+	page = xa_load(&vma->vm_file->f_mapping->i_pages, linear_page_index(vma, addr));
+	if (!page || xa_is_value(page))
+		line_up(READ_ORDER);
+}
+
+/*
+ * What of a file is in the page cache comes along, as far as the host is told at once; Linux by itself
+ * takes 16 pages.
+ */
+static void map_around(struct vm_area_struct *vma, unsigned long addr)
+{
+	const unsigned long size = LO_READ_WINDOW * PAGE_SIZE;
+	unsigned long start = max(addr & ~(size - 1), vma->vm_start);
+	unsigned long end = min((addr & ~(size - 1)) + size, vma->vm_end);
+	struct vm_fault vmf = {
+		.vma = vma,
+		.address = addr & PAGE_MASK,
+		.real_address = addr,
+		.pgoff = linear_page_index(vma, addr),
+		.pmd = lo_find_pmd(vma->vm_mm->pgd, addr),
+	};
+
+	if (!vma->vm_ops || !vma->vm_ops->map_pages || !vmf.pmd || pmd_leaf(*vmf.pmd))
+		return;
+	vma->vm_ops->map_pages(&vmf, linear_page_index(vma, start),
+			       linear_page_index(vma, end - PAGE_SIZE));
 }
 
 static bool may_access(struct vm_area_struct *vma, unsigned int flags)
@@ -145,6 +243,12 @@ retry:
 		return SIGSEGV << 8 | SEGV_ACCERR;
 	}
 	in_pool = vma->vm_end - vma->vm_start >= POOL_SIZE;
+	in_small = false;
+	line_up_file(vma, addr);
+	if (flags & FAULT_FLAG_USER && !(flags & FAULT_FLAG_INSTRUCTION))
+		in_small = fault_small(vma, addr, flags);
+	if (flags & FAULT_FLAG_USER && !(flags & FAULT_FLAG_WRITE) && !in_small)
+		map_around(vma, addr);
 	ahead = flags & FAULT_FLAG_WRITE && flags & FAULT_FLAG_USER && !(vma->vm_flags & VM_SHARED);
 	if (ahead && vma_is_anonymous(vma))
 		fault_window(vma, addr, flags);
@@ -172,6 +276,13 @@ static unsigned int fault_flags(unsigned long error)
 	return FAULT_FLAG_USER;
 }
 
+static void install(unsigned long addr, const struct lo_leaf *leaf, int want, bool fill)
+{
+	if (pte_write(*leaf->pte))
+		lo_hatch_learn(addr);
+	lo_install(addr, leaf, want, fill);
+}
+
 void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error)
 {
 	int want = error & ERROR_WRITE ? LO_WRITE : error & ERROR_FETCH ? LO_EXEC : LO_READ;
@@ -186,7 +297,7 @@ void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error
 	}
 	if (lo_walk(mm->pgd, addr, want, &leaf)) {
 		lo_stats.refills++;
-		lo_install(addr, &leaf, want, false);
+		install(addr, &leaf, want, false);
 		return;
 	}
 	lo_fresh_begin();
@@ -199,6 +310,6 @@ void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error
 	if (r)
 		return;
 	/* Whatever has become of it meanwhile, the program faults again if it isn't enough. */
-	if (lo_walk(mm->pgd, addr, want, &leaf))
-		lo_install(addr, &leaf, want, in_pool);
+	if (lo_walk(mm->pgd, addr, in_small ? LO_WRITE : want, &leaf))
+		install(addr, &leaf, in_small ? LO_WRITE : want, in_pool);
 }

@@ -10,15 +10,19 @@
  * the host process makes the next generation. The number is a hint: at worst a neighbour is not
  * taken along.
  *
- * A flush is the unmapping of a range. It must be done before the program runs on, no earlier: the
+ * A flush is the unmapping of what the page table does not confirm in a range (mappings.c), or of
+ * the whole range where it isn't known what stands there. It must be done before the program runs on, no earlier: the
  * kernel itself never looks through these mappings. So for the mm that has the vCPU flushes
  * are queued (lo_flush_user) and done in lo_prepare_user(); an install in between, as after
  * copy-on-write, replaces the mapping, which makes the flush of that page unnecessary. Another mm's
- * host process is marked stale, and emptied before it runs.
+ * host process is marked stale, and so is that of one whose last program has ended; before a stale one
+ * runs, all of it is flushed.
  *
  * A fork takes the right to write from all private pages, and leaves the others as they are. So
- * does lo_flush_forked(): rows of installed pages become read-only, what is between them is
- * unmapped, for the number is but a hint.
+ * does lo_flush_forked() with those that are writable on the host, and those are known: what is
+ * installed so is marked in the entry (LO_HOST_WRITABLE), and an entry loses the mark, and its
+ * generation, only when Linux makes it anew, which it flushes. The mark may be there without the
+ * mapping, never the other way round.
  *
  * The vmalloc range is filled by faults in each host process, and emptied where it is stale.
  *
@@ -36,26 +40,13 @@
 #include "../host/host.h"
 #include "pagewalk.h"
 
-#define LAST_GENERATION 255
-
-/* From which on it is cheaper to have the host's page tables filled than to leave it to faults. */
-#define FILL_SIZE       (4 * PAGE_SIZE)
+/* To read, the host takes the pages along that are within this of the program's addresses. */
 #define HOST_FAULT_SIZE (16 * PAGE_SIZE)
 
 /* Of the host, that a fork makes for one mapping before it rather unmaps the rest of it. */
 #define FORK_CALLS 64
 
 static unsigned long vmalloc_flushes;
-
-static struct lo_hostproc *this_proc(void)
-{
-	return &lo_hostprocs[lo_vcpu()->hostproc];
-}
-
-static bool is_installed(pte_t pte)
-{
-	return pte_val(pte) >> _PAGE_GEN_SHIFT == this_proc()->generation;
-}
 
 static bool unmap(unsigned long start, unsigned long end)
 {
@@ -75,17 +66,25 @@ static bool try_unmap_user(unsigned long start, unsigned long end)
 	       low;
 }
 
-void lo_flush_all(void)
+static void next_generation(void)
 {
 	static unsigned char last; /* of all processes: a fork's hints are not to be the child's */
-	struct lo_hostproc *proc = this_proc();
+
+	last = last % LO_LAST_GENERATION + 1;
+	lo_this_proc()->generation = last;
+}
+
+/* Nothing is left. */
+static void empty(void)
+{
+	struct lo_hostproc *proc = lo_this_proc();
 
 	lo_vcpu()->flushes.count = 0;
 	if (proc->loaded && !try_unmap_user(0, TASK_SIZE))
 		panic("the host unmaps nothing");
 	proc->loaded = false;
-	last = last % LAST_GENERATION + 1;
-	proc->generation = last;
+	lo_mappings_clear();
+	next_generation();
 }
 
 /* The host has no room for one more mapping, be it that it should split one. */
@@ -94,14 +93,56 @@ static void make_room(void)
 	pr_warn_once(
 		"the host's limit of mappings is reached, so a program loses all and faults them in again: slow. Raise vm.max_map_count of the host.\n");
 	lo_stats.emptied++;
-	this_proc()->loaded = true;
-	lo_flush_all();
+	lo_this_proc()->loaded = true;
+	empty();
 }
 
 static void unmap_user(unsigned long start, unsigned long end)
 {
-	if (!try_unmap_user(start, end))
+	if (try_unmap_user(start, end))
+		lo_mappings_remove(start, end);
+	else
 		make_room();
+}
+
+static bool protect(unsigned long start, unsigned long end, int rights)
+{
+	if (host_protect(start, end - start, rights) != 0)
+		return false;
+	lo_mappings_protect(start, end, rights);
+	return true;
+}
+
+/* What is known to be in [start, end); false: it isn't known. */
+static bool flush_known(unsigned long start, unsigned long end, bool old_too)
+{
+	struct mm_struct *mm = lo_vcpu()->mm;
+	struct lo_check check = { .from = start, .to = end, .old_too = old_too };
+
+	if (!mm || !lo_mappings_cut(start, end))
+		return false;
+	check.pgd = mm->pgd;
+	while (lo_mappings_next(&check))
+		if (!check.rights || !protect(check.start, check.end, check.rights))
+			unmap_user(check.start, check.end);
+	return true;
+}
+
+void lo_flush_all(void)
+{
+	lo_vcpu()->flushes.count = 0;
+	next_generation();
+	if (!flush_known(0, TASK_SIZE, lo_this_proc()->newborn))
+		empty();
+}
+
+void lo_flush_all_later(void)
+{
+	struct lo_flush_queue *queue = &lo_vcpu()->flushes;
+
+	queue->count = 1;
+	queue->range[0].start = 0;
+	queue->range[0].end = TASK_SIZE;
 }
 
 void lo_flush_run(void)
@@ -114,7 +155,8 @@ void lo_flush_run(void)
 			lo_flush_all();
 			return;
 		}
-		unmap_user(queue->range[i].start, queue->range[i].end);
+		if (!flush_known(queue->range[i].start, queue->range[i].end, false))
+			unmap_user(queue->range[i].start, queue->range[i].end);
 	}
 	queue->count = 0;
 }
@@ -140,10 +182,10 @@ void lo_flush_user(struct mm_struct *mm, unsigned long start, unsigned long end)
 
 	lo_reached_drop(mm, start, end);
 	local_irq_save(flags);
-	if (mm != lo_vcpu()->mm) {
-		if (mm->context.hostproc)
+	if (mm != lo_vcpu()->mm || !atomic_read(&mm->mm_users)) {
+		if (mm->context.hostproc > 0)
 			lo_hostprocs[mm->context.hostproc].stale = true;
-	} else if (this_proc()->loaded) {
+	} else if (lo_this_proc()->loaded) {
 		queue_flush(start, end);
 	}
 	local_irq_restore(flags);
@@ -174,13 +216,13 @@ void lo_flush_kernel(unsigned long start, unsigned long end)
 	if (!unmap(start, end))
 		unmap(VMALLOC_START, VMALLOC_END); /* needs no room */
 	/* This process has seen all others before, or it would not run. */
-	this_proc()->vmalloc_flushes = ++vmalloc_flushes;
+	lo_this_proc()->vmalloc_flushes = ++vmalloc_flushes;
 	local_irq_restore(flags);
 }
 
 void lo_flush_vmalloc_missed(void)
 {
-	struct lo_hostproc *proc = this_proc();
+	struct lo_hostproc *proc = lo_this_proc();
 
 	if (proc->vmalloc_flushes == vmalloc_flushes)
 		return;
@@ -213,9 +255,12 @@ enum forked {
  */
 static enum forked forked_state(pte_t pte)
 {
-	if (!pte_present(pte))
+	int rights = lo_pte_rights(pte);
+
+	if (!rights || rights & LO_WRITE || !lo_is_installed(pte) ||
+	    !(pte_val(pte) & LO_HOST_WRITABLE))
 		return NOTHING;
-	return lo_pte_rights(pte) == LO_READ && is_installed(pte) ? READONLY : UNMAP;
+	return rights == LO_READ ? READONLY : UNMAP;
 }
 
 /* How far from `addr` on, up to `end`, it is the same. */
@@ -244,13 +289,21 @@ static unsigned long same_state(pgd_t *pgd, unsigned long addr, unsigned long en
 	return min(addr, end);
 }
 
-static bool make_readonly(unsigned long start, unsigned long end)
+/* Nothing of [start, end), whose entries are all there, is writable on the host any more. */
+static void note_readonly(pgd_t *pgd, unsigned long start, unsigned long end)
 {
-	return host_protect(start, end - start, HOST_PROT_READ) == 0;
+	while (start < end) {
+		pmd_t *pmd = lo_find_pmd(pgd, start);
+		bool huge = pmd_leaf(*pmd);
+		pte_t *pte = huge ? (pte_t *)pmd : (pte_t *)pmd_page_vaddr(*pmd) + pte_index(start);
+
+		pte_val(*pte) &= ~LO_HOST_WRITABLE;
+		start += huge ? PMD_SIZE : PAGE_SIZE;
+	}
 }
 
 /* [start, end) of the mm that runs becomes read-only on the host, or is unmapped. */
-static void protect(pgd_t *pgd, unsigned long start, unsigned long end)
+static void make_readonly(pgd_t *pgd, unsigned long start, unsigned long end)
 {
 	unsigned int calls = 0;
 
@@ -259,17 +312,27 @@ static void protect(pgd_t *pgd, unsigned long start, unsigned long end)
 		unsigned long next = same_state(pgd, start, end, &state);
 
 		calls += state != NOTHING;
-		if (state == UNMAP || (state == READONLY && !make_readonly(start, next)))
+		if (state == UNMAP || (state == READONLY && !protect(start, next, LO_READ)))
 			unmap_user(start, next);
+		if (state != NOTHING)
+			note_readonly(pgd, start, next);
 		start = next;
 	}
 	unmap_user(start, end);
 }
 
-void lo_flush_forked(struct mm_struct *mm)
+static void make_all_readonly(struct mm_struct *mm)
 {
 	VMA_ITERATOR(vmas, mm, 0);
 	struct vm_area_struct *vma;
+
+	for_each_vma(vmas, vma) if (lo_this_proc()->loaded && vma->anon_vma &&
+				    !(vma->vm_flags & VM_SHARED) && vma->vm_flags & VM_WRITE)
+		make_readonly(mm->pgd, vma->vm_start, vma->vm_end);
+}
+
+void lo_flush_forked(struct mm_struct *mm)
+{
 	unsigned long flags;
 
 	mm->context.forked = false;
@@ -278,11 +341,11 @@ void lo_flush_forked(struct mm_struct *mm)
 		lo_flush_user(mm, 0, TASK_SIZE);
 		return;
 	}
+	lo_hatch_parent(mm);
 	local_irq_save(flags);
 	lo_flush_run();
-	for_each_vma(vmas, vma) if (this_proc()->loaded && vma->anon_vma &&
-				    !(vma->vm_flags & VM_SHARED) && vma->vm_flags & VM_WRITE)
-		protect(mm->pgd, vma->vm_start, vma->vm_end);
+	if (!flush_known(0, TASK_SIZE, true))
+		make_all_readonly(mm);
 	local_irq_restore(flags);
 }
 
@@ -308,21 +371,9 @@ bool lo_vmalloc_fault(unsigned long addr)
 	return map_kernel(addr & PAGE_MASK, pte_pfn(*pte));
 }
 
-/* On the host, where a write must be seen once to mark the page as dirty. */
-static int host_rights(pte_t pte)
-{
-	return lo_pte_rights(pte) & ~(pte_dirty(pte) ? 0 : LO_WRITE);
-}
-
 static bool comes_along(pte_t pte, int rights, unsigned long pfn)
 {
-	return !is_installed(pte) && host_rights(pte) == rights && pte_pfn(pte) == pfn;
-}
-
-static void set_installed(pte_t *pte)
-{
-	pte_val(*pte) = (pte_val(*pte) & _PAGE_VALUE) | _PAGE_ACCESSED |
-			(unsigned long)this_proc()->generation << _PAGE_GEN_SHIFT;
+	return !lo_is_installed(pte) && lo_host_rights(pte) == rights && pte_pfn(pte) == pfn;
 }
 
 static void map(unsigned long addr, unsigned long size, int rights, unsigned long pfn)
@@ -335,46 +386,62 @@ static void map(unsigned long addr, unsigned long size, int rights, unsigned lon
 	}
 	if (r < 0)
 		panic("the host maps no page for a program: %ld", r);
-	this_proc()->loaded = true;
+	lo_this_proc()->loaded = true;
+	lo_mappings_add(addr, size, rights, pfn);
 	lo_stats.maps++;
 	lo_stats.map_pages += size >> PAGE_SHIFT;
+}
+
+/*
+ * To write, the host takes a fault for each page, so it is made to read first. That is cheaper than to
+ * ask it for them all.
+ */
+static void fill(unsigned long addr, unsigned long end)
+{
+	for (; addr < end; addr = ALIGN(addr + 1, HOST_FAULT_SIZE))
+		READ_ONCE(*(const char *)addr);
+}
+
+/* Pages that need not be written are often those of a file, and more of them come along. */
+static int window(int rights)
+{
+	return rights & LO_WRITE ? LO_WINDOW : LO_READ_WINDOW;
 }
 
 /* The run around `addr`; returns where it ends. */
 static unsigned long install_run(unsigned long addr, pte_t *pte)
 {
-	int rights = host_rights(*pte), idx = pte_index(addr);
+	int rights = lo_host_rights(*pte), idx = pte_index(addr);
 	pte_t *table = pte - idx;
 	unsigned long pfn = pte_pfn(*pte), first, size;
-	int low = idx & ~(LO_WINDOW - 1), start = idx, end = idx + 1, i;
+	int low = idx & ~(window(rights) - 1), start = idx, end = idx + 1, i;
 
 	while (start > low && comes_along(table[start - 1], rights, pfn - (idx - start) - 1))
 		start--;
-	while (end < low + LO_WINDOW && comes_along(table[end], rights, pfn + (end - idx)))
+	while (end < low + window(rights) && comes_along(table[end], rights, pfn + (end - idx)))
 		end++;
 	first = (addr & PMD_MASK) + ((unsigned long)start << PAGE_SHIFT);
 	size = (unsigned long)(end - start) << PAGE_SHIFT;
 	settle(first, first + size);
 	map(first, size, rights, pfn - (idx - start));
-	/* To read, the host takes 16 pages along by itself; to write, it takes a fault for each. */
-	if (rights & LO_WRITE ? size >= FILL_SIZE : size > HOST_FAULT_SIZE)
-		host_fill(first, size);
+	if (rights & LO_WRITE && size > PAGE_SIZE)
+		fill(first, first + size);
 	for (i = start; i < end; i++)
-		set_installed(&table[i]);
+		lo_set_installed(&table[i], rights);
 	return first + size;
 }
 
-static void install_huge(unsigned long addr, pte_t *pmd, bool fill)
+static void install_huge(unsigned long addr, pte_t *pmd, bool all)
 {
 	unsigned long pfn = pte_pfn(*pmd);
 
 	settle(addr, addr + PMD_SIZE);
-	map(addr, PMD_SIZE, host_rights(*pmd), pfn);
-	if (fill && lo_is_fresh(pfn) && host_rights(*pmd) & LO_WRITE)
+	map(addr, PMD_SIZE, lo_host_rights(*pmd), pfn);
+	if (all && lo_is_fresh(pfn) && lo_host_rights(*pmd) & LO_WRITE)
 		host_fill_new(addr, PMD_SIZE);
-	else if (fill)
+	else if (all)
 		host_fill(addr, PMD_SIZE);
-	set_installed(pmd);
+	lo_set_installed(pmd, lo_host_rights(*pmd));
 }
 
 /* What may be written: after a huge page fell apart, say, for Linux leaves its parts clean. */
@@ -395,19 +462,19 @@ static void install_window(unsigned long addr, pte_t *pte, int want)
 	addr = install_run(addr, pte);
 	while (want == LO_WRITE && addr < end) {
 		pte = table + pte_index(addr);
-		if (!(host_rights(*pte) & want) || is_installed(*pte))
+		if (!(lo_host_rights(*pte) & want) || lo_is_installed(*pte))
 			break;
 		addr = install_run(addr, pte);
 	}
 }
 
-void lo_install(unsigned long addr, const struct lo_leaf *leaf, int want, bool fill)
+void lo_install(unsigned long addr, const struct lo_leaf *leaf, int want, bool all)
 {
 	unsigned long flags;
 
 	local_irq_save(flags);
 	if (leaf->huge)
-		install_huge(addr & PMD_MASK, leaf->pte, fill);
+		install_huge(addr & PMD_MASK, leaf->pte, all);
 	else
 		install_window(addr, leaf->pte, want);
 	local_irq_restore(flags);

@@ -18,7 +18,10 @@ struct lo_hostproc {
 	struct mm_struct *mm;          /* whose mappings it has, NULL: free */
 	bool stale;                    /* it missed a flush: all user mappings go before it runs */
 	bool loaded;                   /* it has user mappings */
-	unsigned char generation;      /* 1..255, of its mappings: see asm/pgtable.h */
+	bool newborn;                  /* `mm` is that of a fork that hasn't run yet */
+	short parent;                  /* which one had the mm that was forked */
+	unsigned char learns;          /* so many of its faults are of interest, see mm/hatch.c */
+	unsigned char generation;      /* 1..127, of its mappings: see asm/pgtable.h */
 	unsigned long vmalloc_flushes; /* how many of these it has seen */
 };
 
@@ -35,6 +38,8 @@ extern struct lo_hostproc lo_hostprocs[LO_HOSTPROCS];
 void lo_hostproc_init(unsigned long stack);
 /* Moves the vCPU to the host process of `mm`, with interrupts off; init_mm runs in any. */
 void lo_hostproc_switch(struct mm_struct *mm);
+/* A fork, before its program runs for the first time; mm/hatch.c. May sleep. */
+void lo_hatch(void);
 /* `mm` is no more; its host process is free for the next one. */
 void lo_hostproc_put(struct mm_struct *mm);
 /* The host process that has the vCPU may run on any processor again; interrupts are off. */

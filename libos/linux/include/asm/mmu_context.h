@@ -35,6 +35,7 @@ static inline int arch_dup_mmap(struct mm_struct *from, struct mm_struct *mm)
 	int r = lo_patch_copy(from, mm);
 
 	from->context.forked = true;
+	mm->context.hostproc = -from->context.hostproc;
 	return r;
 }
 

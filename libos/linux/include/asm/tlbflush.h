@@ -14,8 +14,10 @@ void lo_flush_forked(struct mm_struct *mm);
 void lo_flush_kernel(unsigned long start, unsigned long end);
 /* Carries out what is queued on this vCPU; interrupts are off. */
 void lo_flush_run(void);
-/* All user mappings of the host process that runs. */
+/* All user mappings of the host process that runs, but for those that its mm's page table confirms. */
 void lo_flush_all(void);
+/* The same, before the program runs again. */
+void lo_flush_all_later(void);
 /* The vmalloc mappings of it, if others have flushed some meanwhile. */
 void lo_flush_vmalloc_missed(void);
 
