@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -220,6 +221,42 @@ static void jumps_to_sites(void)
 	}
 }
 
+/*
+ * Who is woken waits until the other one sleeps, or for its turn: a server finds many requests at once
+ * (kernel/preempt.c; the scheduler of Linux 6.6 and later has another way to decide).
+ */
+static void waking_is_no_switch(void)
+{
+	const int requests = 1000, work = 20000;
+	struct utsname name;
+	struct rusage used;
+	int ends[2];
+	char byte = 0;
+
+	CHECK(uname(&name) == 0);
+	if (strncmp(name.release, "6.1.", 4) != 0)
+		return;
+	CHECK(pipe(ends) == 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(ends[1]);
+		while (read(ends[0], &byte, 1) == 1)
+			;
+		CHECK(getrusage(RUSAGE_SELF, &used) == 0);
+		CHECK(used.ru_nvcsw < requests / 10);
+		_exit(0);
+	}
+	close(ends[0]);
+	usleep(20000); /* the reader sleeps */
+	for (int i = 0; i < requests; i++) {
+		for (volatile int n = 0; n < work; n++)
+			;
+		CHECK(write(ends[1], &byte, 1) == 1);
+	}
+	close(ends[1]);
+	CHECK(status_of(pid) == 0);
+}
+
 static void unknown_calls(void)
 {
 	CHECK(syscall(100000) == -1 && errno == ENOSYS);
@@ -237,6 +274,7 @@ int main(int argc, char **argv)
 		{ "traced", traced },
 		{ "patched_sites", patched_sites },
 		{ "jumps_to_sites", jumps_to_sites },
+		{ "waking_is_no_switch", waking_is_no_switch },
 		{ "unknown_calls", unknown_calls },
 		{ NULL, NULL },
 	};

@@ -145,6 +145,59 @@ static void single_steps(void)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 9);
 }
 
+/* read(2) of one byte with five registers set, which C keeps; `marks` is what they are afterwards. */
+static long read_marked(int fd, unsigned long marks[5])
+{
+	register unsigned long *r8 asm("r8") = marks;
+	char byte;
+	long r;
+
+	asm volatile("	mov 0(%%r8), %%rbx; mov 8(%%r8), %%r12; mov 16(%%r8), %%r13\n"
+		     "	mov 24(%%r8), %%r14; mov 32(%%r8), %%r15\n"
+		     "	mov $0, %%eax\n"
+		     "	syscall\n"
+		     "	mov %%rbx, 0(%%r8); mov %%r12, 8(%%r8); mov %%r13, 16(%%r8)\n"
+		     "	mov %%r14, 24(%%r8); mov %%r15, 32(%%r8)\n"
+		     : "=a"(r)
+		     : "D"((long)fd), "S"(&byte), "d"(1L), "r"(r8)
+		     : "rbx", "rcx", "r11", "r12", "r13", "r14", "r15", "memory");
+	return r;
+}
+
+/* In a system call that was made without a trap, all registers are there for a debugger, too. */
+static void attached_in_call(void)
+{
+	unsigned long marks[5] = { 11, 12, 13, 14, 15 };
+	int ends[2];
+
+	CHECK(pipe(ends) == 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		for (int i = 0; i < 3 * PATCHED; i++)
+			CHECK(write(ends[1], "x", 1) == 1 && read_marked(ends[0], marks) == 1);
+		close(ends[1]);
+		CHECK(read_marked(ends[0], marks) == 1);
+		_exit(marks[0] == 11 && marks[1] == 4712 && marks[2] == 13 && marks[3] == 14 &&
+				      marks[4] == 15
+			      ? 0
+			      : 1);
+	}
+	usleep(100000);
+	CHECK(ptrace(PTRACE_ATTACH, pid, NULL, NULL) == 0);
+	CHECK(wait_stop(pid) == SIGSTOP);
+	struct user_regs_struct regs = regs_of(pid);
+	CHECK(regs.orig_rax == SYS_read);
+	CHECK(regs.rbx == 11 && regs.r12 == 12 && regs.r13 == 13 && regs.r14 == 14 &&
+	      regs.r15 == 15);
+	regs.r12 = 4712;
+	CHECK(ptrace(PTRACE_SETREGS, pid, NULL, &regs) == 0);
+	CHECK(ptrace(PTRACE_DETACH, pid, NULL, NULL) == 0);
+	CHECK(write(ends[1], "x", 1) == 1);
+	CHECK(wait_end(pid) == 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* A step that enters a handler stops at its first instruction. */
 static void on_usr1(int signal)
 {
@@ -456,6 +509,7 @@ int main(int argc, char **argv)
 	static const struct t_case cases[] = {
 		{ "breakpoints", breakpoints },
 		{ "single_steps", single_steps },
+		{ "attached_in_call", attached_in_call },
 		{ "step_into_handler", step_into_handler },
 		{ "attached", attached },
 		{ "seized", seized },

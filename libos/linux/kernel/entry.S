@@ -71,6 +71,21 @@
 	pop	%rdi
 .endm
 
+/* From ecx, whose bits are among FLAGS_PLAIN; eax and ecx are lost. What follows may change none. */
+.macro LOAD_FLAGS
+	mov	%ecx, %eax
+	shr	$11, %ecx
+	and	$1, %ecx
+	add	$0x7f, %cl		/* the overflow flag */
+	mov	%al, %ah
+	sahf				/* the others */
+.endm
+
+/* A quick call's stack: struct pt_regs above this; 24 words in all, so it is aligned. */
+#define QUICK_DROPPED 8
+#define QUICK_TAIL    16
+#define QUICK_REGS    24
+
 	.section .head.text, "ax"
 /*
  * The host's stack holds argc, argv, envp, auxv; the image isn't shared yet, so use that stack
@@ -109,6 +124,11 @@ SYM_CODE_END(lo_leave)
 /*
  * A patched site: rax is the number, rcx the program's ip, r11 where to go on if nothing else has to
  * be done; nothing is on its stack. Flags are kept, as SYSCALL does.
+ *
+ * Most calls are quick (lo_quick_calls): nobody looks at rbx, rbp and r12 to r15 of the program in
+ * them, and C code keeps these. So they are stored only if there turns out to be work before the
+ * program goes on, and the arguments, which are where C expects them but for one, stay there. What
+ * do_syscall() and lo_syscall_direct() do is done here, and left to them if it isn't next to nothing.
  */
 SYM_CODE_START(lo_call_entry)
 	mov	%rsp, VCPU(VCPU_USER_SP)
@@ -128,6 +148,83 @@ SYM_CODE_START(lo_call_entry)
 	push	%r9
 	push	%r10
 	push	PT_FLAGS - PT_R10(%rsp)	/* r11, as SYSCALL leaves it */
+	cmp	$NR_SYSCALLS, %rax
+	jae	.Lfull
+	cmpb	$0, lo_quick_calls(%rax)
+	je	.Lfull
+	testl	$~FLAGS_PLAIN, PT_FLAGS - PT_R11(%rsp)
+	jnz	.Lfull
+	mov	lo_stats + STATS_DIRECT, %rcx
+	inc	%rcx
+	test	$CLOCK_MASK, %cl
+	jz	.Lfull
+	mov	%rcx, lo_stats + STATS_DIRECT
+	mov	VCPU(VCPU_TASK), %rcx
+	testl	$WORK_ENTER, TASK_SYSCALL_WORK(%rcx)
+	jnz	.Lfull
+	mov	TASK_MM(%rcx), %rcx
+	sub	$QUICK_REGS + PT_R11, %rsp
+	mov	%r11, QUICK_TAIL(%rsp)
+	mov	MM_DROPPED(%rcx), %rcx
+	mov	%rcx, QUICK_DROPPED(%rsp)
+	mov	%r10, %rcx
+	movq	$1, VCPU(VCPU_IRQS_ON)
+	cmpl	$0, VCPU(VCPU_IRQ_PENDING)
+	jne	.Linterrupt
+.Lquick:
+	call	*sys_call_table(, %rax, 8)
+	mov	%rax, QUICK_REGS + PT_AX(%rsp)
+	mov	VCPU(VCPU_TASK), %rcx
+	testl	$WORK_EXIT, TASK_SYSCALL_WORK(%rcx)
+	jnz	.Lfinish
+	movq	$0, VCPU(VCPU_IRQS_ON)
+	testl	$WORK_USER, TASK_FLAGS(%rcx)
+	jnz	.Lfinish
+	cmpl	$0, VCPU(VCPU_FLUSHES)
+	jne	.Lfinish
+	cmp	VCPU(VCPU_FPU_OWNER), %rcx
+	jne	.Lfinish
+	mov	TASK_MM(%rcx), %rcx
+	mov	QUICK_DROPPED(%rsp), %rdx
+	cmp	MM_DROPPED(%rcx), %rdx
+	jne	.Lfinish
+	mov	QUICK_TAIL(%rsp), %r11
+	mov	QUICK_REGS + PT_FLAGS(%rsp), %ecx
+	LOAD_FLAGS
+	lea	QUICK_REGS + PT_R10(%rsp), %rsp
+.Lgo_on:
+	pop	%r10
+	pop	%r9
+	pop	%r8
+	pop	%rax
+	pop	%rcx
+	pop	%rdx
+	pop	%rsi
+	pop	%rdi
+	mov	PT_SP - PT_ORIG_AX(%rsp), %rsp
+	jmp	*%r11
+
+/* There is something to do before the program goes on: with all registers, those that C kept too. */
+.Lfinish:
+	lea	QUICK_REGS(%rsp), %rdi
+	mov	%r15, PT_R15(%rdi)
+	mov	%r14, PT_R14(%rdi)
+	mov	%r13, PT_R13(%rdi)
+	mov	%r12, PT_R12(%rdi)
+	mov	%rbp, PT_RBP(%rdi)
+	mov	%rbx, PT_RBX(%rdi)
+	mov	QUICK_TAIL(%rsp), %rsi
+	mov	QUICK_DROPPED(%rsp), %rdx
+	xorl	%ebp, %ebp
+	call	lo_syscall_finish
+	lea	QUICK_REGS(%rsp), %rsp
+	jmp	.Lreturn
+
+.Linterrupt:
+	movq	$0, VCPU(VCPU_IRQS_ON)
+	add	$QUICK_REGS + PT_R11, %rsp
+	mov	QUICK_TAIL - QUICK_REGS - PT_R11(%rsp), %r11
+.Lfull:
 	push	%rbx
 	push	%rbp
 	push	%r12
@@ -143,18 +240,14 @@ SYM_CODE_START(lo_call_entry)
 	push	%rbp			/* 22 words: aligned */
 	call	lo_syscall_direct
 	pop	%rdi
+.Lreturn:
 	mov	PT_FLAGS(%rsp), %ecx
 	test	%rax, %rax		/* where to go on */
 	jz	.Lleave
 	test	$~FLAGS_PLAIN, %ecx
 	jnz	.Lleave
 	mov	%rax, %r11
-	mov	%ecx, %eax
-	shr	$11, %ecx
-	and	$1, %ecx
-	add	$0x7f, %cl		/* the overflow flag */
-	mov	%al, %ah
-	sahf				/* the others; what follows changes none */
+	LOAD_FLAGS
 	pop	%r15
 	pop	%r14
 	pop	%r13
@@ -162,16 +255,7 @@ SYM_CODE_START(lo_call_entry)
 	pop	%rbp
 	pop	%rbx
 	pop	%r10			/* not r11 */
-	pop	%r10
-	pop	%r9
-	pop	%r8
-	pop	%rax
-	pop	%rcx
-	pop	%rdx
-	pop	%rsi
-	pop	%rdi
-	mov	PT_SP - PT_ORIG_AX(%rsp), %rsp
-	jmp	*%r11
+	jmp	.Lgo_on
 
 .Lleave:
 	mov	%rsp, %rdi

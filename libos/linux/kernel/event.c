@@ -77,10 +77,10 @@ static bool run_polls(void)
 
 	if (list_empty(&polls))
 		return false;
-	irq_enter();
+	lo_irq_enter();
 	list_for_each_entry_safe(poll, next, &polls, node)
 		worked |= poll->poll(poll);
-	irq_exit();
+	lo_irq_exit();
 	return worked;
 }
 
@@ -103,7 +103,7 @@ static void dispatch(const struct host_pollfd *fds, unsigned int n)
 	struct lo_event *event, *next;
 	unsigned int i;
 
-	irq_enter();
+	lo_irq_enter();
 	for (i = 0; i < n; i++) {
 		if (!fds[i].revents)
 			continue;
@@ -111,7 +111,7 @@ static void dispatch(const struct host_pollfd *fds, unsigned int n)
 			if (event->fd == fds[i].fd && event->wants == fds[i].events)
 				event->ready(event);
 	}
-	irq_exit();
+	lo_irq_exit();
 }
 
 static void wait(u64 ns)

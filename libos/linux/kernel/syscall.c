@@ -5,8 +5,8 @@
  *
  * The table is generated from arch/x86's. A call comes in by a trap (lo_trap_user) or from a
  * patched site (lo_syscall_direct); both end in do_syscall(), which is Linux's generic entry code
- * around one indirect call. Numbers and arguments are x86-64's; the few calls that x86 defines
- * itself are here.
+ * around one indirect call; but quick calls of a patched site are made by kernel/entry.S. Numbers and
+ * arguments are x86-64's; the few calls that x86 defines itself are here.
  */
 #include <asm/fpu.h>
 #include <asm/lo.h>
@@ -129,23 +129,35 @@ sys_call_ptr_t sys_call_table[__NR_syscalls] = {
 };
 
 /*
+ * Those in which nobody looks at rbx, rbp and r12 to r15 of the program that calls, or changes them: see
+ * kernel/entry.S. Not the ones that copy all registers (fork), set them (exec, sigreturn) or let a
+ * debugger see them before they are back (exit). What stops on a signal is fine: it is on its way out.
+ */
+#define QUICK(name) [__NR_##name] = 1
+/* clang-format off */
+__visible const u8 lo_quick_calls[__NR_syscalls] = {
+	QUICK(read), QUICK(pread64), QUICK(readv), QUICK(preadv), QUICK(lseek),
+	QUICK(write), QUICK(pwrite64), QUICK(writev), QUICK(pwritev), QUICK(sendfile),
+	QUICK(recvfrom), QUICK(recvmsg), QUICK(recvmmsg), QUICK(accept4),
+	QUICK(sendto), QUICK(sendmsg), QUICK(sendmmsg),
+	QUICK(poll), QUICK(ppoll), QUICK(select), QUICK(pselect6),
+	QUICK(epoll_wait), QUICK(epoll_pwait), QUICK(epoll_ctl),
+	QUICK(futex), QUICK(sched_yield), QUICK(nanosleep), QUICK(clock_nanosleep),
+	QUICK(clock_gettime), QUICK(timerfd_settime),
+	QUICK(fstat), QUICK(newfstatat), QUICK(statx), QUICK(openat), QUICK(close), QUICK(fcntl),
+	QUICK(fsync), QUICK(fdatasync), QUICK(io_submit), QUICK(io_getevents),
+	QUICK(getpid), QUICK(gettid), QUICK(getppid), QUICK(getuid), QUICK(geteuid),
+};
+/* clang-format on */
+#undef QUICK
+
+/*
  * The rest of Linux's generic entry code is only called if it has something to do. The number may be
  * speculated with: a program needs no tricks to read the kernel's memory.
  */
-static __always_inline void do_syscall(struct pt_regs *regs, long nr)
+static __always_inline void finish(struct pt_regs *regs)
 {
-	const struct thread_info *info = current_thread_info();
-
-	local_irq_enable();
-	if (unlikely(info->syscall_work & SYSCALL_WORK_ENTER))
-		nr = syscall_enter_from_user_mode_work(regs, nr);
-	if (likely((unsigned long)nr < NR_syscalls)) {
-		regs->ax = sys_call_table[nr](regs->di, regs->si, regs->dx, regs->r10, regs->r8,
-					      regs->r9);
-	} else if (nr != -1) {
-		regs->ax = -ENOSYS;
-	}
-	if (unlikely(info->syscall_work & SYSCALL_WORK_EXIT)) {
+	if (unlikely(current_thread_info()->syscall_work & SYSCALL_WORK_EXIT)) {
 		syscall_exit_to_user_mode(regs);
 		return;
 	}
@@ -155,6 +167,20 @@ static __always_inline void do_syscall(struct pt_regs *regs, long nr)
 		return;
 	}
 	lo_prepare_user();
+}
+
+static __always_inline void do_syscall(struct pt_regs *regs, long nr)
+{
+	local_irq_enable();
+	if (unlikely(current_thread_info()->syscall_work & SYSCALL_WORK_ENTER))
+		nr = syscall_enter_from_user_mode_work(regs, nr);
+	if (likely((unsigned long)nr < NR_syscalls)) {
+		regs->ax = sys_call_table[nr](regs->di, regs->si, regs->dx, regs->r10, regs->r8,
+					      regs->r9);
+	} else if (nr != -1) {
+		regs->ax = -ENOSYS;
+	}
+	finish(regs);
 }
 
 void lo_syscall(struct pt_regs *regs)
@@ -168,18 +194,31 @@ void lo_syscall(struct pt_regs *regs)
 
 /*
  * `tail` is where the site goes on; returned if all registers but rcx, r11 and the result are what
- * they were, and the trampoline that it may lie in is in use still; else 0.
+ * they were, and the trampoline that it may lie in is in use still (none was `dropped` since); else 0.
  */
-__visible unsigned long lo_syscall_direct(struct pt_regs *regs, unsigned long tail)
+static __always_inline unsigned long go_on(const struct pt_regs *regs, unsigned long tail,
+					   unsigned long dropped)
 {
-	unsigned long dropped = current->mm->context.patch.dropped;
-
-	/* Looking at the clock costs more than a short call. */
-	if (unlikely(!(++lo_stats.direct & 63)))
-		lo_timer_poll();
-	do_syscall(regs, (int)regs->orig_ax);
 	if (unlikely(regs->cx != regs->ip || regs->r11 != regs->flags ||
 		     current->mm->context.patch.dropped != dropped))
 		return 0;
 	return tail;
+}
+
+__visible unsigned long lo_syscall_direct(struct pt_regs *regs, unsigned long tail)
+{
+	unsigned long dropped = current->mm->context.patch.dropped;
+
+	if (unlikely(!(++lo_stats.direct & LO_CLOCK_MASK)))
+		lo_timer_poll();
+	do_syscall(regs, (int)regs->orig_ax);
+	return go_on(regs, tail, dropped);
+}
+
+/* The end of a quick call that has more to do than kernel/entry.S knows. */
+__visible unsigned long lo_syscall_finish(struct pt_regs *regs, unsigned long tail,
+					  unsigned long dropped)
+{
+	finish(regs);
+	return go_on(regs, tail, dropped);
 }

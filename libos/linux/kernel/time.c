@@ -179,12 +179,12 @@ void lo_timer_check(void)
 	if (lo_time_ns() < deadline)
 		return;
 	deadline = NEVER;
-	irq_enter();
+	lo_irq_enter();
 	if (!old)
 		set_irq_regs(&of_kernel);
 	timer.event_handler(&timer);
 	set_irq_regs(old);
-	irq_exit();
+	lo_irq_exit();
 }
 
 void lo_timer_poll(void)

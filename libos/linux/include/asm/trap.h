@@ -21,6 +21,10 @@ void lo_load_user(void);
 			lo_load_user();                                                    \
 	} while (0)
 
+/* kernel/preempt.c: around what runs as an interrupt; whom it wakes may preempt the program. */
+void lo_irq_enter(void);
+void lo_irq_exit(void);
+
 /* kernel/entry.S */
 void lo_leave(struct pt_regs *regs) __attribute__((noreturn)); /* to the program */
 void lo_enter(struct pt_regs *regs) __attribute__((noreturn)); /* from a signal stack */
