@@ -109,9 +109,10 @@ bool fuse_opcode_silent(uint32_t opcode)
 	return s && s->silent;
 }
 
+/* Whether it is too long is for the file system to say: ENAMETOOLONG is an answer. */
 static bool is_entry(const char *name, size_t len)
 {
-	return len && len <= NAME_MAX && !memchr(name, '/', len) && strcmp(name, ".") != 0 &&
+	return len && len < PATH_MAX && !memchr(name, '/', len) && strcmp(name, ".") != 0 &&
 	       strcmp(name, "..") != 0;
 }
 
