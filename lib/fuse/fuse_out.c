@@ -34,13 +34,10 @@ bool fuse_out_fits(const struct fuse_out *o, const struct fuse_out_name *n, bool
 void fuse_out_entry(struct fuse_out *o, const struct fuse_out_name *n,
 		    const struct fuse_entry_out *plus)
 {
-	uint8_t *p = fuse_out_add(o, entry_size(n, plus != NULL));
-	struct fuse_dirent d = { n->ino, n->off, (uint32_t)n->name.len, n->type };
+	const struct fuse_dirent d = { n->ino, n->off, (uint32_t)n->name.len, n->type };
 
-	if (plus) {
-		memcpy(p, plus, sizeof(*plus));
-		p += sizeof(*plus);
-	}
-	memcpy(p, &d, sizeof(d));
-	memcpy(p + sizeof(d), n->name.p, n->name.len);
+	if (plus)
+		memcpy(fuse_out_add(o, sizeof(*plus)), plus, sizeof(*plus));
+	memcpy(fuse_out_add(o, sizeof(d)), &d, sizeof(d));
+	memcpy(fuse_out_add(o, entry_size(n, false) - sizeof(d)), n->name.p, n->name.len);
 }
