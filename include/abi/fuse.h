@@ -71,11 +71,11 @@ enum fuse_opcode {
 	FUSE_COPY_FILE_RANGE = 47,
 	FUSE_SETUPMAPPING = 48,
 	FUSE_REMOVEMAPPING = 49,
-	FUSE_SYNCFS = 50,  /* 7.34 */
-	FUSE_TMPFILE = 51, /* 7.37 */
-	FUSE_STATX = 52,   /* 7.39 */
+	FUSE_SYNCFS = 50,             /* 7.34 */
+	FUSE_TMPFILE = 51,            /* 7.37 */
+	FUSE_STATX = 52,              /* 7.39 */
 	FUSE_COPY_FILE_RANGE_64 = 53, /* 7.45 */
-	FUSE_OPCODES /* one past the last */
+	FUSE_OPCODES                  /* one past the last */
 };
 
 enum fuse_notify_code {

@@ -23,8 +23,7 @@ static size_t entry_size(const struct fuse_out_name *n, bool plus)
 	return ((size + 7) & ~(size_t)7) + (plus ? sizeof(struct fuse_entry_out) : 0);
 }
 
-bool fuse_out_fits(const struct fuse_out *o, const struct fuse_out_name *n, bool plus,
-		   size_t limit)
+bool fuse_out_fits(const struct fuse_out *o, const struct fuse_out_name *n, bool plus, size_t limit)
 {
 	size_t room = limit < o->room ? limit : o->room;
 

@@ -30,8 +30,8 @@ struct fuse_out_name {
 };
 
 /* Would the entry fit? @plus: with a fuse_entry_out; @limit: what the request asked for. */
-bool fuse_out_fits(const struct fuse_out *o, const struct fuse_out_name *n, bool plus,
-		   size_t limit) _must_check_;
+bool fuse_out_fits(const struct fuse_out *o, const struct fuse_out_name *n, bool plus, size_t limit)
+	_must_check_;
 /* Add an entry that fits; @plus is NULL or goes before it. */
 void fuse_out_entry(struct fuse_out *o, const struct fuse_out_name *n,
 		    const struct fuse_entry_out *plus);

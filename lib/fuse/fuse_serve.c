@@ -106,7 +106,8 @@ static struct fuse_server *server_new(struct fuse_session *s, struct fuse_chan *
 		struct thread *t = &v->thread[i];
 
 		*t = (struct thread){ v, chan[i], i };
-		t->in = aligned_alloc(PAGE, 2 * PAGE + (s->conf.max_write + PAGE - 1) / PAGE * PAGE);
+		t->in = aligned_alloc(PAGE,
+				      2 * PAGE + (s->conf.max_write + PAGE - 1) / PAGE * PAGE);
 		t->out = aligned_alloc(PAGE, out_room(s));
 		if (!t->in || !t->out || v->done < 0) {
 			server_free(v);

@@ -58,8 +58,9 @@ int fuse_notify_inode(struct fuse_chan *c, uint64_t nodeid, int64_t off, int64_t
 int fuse_notify_entry(struct fuse_chan *c, uint64_t parent, const char *name)
 {
 	struct fuse_notify_inval_entry_out out = { parent, (uint32_t)strlen(name), 0 };
-	struct iovec iov[3] = { [1] = { &out, sizeof(out) },
-				[2] = { (char *)(uintptr_t)name, strlen(name) + 1 } };
+	struct iovec iov[3] = {
+		[1] = { &out, sizeof(out) }, [2] = { (char *)(uintptr_t)name, strlen(name) + 1 }
+	};
 
 	return notify(c, FUSE_NOTIFY_INVAL_ENTRY, iov, 3);
 }

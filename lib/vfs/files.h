@@ -32,7 +32,7 @@ struct files {
 	struct file_slot {
 		struct file *file; /* NULL: free */
 		uint32_t gen, next;
-	} *slot;
+	} * slot;
 	size_t room;
 	uint32_t used, free; /* @free is an index + 1 */
 };

@@ -38,7 +38,7 @@ struct node {
 	uint64_t ino, btime_ns; /* 0: the file system has none */
 	uint64_t nlookup;
 	uint32_t index, gen;
-	uint32_t hash_next; /* or the next that is free */
+	uint32_t hash_next;  /* or the next that is free */
 	uint32_t prev, next; /* in its list */
 	uint32_t pins;
 	int32_t fd;

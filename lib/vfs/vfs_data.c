@@ -10,10 +10,10 @@
 #include "ident.h"
 #include "vfs_private.h"
 
-#define WITH_FILE(v, f, fh)                                                                      \
-	_cleanup_file_ struct file_ref f = { &(v)->files, file_get(&(v)->files, (fh)) };         \
-	if (!f.file)                                                                             \
-		return -EBADF
+#define WITH_FILE(v, f, fh)                                                              \
+	_cleanup_file_ struct file_ref f = { &(v)->files, file_get(&(v)->files, (fh)) }; \
+	if (!f.file)                                                                     \
+	return -EBADF
 
 int vfs_op_read(void *fs, struct fuse_call *c)
 {

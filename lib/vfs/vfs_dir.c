@@ -79,8 +79,9 @@ static bool is_dots(const char *name)
 static int add_entry(struct vfs *v, struct fuse_call *c, const struct file *f,
 		     const struct dirent64 *e)
 {
-	const struct fuse_out_name name = { e->d_ino, (uint64_t)e->d_off, e->d_type,
-					    { e->d_name, strlen(e->d_name) } };
+	const struct fuse_out_name name = {
+		e->d_ino, (uint64_t)e->d_off, e->d_type, { e->d_name, strlen(e->d_name) }
+	};
 	bool plus = c->req->h.opcode == FUSE_READDIRPLUS;
 	struct fuse_entry_out entry = { 0 };
 
@@ -117,8 +118,7 @@ static int read_entries(struct vfs *v, struct fuse_call *c, struct file *f)
 int vfs_op_readdir(void *fs, struct fuse_call *c)
 {
 	struct vfs *v = fs;
-	_cleanup_file_ struct file_ref f = { &v->files,
-					     file_get(&v->files, c->req->in.read.fh) };
+	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, c->req->in.read.fh) };
 	int r;
 
 	if (!f.file || !f.file->dir)

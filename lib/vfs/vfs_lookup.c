@@ -182,10 +182,9 @@ int vfs_op_lookup(void *fs, struct fuse_call *c)
 	else
 		r = vfs_lookup(v, dir.fd, name, &out);
 	if (r == -ENOENT && v->conf.negative_ns) {
-		out = (struct fuse_entry_out){
-			.entry_valid = v->conf.negative_ns / NSEC,
-			.entry_valid_nsec = (uint32_t)(v->conf.negative_ns % NSEC)
-		};
+		out = (struct fuse_entry_out){ .entry_valid = v->conf.negative_ns / NSEC,
+					       .entry_valid_nsec =
+						       (uint32_t)(v->conf.negative_ns % NSEC) };
 		r = 0;
 	}
 	if (r == 0)

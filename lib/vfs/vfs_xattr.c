@@ -23,8 +23,9 @@ static int kill_sgid(const struct node_ref *n)
 		return -errno;
 	if (!(st.st_mode & S_ISGID))
 		return 0;
-	return fchmodat(AT_FDCWD, fd_name(n->fd).text, st.st_mode & 07777 & ~S_ISGID, 0) < 0 ? -errno
-											     : 0;
+	return fchmodat(AT_FDCWD, fd_name(n->fd).text, st.st_mode & 07777 & ~S_ISGID, 0) < 0
+		       ? -errno
+		       : 0;
 }
 
 int vfs_op_setxattr(void *fs, struct fuse_call *c)

@@ -14,8 +14,7 @@
 #include "cleanup.h"
 #include "log.h"
 #include "opt.h"
-#include "options.h"
-#include "serve.h"
+#include "vfs_mount.h"
 
 enum {
 	O_OPTIONS = 'o',
@@ -47,16 +46,22 @@ static const struct verb self = {
 	.ntargets = 2,
 };
 
-static int set_option(struct options *o, int id, const char *arg, struct err *e)
+struct settings {
+	struct vfs_mount_conf mount;
+	bool helper; /* mount(8) calls us, and has a meaning of its own for -f: only pretend */
+	bool foreground, verbose;
+};
+
+static int set_option(struct settings *s, int id, const char *arg, struct err *e)
 {
 	switch (id) {
 	case O_OPTIONS:
-		return options_list(o, arg, e);
+		return vfs_mount_options(&s->mount, arg, e);
 	case O_FOREGROUND:
-		o->foreground = true;
-		return 0;
+		s->foreground = true;
+		return s->helper;
 	case O_VERBOSE:
-		o->verbose = true;
+		s->verbose = true;
 		return 0;
 	case O_VERSION:
 		puts("cntrfs " DVS_VERSION);
@@ -67,7 +72,7 @@ static int set_option(struct options *o, int id, const char *arg, struct err *e)
 }
 
 /* Return: 0; 1 if there is nothing more to do; -EINVAL. */
-static int parse(int argc, char **argv, struct options *o, struct err *e)
+static int parse(int argc, char **argv, struct settings *s, struct err *e)
 {
 	_cleanup_free_ const char **operand = calloc((size_t)argc + 1, sizeof(*operand));
 	struct opt_parser p = { .verb = &self, .argc = argc, .argv = argv, .operand = operand };
@@ -77,7 +82,7 @@ static int parse(int argc, char **argv, struct options *o, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	opterr = 0;
 	while ((id = opt_next(&p, e)) > 0) {
-		r = set_option(o, id, p.arg, e);
+		r = set_option(s, id, p.arg, e);
 		if (r != 0)
 			return r;
 	}
@@ -85,15 +90,25 @@ static int parse(int argc, char **argv, struct options *o, struct err *e)
 		return id;
 	if (p.noperands != 2)
 		return err_set(e, EINVAL, "give a directory and where to mount it");
-	o->source = p.operand[0];
-	o->target = p.operand[1];
+	s->mount.source = p.operand[0];
+	s->mount.target = p.operand[1];
 	return 0;
 }
 
-/* The child serves; its one byte, or its end, tells the parent. */
-static int in_background(const struct options *o)
+/* Return: the exit code. */
+static int serve(const struct settings *s, int ready)
 {
 	struct err e = { 0 };
+
+	if (vfs_mount_serve(&s->mount, ready, &e) >= 0)
+		return 0;
+	log_warn("%s", e.msg);
+	return OPT_EXIT_FAILED;
+}
+
+/* The child serves; its one byte, or its end, tells the parent. */
+static int in_background(const struct settings *s)
+{
 	int ready[2], status = 0;
 	char byte;
 	pid_t pid;
@@ -104,10 +119,7 @@ static int in_background(const struct options *o)
 	}
 	if (pid == 0) {
 		(void)close(ready[0]);
-		if (serve(o, ready[1], &e) == 0)
-			exit(0);
-		log_warn("%s", e.msg);
-		exit(OPT_EXIT_FAILED);
+		exit(serve(s, ready[1]));
 	}
 	(void)close(ready[1]);
 	if (read(ready[0], &byte, 1) == 1)
@@ -118,7 +130,7 @@ static int in_background(const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = OPTIONS_DEFAULT;
+	struct settings s = { .mount = VFS_MOUNT_DEFAULT };
 	struct err e = { 0 };
 	int r;
 
@@ -126,18 +138,14 @@ int main(int argc, char **argv)
 		opt_print_help("cntrfs", &self);
 		return 0;
 	}
-	r = parse(argc, argv, &o, &e);
-	log_init("cntrfs", "CNTR_LOG", o.verbose);
+	s.helper = strncmp(program_invocation_short_name, "mount.", strlen("mount.")) == 0;
+	r = parse(argc, argv, &s, &e);
+	log_init("cntrfs", "CNTR_LOG", s.verbose);
 	if (r > 0)
 		return 0;
 	if (r < 0) {
 		log_warn("%s; see 'cntrfs --help'", e.msg);
 		return OPT_EXIT_USAGE;
 	}
-	if (!o.foreground)
-		return in_background(&o);
-	r = serve(&o, -1, &e);
-	if (r < 0)
-		log_warn("%s", e.msg);
-	return r < 0 ? OPT_EXIT_FAILED : 0;
+	return s.foreground ? serve(&s, -1) : in_background(&s);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * serve.c - one mount, from its making to its end.
- *
  * Theory of operation
  *
  * The file system is made, detached; threads begin to serve it; then it is attached, so that nobody
@@ -9,8 +7,8 @@
  * unmounted, or for a signal, when it writes what is not on the disk yet, and unmounts. A mount that is
  * in use then goes out of sight, and with us, at once: who still has a file of it open gets ENOTCONN.
  */
-#define LOG_MODULE "cntrfs"
-#include "serve.h"
+#define LOG_MODULE "vfs"
+#include "vfs_mount.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,13 +28,16 @@
 #include "mnt.h"
 #include "vfs.h"
 
+/* For the kernel to tell us of the end after a mount that nobody uses is gone. */
+#define GRACE_MS 1000
+
 struct mounted {
 	struct fuse_session session;
 	struct fuse_dev dev[FUSE_WORKERS_MAX];
 	struct fuse_chan *chan[FUSE_WORKERS_MAX];
 	unsigned int n;
 	struct vfs *vfs;
-	int source; /* the directory that is served */
+	int source;   /* the directory that is served */
 	char *target; /* where, absolute */
 	uint64_t mount_id;
 };
@@ -49,7 +50,8 @@ static int open_source(const char *path, struct err *e)
 }
 
 /* Connect, with a channel for each thread; fewer will do. */
-static int connect_all(struct mounted *m, const struct options *o, int *ret_mfd, struct err *e)
+static int connect_all(struct mounted *m, const struct vfs_mount_conf *o, int *ret_mfd,
+		       struct err *e)
 {
 	const struct fuse_dev_mount conf = { .source = o->source,
 					     .subtype = "cntrfs",
@@ -90,8 +92,8 @@ static bool is_ours(const struct mounted *m)
 {
 	struct statx stx;
 
-	return statx(AT_FDCWD, m->target, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_MNT_ID, &stx) ==
-		       0 &&
+	return statx(AT_FDCWD, m->target, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_MNT_ID,
+		     &stx) == 0 &&
 	       stx.stx_mnt_id == m->mount_id;
 }
 
@@ -149,6 +151,13 @@ static void say_ready(int ready)
 	(void)close(ready);
 }
 
+static bool is_over(const struct fuse_server *server)
+{
+	struct pollfd p = { .fd = fuse_serve_fd(server), .events = POLLIN };
+
+	return poll(&p, 1, GRACE_MS) > 0;
+}
+
 static int run(struct mounted *m, int mfd, int ready, int signals, struct err *e)
 {
 	struct fuse_server *server = NULL;
@@ -170,10 +179,9 @@ static int run(struct mounted *m, int mfd, int ready, int signals, struct err *e
 	if (asked)
 		unmount(m);
 	report(m);
-	/* With files still open the connection would live on: it ends with us. */
-	if (asked && poll(&(struct pollfd){ .fd = fuse_serve_fd(server), .events = POLLIN }, 1, 1000) <=
-			     0)
-		exit(0);
+	/* With files still open the connection lives on. */
+	if (asked && !is_over(server))
+		return 1;
 	fuse_serve_wait(server);
 	return 0;
 }
@@ -189,7 +197,7 @@ static void mounted_fini(struct mounted *m)
 	free(m);
 }
 
-static int prepare(struct mounted *m, const struct options *o, int *ret_mfd, struct err *e)
+static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_mfd, struct err *e)
 {
 	const struct vfs_conf conf = { .entry_ns = o->entry_ns,
 				       .attr_ns = o->attr_ns,
@@ -216,7 +224,7 @@ static int prepare(struct mounted *m, const struct options *o, int *ret_mfd, str
 	return connect_all(m, o, ret_mfd, e);
 }
 
-int serve(const struct options *o, int ready, struct err *e)
+int vfs_mount_serve(const struct vfs_mount_conf *conf, int ready, struct err *e)
 {
 	struct mounted *m = calloc(1, sizeof(*m));
 	_cleanup_close_ int signals = -1;
@@ -233,9 +241,10 @@ int serve(const struct options *o, int ready, struct err *e)
 	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
 	signals = signalfd(-1, &mask, SFD_CLOEXEC);
 	r = signals < 0 ? err_set(e, errno, "no signalfd: %s", err_str(errno))
-			: prepare(m, o, &mfd, e);
+			: prepare(m, conf, &mfd, e);
 	if (r == 0)
 		r = run(m, mfd, ready, signals, e);
-	mounted_fini(m);
+	if (r <= 0)
+		mounted_fini(m);
 	return r;
 }

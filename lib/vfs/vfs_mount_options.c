@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "options.h"
+#include "vfs_mount.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -46,12 +46,12 @@ static const struct flag {
 	size_t at;
 	bool value;
 } flags[] = {
-	{ "ro", offsetof(struct options, read_only), true },
-	{ "rw", offsetof(struct options, read_only), false },
-	{ "allow_other", offsetof(struct options, allow_other), true },
-	{ "noallow_other", offsetof(struct options, allow_other), false },
-	{ "passthrough", offsetof(struct options, passthrough), true },
-	{ "nopassthrough", offsetof(struct options, passthrough), false },
+	{ "ro", offsetof(struct vfs_mount_conf, read_only), true },
+	{ "rw", offsetof(struct vfs_mount_conf, read_only), false },
+	{ "allow_other", offsetof(struct vfs_mount_conf, allow_other), true },
+	{ "noallow_other", offsetof(struct vfs_mount_conf, allow_other), false },
+	{ "passthrough", offsetof(struct vfs_mount_conf, passthrough), true },
+	{ "nopassthrough", offsetof(struct vfs_mount_conf, passthrough), false },
 };
 
 static int set_seconds(const char *name, const char *text, uint64_t *ret, struct err *e)
@@ -65,7 +65,7 @@ static int set_seconds(const char *name, const char *text, uint64_t *ret, struct
 	return 0;
 }
 
-static int set_value(struct options *o, const char *name, const char *value, struct err *e)
+static int set_value(struct vfs_mount_conf *o, const char *name, const char *value, struct err *e)
 {
 	if (strcmp(name, "threads") == 0)
 		return opt_number(value, name, 1, FUSE_WORKERS_MAX, &o->threads, e);
@@ -81,7 +81,7 @@ static int set_value(struct options *o, const char *name, const char *value, str
 	return err_set(e, EINVAL, "there is no option '%.40s'", name);
 }
 
-static int set_one(struct options *o, char *word, struct err *e)
+static int set_one(struct vfs_mount_conf *o, char *word, struct err *e)
 {
 	char *value = strchr(word, '=');
 
@@ -106,7 +106,7 @@ static int set_one(struct options *o, char *word, struct err *e)
 	return err_set(e, EINVAL, "there is no option '%.40s'", word);
 }
 
-int options_list(struct options *o, const char *list, struct err *e)
+int vfs_mount_options(struct vfs_mount_conf *conf, const char *list, struct err *e)
 {
 	_cleanup_free_ char *copy = strdup(list);
 	char *rest = copy, *word;
@@ -116,7 +116,7 @@ int options_list(struct options *o, const char *list, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	while (r == 0 && (word = strsep(&rest, ",")) != NULL) {
 		if (*word)
-			r = set_one(o, word, e);
+			r = set_one(conf, word, e);
 	}
 	return r;
 }
