@@ -44,7 +44,7 @@ asan:
 
 # For what shares memory between threads; namespaces can't be entered under it, for it has a thread of its own.
 tsan:
-	@$(MAKE) check BUILD=build-tsan FLAGS='-Db_sanitize=thread -Db_lundef=false' T='$(or $(T),base loop pty ptmx)'
+	@$(MAKE) check BUILD=build-tsan FLAGS='-Db_sanitize=thread -Db_lundef=false' T='$(or $(T),base fuse loop pty ptmx)'
 
 # S=SECONDS for each target.
 fuzz: setup-build-lint

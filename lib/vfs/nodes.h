@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nodes.h - the inodes that the peer knows, by number: what they are and how to reach them.
+ *
+ * Theory of operation
+ *
+ * A node is an inode of the backing tree: the mount it was found on, its number, and its time of
+ * birth, which tells it from a later inode of the same number. Its id is an index and a generation,
+ * looked up in a table: a peer that invents ids finds nothing.
+ *
+ * A node is reached by a path descriptor (O_PATH). There are at most @max_fds of them; a node that was
+ * not used for long loses its own and is opened again by its file handle (name_to_handle_at). A node
+ * without a handle, or without a time of birth, keeps its descriptor for as long as it lives. So nothing
+ * is ever found by its path a second time.
+ *
+ * A node that is forgotten stays for a while, without a descriptor: the peer's own file handles hold
+ * its id (open_by_handle_at on the mount). The oldest of @max_idle go first.
+ *
+ * One mutex guards the table, and is never held over a system call. A node that is pinned neither
+ * vanishes nor loses its descriptor.
+ */
+#ifndef VFS_NODES_H
+#define VFS_NODES_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "compiler.h"
+
+#define NODE_HANDLE_MAX 24
+#define NODE_MOUNTS_MAX 256
+#define NODE_STATX_MASK (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
+
+struct node {
+	uint64_t ino, btime_ns; /* 0: the file system has none */
+	uint64_t nlookup;
+	uint32_t index, gen;
+	uint32_t hash_next;  /* or the next that is free */
+	uint32_t prev, next; /* in its list */
+	uint32_t pins;
+	int32_t fd;
+	/* of a regular file: opens that go to the backing file, and that go through us */
+	uint32_t direct_opens, cached_opens;
+	int32_t backing_id; /* > 0 while there are direct opens */
+	uint16_t mount;
+	uint8_t type; /* S_IF* >> 12; 0: free */
+	uint8_t list; /* enum node_list */
+	uint8_t handle_bytes;
+	int32_t handle_type;
+	uint8_t handle[NODE_HANDLE_MAX];
+};
+
+enum node_list {
+	NODE_LIST_NONE,
+	NODE_LIST_FDS,  /* has a descriptor that it can lose */
+	NODE_LIST_IDLE, /* forgotten */
+	NODE_LISTS
+};
+
+struct node_mount {
+	uint64_t id;
+	int fd; /* for open_by_handle_at(); -1: has no file handles */
+};
+
+struct nodes {
+	pthread_mutex_t lock; /* of all below, and of each node's members from @nlookup on */
+	struct node **chunk;
+	size_t nchunks, room, used; /* @used counts nodes, from index 0 on */
+	uint32_t *bucket;
+	uint32_t nbuckets;
+	uint32_t free;
+	uint32_t head[NODE_LISTS], tail[NODE_LISTS], length[NODE_LISTS];
+	uint32_t live, fds;
+	uint32_t max_fds, max_idle;
+	struct node_mount mount[NODE_MOUNTS_MAX];
+	unsigned int nmounts;
+};
+
+/* @root: a directory, open for reading; borrowed until nodes_init() returns. */
+int nodes_init(struct nodes *t, int root, uint32_t max_fds, uint32_t max_idle) _must_check_;
+void nodes_fini(struct nodes *t);
+/* As if the peer had forgotten all but the root. */
+void nodes_reset(struct nodes *t);
+
+/* A pinned node and its path descriptor, which is borrowed. */
+struct node_ref {
+	struct nodes *table;
+	struct node *node; /* NULL: none */
+	int fd;
+};
+
+/* Return: 0; -ESTALE, there is no such node, or it is no longer there; -errno. */
+int node_ref(struct nodes *t, uint64_t id, struct node_ref *ret) _must_check_;
+void node_unref(struct node_ref *r);
+#define _cleanup_node_ _cleanup_(node_unref)
+
+/*
+ * nodes_find() - Count a lookup of the node that @stx is of. Return: its id; 0, it is not known.
+ * nodes_add() - The same, and make it if need be.
+ *
+ * @fd: open on it. @taken: it is a path descriptor, and the node's, or closed, in any case.
+ * @stx has NODE_STATX_MASK.
+ */
+uint64_t nodes_find(struct nodes *t, const struct statx *stx);
+int nodes_add(struct nodes *t, const struct statx *stx, int fd, bool taken, uint64_t *ret_id)
+	_must_check_;
+/* Count one more lookup of a node that is pinned. */
+uint64_t node_again(const struct node_ref *r);
+void nodes_forget(struct nodes *t, uint64_t id, uint64_t nlookup);
+
+/* Open the node anew. It is followed even if a symbolic link's target would be something else: none is. */
+int node_open(const struct node_ref *r, int flags) _must_check_;
+
+/*
+ * What "/proc/self/fd" calls a descriptor: a path for calls that take no descriptor. The thread's
+ * working directory is there (ident.h).
+ */
+struct fd_name {
+	char text[12];
+};
+struct fd_name fd_name(int fd);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * The file system is made, detached; threads begin to serve it; then it is attached, so that nobody
+ * finds a mount that nobody serves. From then on this thread waits: for the threads' end, when somebody
+ * unmounted, or for a signal, when it writes what is not on the disk yet, and unmounts. A mount that is
+ * in use then goes out of sight, and with us, at once: who still has a file of it open gets ENOTCONN.
+ */
+#define LOG_MODULE "vfs"
+#include "vfs_mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "fuse_dev.h"
+#include "fuse_serve.h"
+#include "log.h"
+#include "mnt.h"
+#include "vfs.h"
+
+/* For the kernel to tell us of the end after a mount that nobody uses is gone. */
+#define GRACE_MS 1000
+
+struct mounted {
+	struct fuse_session session;
+	struct fuse_dev dev[FUSE_WORKERS_MAX];
+	struct fuse_chan *chan[FUSE_WORKERS_MAX];
+	unsigned int n;
+	struct vfs *vfs;
+	int source;   /* the directory that is served */
+	char *target; /* where, absolute */
+	uint64_t mount_id;
+};
+
+static int open_source(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? err_set(e, errno, "cannot open '%s': %s", path, err_str(errno)) : fd;
+}
+
+/* Connect, with a channel for each thread; fewer will do. */
+static int connect_all(struct mounted *m, const struct vfs_mount_conf *o, int *ret_mfd,
+		       struct err *e)
+{
+	const struct fuse_dev_mount conf = { .source = o->source,
+					     .subtype = "cntrfs",
+					     .attrs = o->attrs,
+					     .read_only = o->read_only,
+					     .allow_other = o->allow_other };
+	int r = fuse_dev_mount(&conf, &m->dev[0], ret_mfd, e);
+
+	if (r < 0)
+		return r;
+	for (m->n = 1; m->n < o->threads; m->n++) {
+		if (fuse_dev_clone(&m->dev[0], &m->dev[m->n]) < 0)
+			break;
+	}
+	for (unsigned int i = 0; i < m->n; i++)
+		m->chan[i] = &m->dev[i].chan;
+	return 0;
+}
+
+static int attach(struct mounted *m, int mfd, struct err *e)
+{
+	_cleanup_close_ int target = open(m->target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct statx stx;
+	int r;
+
+	if (target < 0)
+		return err_set(e, errno, "cannot mount on '%s': %s", m->target, err_str(errno));
+	r = mnt_attach(mfd, target);
+	if (r < 0)
+		return err_set(e, -r, "cannot mount on '%s': %s", m->target, err_str(r));
+	if (statx(mfd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) == 0)
+		m->mount_id = stx.stx_mnt_id;
+	return 0;
+}
+
+/* Something else may be mounted there by now. */
+static bool is_ours(const struct mounted *m)
+{
+	struct statx stx;
+
+	return statx(AT_FDCWD, m->target, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_MNT_ID,
+		     &stx) == 0 &&
+	       stx.stx_mnt_id == m->mount_id;
+}
+
+static void unmount(struct mounted *m)
+{
+	if (syncfs(m->source) < 0)
+		log_warn("cannot write what is not on the disk yet: %s", err_str(errno));
+	if (!is_ours(m))
+		return;
+	if (umount2(m->target, UMOUNT_NOFOLLOW) == 0)
+		return;
+	if (errno == EBUSY)
+		log_warn("'%s' is in use: files that are open there are lost to who has them",
+			 m->target);
+	if (umount2(m->target, UMOUNT_NOFOLLOW | MNT_DETACH) < 0)
+		log_warn("cannot unmount '%s': %s", m->target, err_str(errno));
+}
+
+/* Return: false, the connection ended by itself. */
+static bool wait_for_end(int done, int signals)
+{
+	struct pollfd p[2] = { { .fd = done, .events = POLLIN },
+			       { .fd = signals, .events = POLLIN } };
+
+	while (poll(p, 2, -1) < 0 && errno == EINTR)
+		;
+	return !p[0].revents;
+}
+
+static void report(const struct mounted *m)
+{
+	struct vfs_stats st;
+
+	vfs_stats(m->vfs, &st);
+	log_info("%u nodes, %u of them forgotten, %u descriptors", st.nodes, st.idle, st.fds);
+	for (uint32_t i = 0; i < FUSE_OPCODES; i++) {
+		uint64_t n = atomic_load(&m->session.count[i]);
+
+		if (n)
+			log_info("%s: %" PRIu64, i ? fuse_opcode_name(i) : "unknown", n);
+	}
+}
+
+/* Whoever started us waits for the byte, and may wait for the end of our output, too: let go of it. */
+static void say_ready(int ready)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)setsid();
+	for (int fd = 0; null >= 0 && fd < 3; fd++)
+		(void)dup2(null, fd);
+	if (null > 2)
+		(void)close(null);
+	(void)!write(ready, "", 1);
+	(void)close(ready);
+}
+
+static bool is_over(const struct fuse_server *server)
+{
+	struct pollfd p = { .fd = fuse_serve_fd(server), .events = POLLIN };
+
+	return poll(&p, 1, GRACE_MS) > 0;
+}
+
+static int run(struct mounted *m, int mfd, int ready, int signals, struct err *e)
+{
+	struct fuse_server *server = NULL;
+	int r = fuse_serve_start(&m->session, m->chan, m->n, &server, e);
+	bool asked;
+
+	if (r < 0)
+		return r;
+	r = attach(m, mfd, e);
+	/* As long as the mount has a descriptor, it is in use. */
+	(void)close(mfd);
+	if (r < 0) {
+		fuse_serve_wait(server);
+		return r;
+	}
+	if (ready >= 0)
+		say_ready(ready);
+	asked = wait_for_end(fuse_serve_fd(server), signals);
+	if (asked)
+		unmount(m);
+	report(m);
+	/* With files still open the connection lives on. */
+	if (asked && !is_over(server))
+		return 1;
+	fuse_serve_wait(server);
+	return 0;
+}
+
+static void mounted_fini(struct mounted *m)
+{
+	for (unsigned int i = 0; i < m->n; i++)
+		fuse_dev_fini(&m->dev[i]);
+	vfs_free(m->vfs);
+	if (m->source >= 0)
+		(void)close(m->source);
+	free(m->target);
+	free(m);
+}
+
+static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_mfd, struct err *e)
+{
+	const struct vfs_conf conf = { .entry_ns = o->entry_ns,
+				       .attr_ns = o->attr_ns,
+				       .negative_ns = o->negative_ns,
+				       .passthrough = o->passthrough };
+	const struct fuse_conf fuse = { .flags = vfs_flags(&conf),
+					.max_write = FUSE_MAX_WRITE,
+					.max_stack_depth = VFS_STACK_DEPTH };
+	int r;
+
+	m->target = realpath(o->target, NULL);
+	if (!m->target)
+		return err_set(e, errno, "cannot mount on '%s': %s", o->target, err_str(errno));
+	m->source = open_source(o->source, e);
+	if (m->source < 0)
+		return m->source;
+	r = vfs_fs.thread_start(NULL);
+	if (r < 0)
+		return err_set(e, -r, "cannot act for other users: %s; be root", err_str(r));
+	r = vfs_new(m->source, &conf, &m->vfs, e);
+	if (r < 0)
+		return err_wrap(e, r, "'%s'", o->source);
+	fuse_session_init(&m->session, &vfs_fs, m->vfs, &fuse);
+	return connect_all(m, o, ret_mfd, e);
+}
+
+int vfs_mount_serve(const struct vfs_mount_conf *conf, int ready, struct err *e)
+{
+	struct mounted *m = calloc(1, sizeof(*m));
+	_cleanup_close_ int signals = -1;
+	int mfd = -1, r;
+	sigset_t mask;
+
+	if (!m)
+		return err_set(e, ENOMEM, "out of memory");
+	m->source = -1;
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
+	signals = signalfd(-1, &mask, SFD_CLOEXEC);
+	r = signals < 0 ? err_set(e, errno, "no signalfd: %s", err_str(errno))
+			: prepare(m, conf, &mfd, e);
+	if (r == 0)
+		r = run(m, mfd, ready, signals, e);
+	if (r <= 0)
+		mounted_fini(m);
+	return r;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* vfs_mount.h - one mount of a tree, from its making to its end. */
+#ifndef VFS_MOUNT_H
+#define VFS_MOUNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+
+struct vfs_mount_conf {
+	const char *source, *target; /* directories */
+	/* of the mount */
+	unsigned int attrs; /* MOUNT_ATTR_* */
+	bool read_only, allow_other;
+	/* of the server */
+	bool passthrough;
+	long threads;
+	uint64_t entry_ns, attr_ns, negative_ns;
+};
+
+#define VFS_MOUNT_DEFAULT                                                                       \
+	{                                                                                       \
+		.allow_other = true, .passthrough = true, .threads = 2, .entry_ns = 1000000000, \
+		.attr_ns = 1000000000                                                           \
+	}
+
+/* Take one list of options as in fstab, "a,b=c"; -EINVAL and @e for what is not known. */
+int vfs_mount_options(struct vfs_mount_conf *conf, const char *list, struct err *e) _must_check_;
+
+/*
+ * vfs_mount_serve() - Mount, and serve until that is over: unmounted, or a signal asked us to.
+ *
+ * For a process with one thread that does nothing else: it becomes one that makes files as anybody, and
+ * has SIGTERM, SIGINT and SIGHUP blocked.
+ * @ready: once the mount is there, the process leaves its terminal, and writes one byte to this
+ * descriptor; -1: nobody waits.
+ *
+ * Return: 0; 1, files of it are open although it is unmounted: they, and what we hold, go when the
+ * process ends; -errno.
+ */
+int vfs_mount_serve(const struct vfs_mount_conf *conf, int ready, struct err *e) _must_check_;
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* vfs_private.h - what the files of this directory share. */
+#ifndef VFS_PRIVATE_H
+#define VFS_PRIVATE_H
+
+#include "files.h"
+#include "nodes.h"
+#include "vfs.h"
+
+struct vfs {
+	struct vfs_conf conf;
+	struct nodes nodes;
+	struct files files;
+};
+
+/* In each: @fs is a struct vfs; the contract is fuse_op's. */
+int vfs_op_lookup(void *fs, struct fuse_call *c);
+int vfs_op_getattr(void *fs, struct fuse_call *c);
+int vfs_op_statx(void *fs, struct fuse_call *c);
+int vfs_op_readlink(void *fs, struct fuse_call *c);
+int vfs_op_statfs(void *fs, struct fuse_call *c);
+int vfs_op_syncfs(void *fs, struct fuse_call *c);
+int vfs_op_setattr(void *fs, struct fuse_call *c);
+
+int vfs_op_symlink(void *fs, struct fuse_call *c);
+int vfs_op_mknod(void *fs, struct fuse_call *c);
+int vfs_op_mkdir(void *fs, struct fuse_call *c);
+int vfs_op_unlink(void *fs, struct fuse_call *c);
+int vfs_op_rmdir(void *fs, struct fuse_call *c);
+int vfs_op_rename(void *fs, struct fuse_call *c);
+int vfs_op_rename2(void *fs, struct fuse_call *c);
+int vfs_op_link(void *fs, struct fuse_call *c);
+
+int vfs_op_open(void *fs, struct fuse_call *c);
+int vfs_op_create(void *fs, struct fuse_call *c);
+int vfs_op_tmpfile(void *fs, struct fuse_call *c);
+int vfs_op_release(void *fs, struct fuse_call *c);
+
+int vfs_op_read(void *fs, struct fuse_call *c);
+int vfs_op_write(void *fs, struct fuse_call *c);
+int vfs_op_fsync(void *fs, struct fuse_call *c);
+int vfs_op_fallocate(void *fs, struct fuse_call *c);
+int vfs_op_lseek(void *fs, struct fuse_call *c);
+int vfs_op_copy_file_range(void *fs, struct fuse_call *c);
+int vfs_op_copy_file_range_64(void *fs, struct fuse_call *c);
+int vfs_op_ioctl(void *fs, struct fuse_call *c);
+
+int vfs_op_setxattr(void *fs, struct fuse_call *c);
+int vfs_op_getxattr(void *fs, struct fuse_call *c);
+int vfs_op_listxattr(void *fs, struct fuse_call *c);
+int vfs_op_removexattr(void *fs, struct fuse_call *c);
+
+int vfs_op_opendir(void *fs, struct fuse_call *c);
+int vfs_op_readdir(void *fs, struct fuse_call *c);
+int vfs_op_readdirplus(void *fs, struct fuse_call *c);
+int vfs_op_releasedir(void *fs, struct fuse_call *c);
+
+/* Look @name up in the directory @dir, and count that. */
+int vfs_lookup(struct vfs *v, int dir, const char *name, struct fuse_entry_out *ret) _must_check_;
+/* The same for what @fd, a descriptor that can be read or written, is open on. */
+int vfs_lookup_fd(struct vfs *v, int fd, struct fuse_entry_out *ret) _must_check_;
+
+void vfs_fill_attr(const struct vfs *v, const struct statx *stx, struct fuse_attr *ret);
+/* Attributes of an open descriptor, as the reply. */
+int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd) _must_check_;
+
+/* Become the caller, for a file to be made. */
+int vfs_become(const struct fuse_call *c, mode_t umask) _must_check_;
+
+#endif

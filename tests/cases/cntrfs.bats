@@ -1,0 +1,444 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# cntrfs: a directory mounted a second time, through FUSE. What other suites of file systems found is here, too.
+
+load ../bed/bed
+
+CNTRFS=$BUILD/cntrfs
+
+cap_fuse()
+{
+	[ -c /dev/fuse ] || { echo "there is no /dev/fuse"; return 1; }
+	grep -qw fuse /proc/filesystems || { echo "this kernel has no FUSE"; return 1; }
+}
+
+# A file system of its own, with access lists and attributes, whose free space we may use up.
+setup_file()
+{
+	need fuse
+	export DISK=$BED/cntrfs
+	mkdir -p "$DISK"
+	truncate -s 64M "$DISK.img"
+	mkfs.ext4 -q "$DISK.img"
+	mount -o loop "$DISK.img" "$DISK" || skip "no loop device"
+}
+
+teardown_file() { umount --lazy "$DISK" 2>/dev/null || :; }
+
+setup()
+{
+	BACK=$DISK/$BATS_TEST_NUMBER
+	MNT=$BED/mnt.$BATS_TEST_NUMBER
+	LOG=$BED/log.$BATS_TEST_NUMBER
+	mkdir -p "$BACK" "$MNT"
+	chmod 777 "$BACK"
+}
+
+teardown()
+{
+	umount --lazy "$MNT" 2>/dev/null || :
+	rm -rf "$BACK"
+}
+
+# mounted OPTION...: in the foreground of a background process, which is $SERVER.
+mounted()
+{
+	spawn "$LOG" env CNTR_LOG=info "$CNTRFS" -f "$@" "$BACK" "$MNT"
+	SERVER=$!
+	wait_for 10 mountpoint -q "$MNT"
+}
+
+ends() # STATUS
+{
+	local status=0
+	wait "$SERVER" || status=$?
+	same "$1" "$status" "$(cat "$LOG")"
+}
+
+user() { setpriv --reuid 1234 --regid 1234 --clear-groups "$@"; }
+
+# both PATH FORMAT: what stat says of it is the same on both sides.
+both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
+
+@test "it goes to the background once it is mounted, and ends when it is unmounted" {
+	"$CNTRFS" "$BACK" "$MNT"
+	mountpoint "$MNT"
+	same fuse.cntrfs "$(findmnt -no FSTYPE "$MNT")"
+	same "$BACK" "$(findmnt -no SOURCE "$MNT")"
+	echo one >"$MNT/a"
+	same one "$(cat "$BACK/a")"
+	pid=$(pgrep -f "^$CNTRFS $BACK")
+	umount "$MNT"
+	wait_for 10 test ! -e "/proc/$pid"
+}
+
+@test "mount(8) finds it, with the options of a line in fstab" {
+	ln -sf "$CNTRFS" /sbin/mount.fuse.cntrfs 2>/dev/null || skip "cannot put a helper into /sbin"
+	run mount -t fuse.cntrfs -o ro,nosuid,nodev,noatime,x-systemd.automount,attr_timeout=0.5 "$BACK" "$MNT"
+	rm /sbin/mount.fuse.cntrfs
+	same 0 "$status" "$output"
+	matches "$(findmnt -no OPTIONS "$MNT")" 'ro,nosuid,nodev,noatime'
+	run ! touch "$MNT/a"
+	matches "$output" 'Read-only file system'
+	umount "$MNT"
+}
+
+@test "wrong usage is said, and nothing is mounted" {
+	run -2 "$CNTRFS"
+	run -2 "$CNTRFS" "$BACK"
+	run -2 "$CNTRFS" -o nonsense "$BACK" "$MNT"
+	matches "$output" "no option 'nonsense'"
+	run -2 "$CNTRFS" -o attr_timeout=-1 "$BACK" "$MNT"
+	run -2 "$CNTRFS" -o threads=0 "$BACK" "$MNT"
+	run -1 "$CNTRFS" "$BACK/none" "$MNT"
+	matches "$output" "cannot open .*/none"
+	run -1 "$CNTRFS" "$BACK" "$MNT/none"
+	run -1 user "$CNTRFS" -f "$BACK" "$MNT"
+	run ! mountpoint -q "$MNT"
+}
+
+@test "SIGTERM unmounts; what was written is there" {
+	mounted
+	echo data >"$MNT/a"
+	kill -TERM "$SERVER"
+	ends 0
+	run ! mountpoint -q "$MNT"
+	same data "$(cat "$BACK/a")"
+}
+
+@test "SIGTERM of a mount that is in use: it is gone, who uses it gets an error, nobody hangs" {
+	mounted -o nopassthrough
+	seq 100000 >"$BACK/a"
+	exec 7<"$MNT/a"
+	kill -TERM "$SERVER"
+	ends 0
+	run ! mountpoint -q "$MNT"
+	run timeout 10 cat <&7
+	exec 7<&-
+	same 1 "$status" "$output"
+}
+
+@test "kill -9: ENOTCONN, no process hangs, the next mount works" {
+	mounted -o nopassthrough
+	spawn "$LOG.2" sh -c "while :; do cat '$MNT/a'; echo x >'$MNT/a'; done"
+	worker=$!
+	sleep 0.3
+	kill -KILL "$SERVER"
+	ends 137
+	run ! timeout 10 stat "$MNT"
+	matches "$output" 'not connected'
+	kill "$worker"
+	wait "$worker" || :
+	umount "$MNT"
+	mounted
+	touch "$MNT/b"
+}
+
+@test "attributes are those of the file behind" {
+	mounted
+	touch "$MNT/f"
+	mkdir "$MNT/d"
+	ln -s f "$MNT/l"
+	mkfifo "$MNT/p"
+	mknod "$MNT/c" c 300 70000
+	ln "$MNT/f" "$MNT/h"
+	chown 12:34 "$MNT/f"
+	chown -h 56:78 "$MNT/l"
+	chmod 4711 "$MNT/f"
+	touch -d '2001-02-03 04:05:06.123456789' "$MNT/f"
+	truncate -s 5G "$MNT/f"
+	for x in f d l p c h .; do
+		both "$x" '%f %h %u %g %t %T %s %i %X %.9Y %.9Z'
+	done
+	both f '%.9W'
+	same f "$(readlink "$MNT/l")"
+	same '12:34 2 4711' "$(stat -c '%u:%g %h %a' "$BACK/h")"
+}
+
+@test "a file is of its maker; umask, set-group-id and default access lists do what they do behind it" {
+	mounted
+	(umask 027; user touch "$MNT/a")
+	same '1234 1234 640' "$(stat -c '%u %g %a' "$BACK/a")"
+	mkdir -m 2777 "$BACK/sgid"
+	chown 0:77 "$BACK/sgid"
+	chmod 2777 "$BACK/sgid"
+	user mkdir "$MNT/sgid/d"
+	user touch "$MNT/sgid/f"
+	same '1234 77 2755' "$(stat -c '%u %g %a' "$BACK/sgid/d")"
+	same '1234 77' "$(stat -c '%u %g' "$BACK/sgid/f")"
+	mkdir "$BACK/acl"
+	chmod 777 "$BACK/acl"
+	setfacl -d -m u::rwx,g::rwx,o::rwx,u:99:rw "$BACK/acl"
+	(umask 077; user touch "$MNT/acl/f")
+	same 666 "$(stat -c %a "$BACK/acl/f")"
+	same "$(getfacl -cn "$BACK/acl/f")" "$(getfacl -cn "$MNT/acl/f")"
+	matches "$(getfacl -cn "$MNT/acl/f")" 'user:99:rw-'
+}
+
+@test "permissions are checked, with groups and access lists" {
+	mounted
+	echo secret >"$BACK/a"
+	chmod 600 "$BACK/a"
+	run ! user cat "$MNT/a"
+	matches "$output" 'Permission denied'
+	setfacl -m u:1234:r "$MNT/a"
+	same secret "$(user cat "$MNT/a")"
+	setfacl -b "$BACK/a"
+	chown 0:55 "$BACK/a"
+	chmod 640 "$BACK/a"
+	sleep 1.1
+	same secret "$(setpriv --reuid 1234 --regid 1234 --groups 55 cat "$MNT/a")"
+	run ! user chmod 777 "$MNT/a"
+	mkdir -m 700 "$BACK/d"
+	run ! user ls "$MNT/d"
+}
+
+@test "a write takes set-user-id; a chmod by one who is not in the group set-group-id" {
+	mounted
+	for option in passthrough nopassthrough; do
+		umount "$MNT"
+		ends 0
+		mounted -o "$option"
+		rm -f "$BACK/a"
+		user sh -c "echo x >'$MNT/a'; chmod 4777 '$MNT/a'"
+		same 4777 "$(stat -c %a "$BACK/a")"
+		user sh -c "echo y >>'$MNT/a'"
+		same 777 "$(stat -c %a "$BACK/a")" "$option"
+		user chmod 4777 "$MNT/a"
+		user sh -c ": >'$MNT/a'"
+		same 777 "$(stat -c %a "$BACK/a")" "$option"
+		user chmod 4777 "$MNT/a"
+		user truncate -s 9 "$MNT/a"
+		same 777 "$(stat -c %a "$BACK/a")" "$option"
+	done
+	chown 1234:55 "$BACK/a"
+	sleep 1.1
+	user chmod 2777 "$MNT/a"
+	same 777 "$(stat -c %a "$BACK/a")"
+	# The same by an access list.
+	chmod 2777 "$BACK/a"
+	sleep 1.1
+	user setfacl -m u:99:r "$MNT/a"
+	run ! test -g "$BACK/a"
+}
+
+@test "extended attributes: set, listed, removed; root's own are root's" {
+	mounted
+	touch "$MNT/a"
+	chmod 666 "$MNT/a"
+	setfattr -n user.x -v 1 "$MNT/a"
+	setfattr -n trusted.y -v 2 "$MNT/a"
+	same "$(getfattr --absolute-names -dm- "$BACK/a" | tail -n +2)" "$(getfattr --absolute-names -dm- "$MNT/a" | tail -n +2)"
+	matches "$(getfattr -dm- "$MNT/a")" 'trusted.y="2"'
+	run user getfattr -dm- "$MNT/a"
+	matches "$output" 'user.x="1"'
+	run ! grep -q trusted <<<"$output"
+	setfattr -x user.x "$MNT/a"
+	run ! getfattr -n user.x "$MNT/a"
+	matches "$output" 'No such attribute'
+}
+
+@test "data: read, written, mapped, copied, with holes, past the cache; both ways" {
+	for option in passthrough nopassthrough; do
+		mounted -o "$option"
+		/usr/bin/python3 - "$MNT" "$BACK" <<-'END'
+			import ctypes, fcntl, mmap, os, sys
+			mnt, back = sys.argv[1:]
+			def there(name): return open(back + "/" + name, "rb").read()
+			f = os.open(mnt + "/f", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+			data = os.urandom(3 << 20)
+			assert os.write(f, data) == len(data)
+			assert there("f") == data and os.pread(f, 1 << 21, 12345) == data[12345:12345 + (1 << 21)]
+			m = mmap.mmap(f, len(data))
+			m[100:105] = b"hello"
+			m.flush()
+			assert there("f")[100:105] == b"hello"
+			del m
+			os.fsync(f); os.fdatasync(f)
+			os.posix_fallocate(f, 0, 4 << 20)
+			assert os.fstat(f).st_size == 4 << 20
+			libc = ctypes.CDLL(None, use_errno=True)
+			libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long]
+			assert libc.fallocate(f, 3, 1 << 20, 1 << 20) == 0  # a hole, the size kept
+			assert os.lseek(f, 0, os.SEEK_HOLE) == 1 << 20
+			assert os.lseek(f, 1 << 20, os.SEEK_DATA) == 2 << 20
+			g = os.open(mnt + "/g", os.O_RDWR | os.O_CREAT)
+			assert os.copy_file_range(f, g, 1 << 20, 0, 0) == 1 << 20
+			assert there("g") == there("f")[:1 << 20]
+			d = os.open(mnt + "/g", os.O_RDWR | os.O_DIRECT)
+			page = mmap.mmap(-1, 8192)
+			page[:] = b"D" * 8192
+			assert os.pwritev(d, [page], 4096) == 8192
+			assert there("g")[4096:12288] == b"D" * 8192
+			assert os.preadv(d, [page], 0) == 8192 and page[4096:] == b"D" * 4096
+			a = os.open(mnt + "/g", os.O_WRONLY | os.O_APPEND)
+			os.write(a, b"end")
+			assert there("g").endswith(b"Dend") or there("g").endswith(b"end")
+			# With the name gone the file stays, as long as it is open.
+			os.unlink(mnt + "/g")
+			assert os.fstat(g).st_nlink == 0 and os.pread(g, 4, 4096) == b"DDDD"
+			t = os.open(mnt, os.O_RDWR | os.O_TMPFILE, 0o600)
+			os.write(t, b"nameless")
+			fd = b"/proc/self/fd/%d" % t
+			assert libc.linkat(-100, fd, -100, (mnt + "/named").encode(), 0x400) == 0  # AT_SYMLINK_FOLLOW
+			assert there("named") == b"nameless"
+			os.open(mnt + "/f", os.O_WRONLY | os.O_TRUNC)
+			assert there("f") == b""
+			for n in "f", "named": os.unlink(mnt + "/" + n)
+			fcntl.flock(t, fcntl.LOCK_EX)
+			fcntl.lockf(t, fcntl.LOCK_EX)
+		END
+		umount "$MNT"
+		ends 0
+	done
+}
+
+@test "a limit on the size of files, and a full disk, are the caller's errors" {
+	for option in passthrough nopassthrough; do
+		mounted -o "$option"
+		run bash -c "trap '' XFSZ; ulimit -f 1; dd if=/dev/zero of='$MNT/a' bs=4096 count=2"
+		matches "$output" 'File too large'
+		same 1024 "$(stat -c %s "$BACK/a")"
+		run user dd if=/dev/zero of="$MNT/b" bs=1M
+		matches "$output" 'No space left on device'
+		rm "$MNT/a" "$MNT/b"
+		umount "$MNT"
+		ends 0
+	done
+}
+
+@test "renames: over, not over, exchanged" {
+	mounted
+	echo 1 >"$MNT/a"
+	echo 2 >"$MNT/b"
+	/usr/bin/python3 - "$MNT" <<-'END'
+		import ctypes, errno, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		a, b = (sys.argv[1] + x for x in ("/a", "/b"))
+		def rename(a, b, flags): return libc.renameat2(-100, a.encode(), -100, b.encode(), flags)
+		assert rename(a, b, 1) == -1 and ctypes.get_errno() == errno.EEXIST
+		assert rename(a, b, 2) == 0
+	END
+	same '2 1' "$(cat "$MNT/a" "$MNT/b" | xargs)"
+	mv "$MNT/a" "$MNT/b"
+	same 2 "$(cat "$BACK/b")"
+	run ! test -e "$MNT/a"
+}
+
+@test "names that are too long, targets that are too deep" {
+	mounted
+	long=$(printf 'x%.0s' {1..256})
+	run ! touch "$MNT/$long"
+	matches "$output" 'File name too long'
+	touch "$MNT/${long:1}"
+	test -e "$BACK/${long:1}"
+	run ! mkdir "$MNT/$long"
+	matches "$output" 'File name too long'
+	run ! mv "$MNT/${long:1}" "$MNT/$long"
+	matches "$output" 'File name too long'
+}
+
+@test "a directory of 3,000 entries, that changes while it is read" {
+	mounted
+	(cd "$BACK" && seq -f 'f%.0f' 3000 | xargs touch)
+	same 3000 "$(ls "$MNT" | wc -l)"
+	/usr/bin/python3 - "$MNT" <<-'END'
+		import os, sys
+		seen = set()
+		with os.scandir(sys.argv[1]) as it:
+		    for i, e in enumerate(it):
+		        assert e.name not in seen
+		        seen.add(e.name)
+		        # What is not reached yet and stays is seen once.
+		        if i == 100: os.unlink(sys.argv[1] + "/" + e.name)
+		        if i == 200: open(sys.argv[1] + "/new", "w")
+		assert len(seen - {"new"}) == 3000
+	END
+}
+
+@test "a file handle is good after the caches are gone" {
+	mounted
+	echo handle >"$MNT/a"
+	mkdir -p "$MNT/d/e"
+	echo deep >"$MNT/d/e/f"
+	/usr/bin/python3 - "$MNT" <<-'END'
+		import ctypes, os, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		mnt = sys.argv[1]
+		class handle(ctypes.Structure):
+		    _fields_ = [("bytes", ctypes.c_uint), ("type", ctypes.c_int), ("data", ctypes.c_ubyte * 128)]
+		def get(path):
+		    h, m = handle(bytes=128), ctypes.c_int()
+		    assert libc.name_to_handle_at(-100, path.encode(), ctypes.byref(h), ctypes.byref(m), 0) == 0
+		    return h
+		all = [(get(mnt + p), want) for p, want in (("/a", b"handle\n"), ("/d/e/f", b"deep\n"))]
+		gone = get(mnt + "/a")
+		top = os.open(mnt, os.O_RDONLY)
+		open("/proc/sys/vm/drop_caches", "w").write("2")
+		for h, want in all:
+		    fd = libc.open_by_handle_at(top, ctypes.byref(h), os.O_RDONLY)
+		    assert fd >= 0, os.strerror(ctypes.get_errno())
+		    assert os.read(fd, 100) == want
+		    os.close(fd)
+		os.unlink(mnt + "/a")
+		open("/proc/sys/vm/drop_caches", "w").write("2")
+		assert libc.open_by_handle_at(top, ctypes.byref(gone), os.O_RDONLY) == -1
+	END
+}
+
+@test "attributes that chattr sets; ioctls that are not known" {
+	mounted
+	touch "$MNT/a"
+	chattr +d "$MNT/a"
+	matches "$(lsattr "$BACK/a")" '^-*d'
+	same "$(lsattr "$BACK/a" | cut -d' ' -f1)" "$(lsattr "$MNT/a" | cut -d' ' -f1)"
+	run ! user chattr +d "$MNT/a"
+}
+
+@test "nothing leads out of the tree, while another swaps directories for links" {
+	mounted -o entry_timeout=0,attr_timeout=0
+	mkdir -p "$DISK/outside" "$BACK/d"
+	echo untouched >"$DISK/outside/f"
+	chmod -R 777 "$DISK/outside"
+	echo inside >"$BACK/d/f"
+	spawn "$LOG.2" bash -c "cd '$BACK' && ln -s ../outside l && while :; do mv -T d x; mv -T l d; mv -T d l; mv -T x d; done"
+	racer=$!
+	# As a symbolic link the caller's kernel would follow it, so only what is below the directory's node counts.
+	/usr/bin/python3 - "$MNT" <<-'END'
+		import os, sys, time
+		end = time.monotonic() + 8
+		bad = tries = 0
+		while time.monotonic() < end:
+		    try:
+		        d = os.open(sys.argv[1] + "/d", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+		    except OSError:
+		        continue
+		    try:
+		        f = os.open("f", os.O_RDWR, dir_fd=d)
+		        bad += os.pread(f, 20, 0) != b"inside\n"
+		        os.close(f)
+		        f = os.open("new", os.O_RDWR | os.O_CREAT, dir_fd=d)
+		        os.close(f)
+		        tries += 1
+		    except OSError:
+		        pass
+		    os.close(d)
+		print(tries, "tries")
+		sys.exit(bad or not tries)
+	END
+	kill "$racer"
+	wait "$racer" || :
+	same f "$(ls "$DISK/outside")"
+	same untouched "$(cat "$DISK/outside/f")"
+}
+
+@test "descriptors come back: as many after 5,000 files as before" {
+	mounted
+	before=$(ls "/proc/$SERVER/fd" | wc -l)
+	(cd "$MNT" && seq 5000 | xargs touch)
+	ls -l "$MNT" >/dev/null
+	rm -r "${MNT:?}"/*
+	echo 2 >/proc/sys/vm/drop_caches
+	# Forgets have no answer.
+	wait_for 10 eval '[ "$(ls "/proc/$SERVER/fd" | wc -l)" -le $((before + 2)) ]'
+}
