@@ -9,6 +9,7 @@
 #define SECTOR      512
 #define RANGE_MAX   (UINT32_C(1) << 21) /* sectors of one discard or zero: 1 GiB */
 #define TAKE_BUDGET 128
+#define CROWD_LASTS 4 /* batches */
 
 struct header {
 	le32 type;
@@ -232,14 +233,26 @@ static int take_one(struct blk *b, struct vq_dev *vq)
 	return 1;
 }
 
+/* Who had to wait while one request was carried out would rather have had it done beside that. */
+static void look_for_crowd(struct blk *b, const struct vq_dev *vq)
+{
+	if (vq_dev_waiting(vq))
+		b->crowd = CROWD_LASTS;
+	else if (b->crowd)
+		b->crowd--;
+	b->store->patient = !b->crowd && b->nqueues == 1;
+}
+
 int blk_take(struct blk *b, struct vq_dev *vq)
 {
 	int n = 0, r = 0;
 
 	while (n < TAKE_BUDGET && b->free && (r = take_one(b, vq)) > 0)
 		n++;
-	if (n)
+	if (n) {
 		store_push(b->store);
+		look_for_crowd(b, vq);
+	}
 	return r < 0 ? r : n;
 }
 

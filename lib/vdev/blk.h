@@ -44,6 +44,7 @@ struct blk {
 	struct blk_req *reqs;
 	struct blk_req *free;
 	unsigned int inflight;
+	unsigned int crowd; /* batches until requests are thought to come one by one again */
 };
 
 /* @id is what the driver is told as the disk's name; at most 20 bytes of it. */

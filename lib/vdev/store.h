@@ -8,7 +8,8 @@
  * What is not done at once may wait in a batch until store_push(), and is
  * returned by store_reap() when it is done. Requests and their buffers are the
  * caller's and stay in place until then. Requests run in any order, so only a
- * flush that is submitted after a write was reaped covers it.
+ * flush that is submitted after a write was reaped covers it. A batch of one, and any
+ * flush with nothing beside it, may be waited for in store_push(), if its caller is patient.
  *
  * There are three stores: a file by io_uring, the same file by plain system
  * calls where io_uring is refused, and one that keeps nothing, for measuring.
@@ -47,6 +48,7 @@ struct store {
 	uint64_t size;     /* bytes; a multiple of 512 */
 	uint32_t physical; /* block size that writes fast; a power of two >= 512 */
 	bool read_only;
+	bool patient; /* the caller's: a push may take as long as a request, for nothing else is expected meanwhile */
 	int fd; /* readable when something may be reaped; -1: never */
 };
 

@@ -2,23 +2,42 @@
 #include <errno.h>
 #include <liburing.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "store_file.h"
+#include "ways.h"
 
-#define SQ_SIZE       256
-#define CQ_SIZE       4096
-#define FLUSH_HERE_NS 1000000
-#define TRY_AGAIN     32
-#define AVERAGE_OF    8
+#define SQ_SIZE 256
+#define CQ_SIZE 4096
+#define SMALL   16384 /* bytes */
+
+/* A request that is alone can be carried out by a system call. What comes meanwhile waits, but no longer than that. */
+#define HERE_NS   1000000
+#define TRY_AGAIN 32
+
+enum {
+	HERE,
+	RING
+}; /* the ways of a request that is alone */
+
+enum kind {
+	READ_KIND,
+	SMALL_WRITE,
+	LARGE_WRITE,
+	FLUSH_KIND,
+	KINDS
+};
 
 struct store_uring {
 	struct store store;
 	struct store_file *file; /* owned */
 	struct io_uring ring;
-	unsigned int pending;
-	unsigned int slow_flushes; /* not made here */
-	uint64_t flush_ns;         /* what one takes, made here; an average */
+	unsigned int pending;  /* in the ring */
+	struct store_req *own; /* the only one of its batch so far; not in the ring */
+	struct store_req *done;
+	struct ways ways[KINDS];
+	unsigned int slow;       /* requests that were too slow to be waited for */
+	struct store_req *timed; /* in the ring alone, */
+	uint64_t since;          /* from then on */
 };
 
 static struct store_uring *uring_of(struct store *s)
@@ -58,53 +77,88 @@ static void prepare(const struct store_uring *u, struct io_uring_sqe *sqe,
 	}
 }
 
-static uint64_t now_ns(void)
+/* To the ring. False: the kernel would not take any, so it was done the slow way. */
+static bool enqueue(struct store_uring *u, struct store_req *r)
 {
-	struct timespec t;
+	struct io_uring_sqe *sqe = next_sqe(u);
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	u->timed = NULL;
+	if (!sqe) {
+		store_file_do(u->file, r);
+		return false;
+	}
+	prepare(u, sqe, r);
+	io_uring_sqe_set_data(sqe, r);
+	u->pending++;
+	return true;
 }
 
-/*
- * io_uring hands a flush to a thread, which costs as much as a fast disk's flush takes. With nothing else pending, and as
- * long as flushes are quick, it is made here: what comes meanwhile waits no longer than FLUSH_HERE_NS.
- */
-static bool flush_here(struct store_uring *u, struct store_req *r)
+static enum kind kind_of(const struct store_req *r)
 {
-	uint64_t start;
+	if (r->op == STORE_FLUSH)
+		return FLUSH_KIND;
+	if (r->op == STORE_READ)
+		return READ_KIND;
+	return r->len <= SMALL ? SMALL_WRITE : LARGE_WRITE;
+}
 
-	if (u->pending || (u->flush_ns > FLUSH_HERE_NS && ++u->slow_flushes % TRY_AGAIN))
-		return false;
-	start = now_ns();
-	store_file_do(u->file, r);
-	u->flush_ns += (now_ns() - start) / AVERAGE_OF;
-	u->flush_ns -= u->flush_ns / AVERAGE_OF;
-	return true;
+static bool can_be_alone(const struct store_uring *u, const struct store_req *r)
+{
+	return !u->pending && !u->own && !u->done &&
+	       (r->op == STORE_FLUSH ||
+		(u->store.patient && (r->op == STORE_READ || r->op == STORE_WRITE)));
 }
 
 static bool uring_submit(struct store *s, struct store_req *r)
 {
 	struct store_uring *u = uring_of(s);
-	struct io_uring_sqe *sqe;
+	struct store_req *first = u->own;
 
-	if (r->op == STORE_FLUSH && flush_here(u, r))
-		return true;
-	sqe = next_sqe(u);
-	if (!sqe) { /* the kernel would not take any: slow, but done */
-		store_file_do(u->file, r);
-		return true;
+	if (can_be_alone(u, r)) {
+		u->own = r;
+		return false;
 	}
-	prepare(u, sqe, r);
-	io_uring_sqe_set_data(sqe, r);
-	u->pending++;
-	return false;
+	u->own = NULL;
+	if (first && !enqueue(u, first))
+		u->done = first;
+	return !enqueue(u, r);
+}
+
+static bool is_quick(struct store_uring *u, const struct ways *w)
+{
+	return w->mean_ns[HERE] <= HERE_NS || ++u->slow % TRY_AGAIN == 0;
+}
+
+/*
+ * The only request of its batch. io_uring hands a flush to a thread, and a write's end goes through one of the kernel's on
+ * some versions; that costs as much as a fast disk takes. But who waits in a system call has to be woken, and
+ * who polls the ring hasn't. Which is better is found out.
+ */
+static void push_own(struct store_uring *u)
+{
+	struct store_req *r = u->own;
+	struct ways *w = &u->ways[kind_of(r)];
+	uint64_t start = ways_now_ns();
+
+	u->own = NULL;
+	if (ways_choose(w) == HERE && is_quick(u, w)) {
+		store_file_do(u->file, r);
+		ways_learn(w, HERE, ways_now_ns() - start);
+		u->done = r;
+	} else if (enqueue(u, r)) {
+		u->timed = r;
+		u->since = start;
+	} else {
+		u->done = r;
+	}
 }
 
 static void uring_push(struct store *s)
 {
 	struct store_uring *u = uring_of(s);
 
+	if (u->own)
+		push_own(u);
 	if (io_uring_sq_ready(&u->ring))
 		(void)io_uring_submit(&u->ring); /* what it does not take now, it does next time */
 }
@@ -119,7 +173,7 @@ static bool finish(struct store_uring *u, struct store_req *r, int res)
 		return true;
 	}
 	if (transfer && res > 0 && store_req_advance(r, (size_t)res))
-		return uring_submit(&u->store, r);
+		return !enqueue(u, r);
 	r->result = transfer && !res ? -EIO : res < 0 ? res : 0;
 	return true;
 }
@@ -128,9 +182,12 @@ static struct store_req *uring_reap(struct store *s, bool wait)
 {
 	struct store_uring *u = uring_of(s);
 	struct io_uring_cqe *cqe;
+	struct store_req *r = u->done;
 
+	u->done = NULL;
+	if (r)
+		return r;
 	while (u->pending) {
-		struct store_req *r;
 		int res = wait ? io_uring_submit_and_wait(&u->ring, 1) : 0;
 
 		if (res < 0 && res != -EINTR && res != -EAGAIN && res != -EBUSY)
@@ -144,6 +201,8 @@ static struct store_req *uring_reap(struct store *s, bool wait)
 		res = cqe->res;
 		io_uring_cqe_seen(&u->ring, cqe);
 		u->pending--;
+		if (r == u->timed)
+			ways_learn(&u->ways[kind_of(r)], RING, ways_now_ns() - u->since);
 		if (finish(u, r, res))
 			return r;
 		uring_push(s);

@@ -21,6 +21,7 @@ static const int allowed[] = {
 	SCMP_SYS(poll),
 	SCMP_SYS(ppoll),
 	SCMP_SYS(clock_gettime),
+	SCMP_SYS(sched_getaffinity),
 	SCMP_SYS(restart_syscall),
 	/* the image, or the tap, and eventfds */
 	SCMP_SYS(io_uring_enter),

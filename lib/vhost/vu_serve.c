@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,8 +13,9 @@
 #define SOCKET_ROUNDS 512 /* between two looks at the socket */
 #define CLOCK_ROUNDS  32  /* between two looks at the clock, without work */
 #define SHORT_NS      5000
-#define TRY_OTHER     32 /* waits of one way until the other is tried */
-#define AVERAGE_OF    8
+#define TRY_LONG      16  /* short looks until a long one is tried */
+#define LUCK_MAX      256 /* all long looks saw work */
+#define LUCK_OF       8   /* looks that count */
 
 static uint64_t now_ns(void)
 {
@@ -21,6 +23,14 @@ static uint64_t now_ns(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* That we may run on. */
+static int processors(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 2 : CPU_COUNT(&set);
 }
 
 static void cpu_relax(void)
@@ -85,7 +95,8 @@ static int sleep_for_work(struct vu_back *b, bool *ret_socket, struct err *e)
 
 struct poller {
 	uint64_t max;        /* ns */
-	uint64_t mean[2];    /* ns that a wait took: after a short look, after a long one */
+	bool alone;          /* there is no processor but ours */
+	unsigned int luck;   /* of long looks, 0 to LUCK_MAX */
 	bool patient;        /* this wait begins with a long look */
 	uint64_t idle_since; /* 0: there was work in the last round */
 	unsigned int rounds, waits;
@@ -94,21 +105,17 @@ struct poller {
 static void wait_begin(struct poller *p)
 {
 	p->idle_since = now_ns();
-	/* A tie is for the one that burns less. */
-	p->patient = p->mean[1] + p->mean[1] / 8 < p->mean[0];
-	if (++p->waits % TRY_OTHER == 0)
-		p->patient = !p->patient;
+	p->patient = !p->alone && (p->luck > LUCK_MAX / 4 || ++p->waits % TRY_LONG == 0);
 }
 
-/* Work has come. A wait that is much longer than a look says nothing of the way. */
+/* Work has come. If somebody else had our processor during a long look, it was too long as well. */
 static void wait_end(struct poller *p)
 {
-	uint64_t waited = now_ns() - p->idle_since, *mean = &p->mean[p->patient];
-
-	if (waited > 2 * p->max)
-		waited = 2 * p->max;
-	*mean += waited / AVERAGE_OF;
-	*mean -= *mean / AVERAGE_OF;
+	if (p->patient) {
+		p->luck -= p->luck / LUCK_OF;
+		if (now_ns() - p->idle_since <= p->max)
+			p->luck += LUCK_MAX / LUCK_OF;
+	}
 	p->idle_since = 0;
 }
 
@@ -139,7 +146,7 @@ static bool poll_on(struct poller *p, unsigned int done, bool *ret_sleep)
 
 int vu_serve(struct vu_back *b, uint64_t poll_max_ns, struct err *e)
 {
-	struct poller p = { .max = poll_max_ns };
+	struct poller p = { .max = poll_max_ns, .luck = LUCK_MAX, .alone = processors() < 2 };
 
 	for (;;) {
 		bool asleep, look = poll_on(&p, vu_back_work(b), &asleep);

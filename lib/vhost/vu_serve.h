@@ -9,9 +9,8 @@
  * more, and sleeps on the socket, the queues' kick descriptors and the
  * device's. A long look spares the tens of microseconds that being woken takes;
  * where the driver needs our processor to go on, it is what holds it up, and where
- * work is rare, it is for nothing. So both are tried: short and long looks keep
- * an average of how long it took until there was work, and the better way is taken,
- * the other one now and then.
+ * work is rare, it is for nothing. So long looks are gone on with while at least a fourth of
+ * them see work in time, and tried now and then if not; never with one processor.
  */
 #ifndef VHOST_VU_SERVE_H
 #define VHOST_VU_SERVE_H

@@ -9,11 +9,10 @@
  * looks at both. All host processes share one descriptor table, so it doesn't matter in which of
  * them the kernel is idle. Handlers run as interrupts do.
  *
- * How long to poll: to be woken costs tens of microseconds, as much as a fast disk takes, so there
- * it pays to poll until it has answered; but if the other side needs our processor to answer, polling
- * is what it waits for, and if it takes milliseconds, polling is for nothing. What it is can't be
- * seen, so it is tried: both ways of waiting keep an average of how long the wait was, the better one
- * is taken, and the other one every TRY_OTHER times.
+ * How long to poll: to be woken costs tens of microseconds, on both sides, as much as a fast disk takes, so
+ * there it pays to poll until it has answered. If it takes longer than LONG_NS, polling is for nothing; so it is
+ * if the other side needs our processor to answer, and then it takes that long. So long looks are gone on with
+ * while at least a fourth of them see something in time, and tried now and then if not; never with one processor.
  */
 #include <asm/event.h>
 #include <asm/hostproc.h>
@@ -27,8 +26,11 @@
 #include "../host/host.h"
 
 #define MAX_EVENTS 64
-#define TRY_OTHER  32
-#define AVERAGE_OF 8
+#define SHORT_NS   20000
+#define LONG_NS    300000
+#define TRY_LONG   16  /* short looks until a long one is tried */
+#define LUCK_MAX   256 /* all long looks saw something */
+#define LUCK_OF    8   /* looks that count */
 #define SLEEP_NS   (10 * NSEC_PER_SEC)
 
 static LIST_HEAD(events);
@@ -132,30 +134,21 @@ void lo_event_check(void)
 	wait(0);
 }
 
-/* Ways to wait. A wait that is longer than LONG_WAIT_NS says nothing of the way. */
-#define LONG_WAIT_NS 400000
+static unsigned int luck = LUCK_MAX; /* of long looks */
+static bool alone;                   /* there is one processor that we may run on */
 
-static struct way {
-	u64 spin_ns; /* before sleeping */
-	u64 mean_ns; /* of the waits */
-} ways[] = { { .spin_ns = 20000 }, { .spin_ns = 200000 } };
-
-static struct way *choose(void)
+static bool choose_long(void)
 {
 	static unsigned int count;
-	/* A tie is for the one that burns less. */
-	bool patient = ways[1].mean_ns + ways[1].mean_ns / 8 < ways[0].mean_ns;
 
-	if (++count % TRY_OTHER == 0)
-		patient = !patient;
-	return &ways[patient];
+	return !alone && (luck > LUCK_MAX / 4 || ++count % TRY_LONG == 0);
 }
 
-static void learn(struct way *way, u64 waited)
+static void learn(bool in_time)
 {
-	waited = min_t(u64, waited, LONG_WAIT_NS);
-	way->mean_ns += waited / AVERAGE_OF;
-	way->mean_ns -= way->mean_ns / AVERAGE_OF;
+	luck -= luck / LUCK_OF;
+	if (in_time)
+		luck += LUCK_MAX / LUCK_OF;
 }
 
 /* True: a ring had something. */
@@ -181,19 +174,31 @@ static bool arm_polls(bool on)
 	return waiting;
 }
 
+/* Before the filter of host calls. */
+static int __init count_processors(void)
+{
+	alone = host_processors() < 2;
+	return 0;
+}
+core_initcall(count_processors);
+
 void arch_cpu_idle(void)
 {
-	u64 start = lo_time_ns();
-	struct way *way = choose();
+	bool patient = choose_long(), found, late;
+	u64 end = lo_time_ns() + (patient ? LONG_NS : SHORT_NS);
 
-	if (!spin(start + way->spin_ns)) {
+	found = spin(end);
+	late = lo_time_ns() >= end;
+	/* A timer that was due says nothing. */
+	if (patient && (found || late))
+		learn(found && !late);
+	if (!found) {
 		if (!arm_polls(true)) {
 			lo_hostproc_unbind();
 			wait(lo_timer_left(SLEEP_NS));
 		}
 		arm_polls(false);
 	}
-	learn(way, lo_time_ns() - start);
 	lo_timer_check();
 	if (LO_IDLE_ENABLES_IRQS)
 		raw_local_irq_enable();
