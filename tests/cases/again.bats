@@ -57,7 +57,7 @@ sound() { e2fsck -fn "$IMG" >"$BED/fsck" 2>&1 || { cat "$BED/fsck"; return 1; };
 @test "a back end that is killed at each request, before it, meanwhile and after it" {
 	local n how=(before flying after)
 	fresh plain
-	for n in $(seq 1 24) $(seq 31 7 400); do
+	for n in $(seq 1 12) $(seq 17 9 400); do
 		run -0 dies "${how[n % 3]}:$n" sh -c "blocks log /root/l 30 >/dev/null; mkdir /root/d$n; echo 3 >/proc/sys/vm/drop_caches; blocks check /root/l 30 0"
 		matches "$output" 'right 30 unreadable 0 wrong 0 old 0' "at request $n"
 		sound
@@ -71,7 +71,7 @@ sound() { e2fsck -fn "$IMG" >"$BED/fsck" 2>&1 || { cat "$BED/fsck"; return 1; };
 @test "the same with an encrypted disk, some requests, and three back ends in a row" {
 	local n how=(before flying after)
 	fresh enc
-	for n in 1 2 $(seq 3 9 100); do
+	for n in 1 2 $(seq 3 13 100); do
 		run -0 dies "${how[n % 3]}:$n,${how[(n + 1) % 3]}:$((n % 7 + 1)),${how[(n + 2) % 3]}:$((n % 5 + 1))" \
 			sh -c "blocks write /root/f 300 $n; echo 3 >/proc/sys/vm/drop_caches; blocks check /root/f 300 $n"
 		matches "$output" 'right 300 unreadable 0 wrong 0 old 0'

@@ -44,6 +44,12 @@ PINGS='ifconfig eth0 10.1.1.1; for i in $(seq 100); do ping -c 1 -W 1 10.1.1.2 >
 	toy net 'leave --again id' "$PINGS; $PINGS; echo alive"
 	matches "$output" 'it broke a queue'
 	matches "$output" 'carrier 0'
+	toy net 'leave --again leave --again short' "$PINGS; $PINGS; cat /sys/class/net/eth0/carrier; echo alive"
+	matches "$output" $'1\r?\nalive'
+	# A driver that leaves speaks to the back end that is there, and to no other.
+	toy net 'leave --again short' "$PINGS; cd /sys/bus/virtio/drivers/virtio_net; echo virtio0 >unbind; sleep 1; ls /sys/class/net; echo alive"
+	misses "$output" '(BUG|WARNING)'
+	matches "$output" $'again\r?\nlo\r?\nalive'
 	toy net leave "$PINGS; echo alive"
 	matches "$output" 'carrier 0'
 	matches "$output" 'alive'

@@ -188,6 +188,26 @@ for n in range(100): s.sendall(b"line %d\n" % n); time.sleep(0.1)'
 	ends 143
 }
 
+@test "many machines of a user hold no descriptors in flight" {
+	local n all=()
+	# Linux allows a user as many in flight, of all processes, as one of them may have open.
+	cp "$DISK" "$BED/many.img"
+	chmod 711 "$BED"
+	chmod 644 "$BED/many.img"
+	for n in 1 2 3 4 5; do
+		spawn "$BED/many.$n" ip netns exec bed "$AS_USER" prlimit --nofile=64 timeout -k 5 100 "$RKTIO" run --memory 64M --disk "$BED/many.img,ro" \
+			--publish "$((8100 + n)):80" -- sh -c 'echo up; sleep 100'
+		all+=($!)
+	done
+	for n in 1 2 3 4 5; do
+		wait_for 30 grep -q up "$BED/many.$n" || { cat "$BED/many.$n"; break; }
+	done
+	for n in "${all[@]}"; do stop_pid "$n"; done
+	for n in 1 2 3 4 5; do
+		matches "$(<"$BED/many.$n")" up
+	done
+}
+
 @test "DPDK as the back end: pings, and TCP both ways" {
 	need dpdk
 	# Two ports, and what one receives the other sends.

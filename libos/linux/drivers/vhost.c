@@ -240,6 +240,8 @@ static void on_gone(struct lo_event *event)
 	}
 	if (again)
 		wait_for_another(dev);
+	else
+		lo_vhost_again_never(dev);
 }
 
 /* From now on the socket has nothing more to say. */

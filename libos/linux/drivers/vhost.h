@@ -96,8 +96,8 @@ struct lo_vhost {
 	struct lo_vhost_again again;
 	int sock, memfd;
 	bool listening; /* all was said that is said at the start */
-	bool dead; /* the back end is gone, or broke the rules: no request is answered */
-	bool away; /* a disk's is gone, and may come again: requests wait */
+	bool dead;      /* the back end is gone, or broke the rules: no request is answered */
+	bool away;      /* a disk's is gone, and may come again: requests wait */
 	struct timer_list patience; /* ends that */
 	u8 status;
 	u8 *window;
@@ -143,7 +143,7 @@ void lo_vhost_again_told(struct lo_vhost *dev, const void *buf, size_t len);
 void lo_vhost_again_told_all(struct lo_vhost *dev);
 /* No other is waited for, from now on. */
 void lo_vhost_again_never(struct lo_vhost *dev);
-/* Nothing is shared any more, and another socket is the device's; false: there is none. */
+/* Another socket is the device's; false: there is none. */
 bool lo_vhost_again_begin(struct lo_vhost *dev);
 /* That socket is readable. 1: the back end is there; 0: wait; -ECONNRESET: it is gone; -EPROTO: it is another. */
 int lo_vhost_again_hear(struct lo_vhost *dev);

@@ -9,9 +9,9 @@
  * spare to the back end that comes there. Only the last words, which enable the queues, are kept here, and so
  * are the replies.
  *
- * When the back end is gone, the shared rings are emptied and a spare takes the place of the socket
- * (lo_vhost_again_begin()). Whoever is at its other end must reply as the first one did (vu_again.h). Then the last words
- * are written to it: no back end sees the old rings enabled. When it has replied to these as well, it is
+ * When the back end is gone, a spare takes the place of the socket (lo_vhost_again_begin()). Whoever is at its other end must
+ * reply as the first one did (vu_again.h). Then the one before has ended, the shared rings are emptied, and the last words
+ * are written: no back end sees the old rings enabled. When it has replied to these as well, it is
  * there (lo_vhost_again_hear()). If it closes the socket, it is the next spare's turn.
  */
 #include "../host/host.h"
@@ -74,10 +74,7 @@ void lo_vhost_again_told(struct lo_vhost *dev, const void *buf, size_t len)
 bool lo_vhost_again_begin(struct lo_vhost *dev)
 {
 	struct lo_vhost_again *a = &dev->again;
-	unsigned int i;
 
-	for (i = 0; i < LO_VHOST_QUEUES; i++)
-		lo_vhost_queue_clear(&dev->queue[i]);
 	a->replies.heard = 0;
 	a->waiting = a->next < a->nspare;
 	if (a->waiting) {
@@ -85,6 +82,16 @@ bool lo_vhost_again_begin(struct lo_vhost *dev)
 		dev->sock = a->spare[a->next++];
 	}
 	return a->waiting;
+}
+
+static bool enable(struct lo_vhost *dev)
+{
+	const struct vu_words *w = &dev->again.last;
+	unsigned int i;
+
+	for (i = 0; i < LO_VHOST_QUEUES; i++)
+		lo_vhost_queue_clear(&dev->queue[i]);
+	return host_write(dev->sock, w->data, w->len) == w->len;
 }
 
 int lo_vhost_again_hear(struct lo_vhost *dev)
@@ -99,8 +106,7 @@ int lo_vhost_again_hear(struct lo_vhost *dev)
 		return -ECONNRESET;
 	if (vu_again_hear(&a->replies, buf, n) < 0)
 		return -EPROTO;
-	if (vu_again_turn(&a->replies) &&
-	    host_write(dev->sock, a->last.data, a->last.len) != a->last.len)
+	if (vu_again_turn(&a->replies) && !enable(dev))
 		return -ECONNRESET;
 	if (!vu_again_done(&a->replies))
 		return 0;

@@ -352,14 +352,19 @@ static void on_done(struct tasklet_struct *tasklet)
 	lo_vhost_queue_work(q);
 }
 
+static bool is_served(const struct lo_vhost_queue *q)
+{
+	return q->ready && !q->dev->dead && !q->dev->away;
+}
+
 bool lo_vhost_queue_arm(struct lo_vhost_queue *q)
 {
-	return q->ready && !q->dev->dead && vq_drv_calls_on(&q->shared);
+	return is_served(q) && vq_drv_calls_on(&q->shared);
 }
 
 void lo_vhost_queue_disarm(struct lo_vhost_queue *q)
 {
-	if (q->ready && !q->dev->dead)
+	if (is_served(q))
 		vq_drv_calls_off(&q->shared);
 }
 
