@@ -277,7 +277,8 @@ static unsigned int fault_flags(unsigned long error)
 /* What has been written, or taken as a whole, is mapped as after a write, though it is but read now. */
 static bool is_written(pte_t pte)
 {
-	return pte_write(pte) && pte_dirty(pte) && PageAnon(pte_page(pte));
+	return pte_write(pte) && pte_dirty(pte) && pfn_valid(pte_pfn(pte)) &&
+	       PageAnon(pte_page(pte));
 }
 
 static void install(unsigned long addr, const struct lo_leaf *leaf, int want, bool fill)
