@@ -82,6 +82,19 @@ fills_a_pool()
 @test "2 GiB filled in no order take less than 20,000 mappings of the host" { fills_a_pool always; }
 @test "the same without huge pages" { fills_a_pool never; }
 
+@test "a fork takes no page faults, a start of a program not many" {
+	# Each figure of libosbench is of 7 batches of 100 forks, or of 50 starts.
+	starts 'faults() { awk "/^faults/ { print \$2 }" /proc/lo/stats; }
+		a=$(faults); libosbench fork_exit_wait >/dev/null; b=$(faults); libosbench spawn_exec_wait >/dev/null; c=$(faults)
+		echo "for 100: $(((b - a) / 7)) $(((c - b) * 2 / 7))"' "$BUILD/bench/libosbench"
+	ended 0 60
+	local forks spawns
+	read -r _ _ forks spawns <<<"$(grep '^for 100:' "$LOG" | tr -d '\r')"
+	echo "page faults: $forks for 100 forks, $spawns for 100 starts"
+	[ "$forks" -lt 300 ]
+	[ "$spawns" -lt 4800 ]
+}
+
 @test "more mappings than the host allows: right, and it says so" {
 	LIBOS_ARGS=mem=1G starts 't_many; r=$?; dmesg | grep vm.max_map_count; exit $r' "$BUILD/tests/libos/t_many"
 	ended 0 100

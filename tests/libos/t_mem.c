@@ -226,6 +226,104 @@ static void mapped_low(void)
 	CHECK(p == MAP_FAILED);
 }
 
+/* What a page of many_forks() shall be. */
+#define FORKED 48UL
+
+static struct {
+	char *at;
+	char value;
+	int prot;
+} expected[FORKED];
+
+static void remember(size_t i, int prot, char value)
+{
+	expected[i].prot = prot;
+	if (prot & PROT_WRITE)
+		*expected[i].at = expected[i].value = value;
+}
+
+/* One of the things that a program does with a page; `what` is any number. */
+static void change(size_t i, unsigned int what, int file)
+{
+	static const int prots[] = { RW, RW, PROT_READ, PROT_NONE, RW | PROT_EXEC };
+	const int prot = prots[what % 5];
+	char *p = expected[i].at;
+
+	switch (what % 7) {
+	case 0: /* another page is there, of a file or fresh */
+		CHECK(mmap(p, PAGE, RW, MAP_FIXED | MAP_PRIVATE, file, (off_t)(i * PAGE)) == p);
+		expected[i].value = 'f';
+		expected[i].prot = RW;
+		break;
+	case 1:
+		CHECK(mmap(p, PAGE, RW, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == p);
+		expected[i].value = 0;
+		expected[i].prot = RW;
+		break;
+	case 2:
+		CHECK(mprotect(p, PAGE, prot) == 0);
+		remember(i, prot, (char)what);
+		break;
+	default:
+		remember(i, expected[i].prot, (char)what);
+	}
+}
+
+static void check_all(void)
+{
+	for (size_t i = 0; i < FORKED; i++) {
+		volatile char *p = expected[i].at;
+
+		CHECK(try_read(p) == (expected[i].prot & PROT_READ ? 0 : SEGV_ACCERR));
+		CHECK(!(expected[i].prot & PROT_READ) || *p == expected[i].value);
+	}
+}
+
+static void write_all(void)
+{
+	for (size_t i = 0; i < FORKED; i++)
+		CHECK(try_write(expected[i].at) ==
+		      (expected[i].prot & PROT_WRITE ? 0 : SEGV_ACCERR));
+}
+
+/*
+ * Children of one parent, one after the other, and each finds its pages as they were when it was
+ * forked: what the one before left behind must not be seen, nor may a right be left that is gone.
+ */
+static void many_forks(void)
+{
+	char *area = map(FORKED * PAGE, RW, MAP_PRIVATE);
+	int file = memfd_create("forks", 0), status;
+	unsigned int seed = 1;
+
+	CHECK(ftruncate(file, FORKED * PAGE) == 0);
+	for (size_t i = 0; i < FORKED; i++) {
+		expected[i].at = area + i * PAGE;
+		CHECK(pwrite(file, "f", 1, (off_t)(i * PAGE)) == 1);
+		remember(i, RW, 'i');
+	}
+	catch_faults();
+	for (unsigned int n = 0; n < 400; n++) {
+		for (unsigned int changes = n % 6; changes--; seed = seed * 1103515245 + 12345)
+			change((seed >> 8) % FORKED, seed >> 16, file);
+		pid_t pid = fork();
+		CHECK(pid >= 0);
+		if (pid == 0) {
+			check_all();
+			if (n % 3)
+				write_all();
+			_exit(0);
+		}
+		for (size_t i = n % 4; i < FORKED; i += 4) /* the child must not see it */
+			remember(i, expected[i].prot, (char)(n + i));
+		check_all();
+		CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+		check_all();
+	}
+	CHECK(munmap(area, FORKED * PAGE) == 0);
+	close(file);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct t_case cases[] = {
@@ -238,6 +336,7 @@ int main(int argc, char **argv)
 		{ "moved", moved },
 		{ "through_calls", through_calls },
 		{ "mapped_low", mapped_low },
+		{ "many_forks", many_forks },
 		{ "kernel_is_out_of_reach", kernel_is_out_of_reach },
 		{ NULL, NULL },
 	};

@@ -21,8 +21,9 @@
  * that is about to wake up.
  *
  * Host processes are a cache: lo_hostproc_put() frees one with its mappings still in it. The next
- * mm that gets it keeps those that are right for it, and unmaps the others (mm/mappings.c); if there are too many, or the host refuses one more, the mm
- * that comes next in turn loses its own, and faults its pages in again in another one later.
+ * mm that gets it keeps those that are right for it, and unmaps the others (mm/mappings.c); if there
+ * are too many, or the host refuses one more, the mm that comes next in turn loses its own, and
+ * faults its pages in again in another one later.
  *
  *	process 1	the first one. It gets the exit status, and waits for the others at the end.
  *	process 0	the zygote, its child: has no user mapping, so its forks are cheap. It makes

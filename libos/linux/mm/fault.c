@@ -29,6 +29,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
+#include <linux/userfaultfd_k.h>
 
 #include "pagewalk.h"
 
@@ -47,8 +48,7 @@
 /* A mapping of this size is a pool of something: the host has 65,530 mappings for us, not more. */
 #define POOL_SIZE (32UL << 20)
 
-/* The last fault: its window shall be filled, its neighbours are to be written as well. */
-static bool in_pool, in_small;
+static bool in_pool; /* the last fault */
 
 bool lo_needs_write_fault(struct mm_struct *mm, unsigned long addr)
 {
@@ -127,22 +127,20 @@ static void fault_all(struct vm_area_struct *vma, unsigned long start, unsigned 
 			break;
 }
 
-/* Whether it was for `addr` to be taken along with what is around it. */
-static bool fault_small(struct vm_area_struct *vma, unsigned long addr, unsigned int flags)
+static void fault_small(struct vm_area_struct *vma, unsigned long addr, unsigned int flags)
 {
 	unsigned long start = vma->vm_start, end = vma->vm_end;
 
 	if (!(vma->vm_flags & VM_WRITE) || vma->vm_flags & VM_SHARED ||
 	    !is_untouched(vma->vm_mm, addr))
-		return false;
+		return;
 	if (vma->vm_flags & VM_GROWSDOWN) {
 		end = (addr & PAGE_MASK) + PAGE_SIZE;
 		start = max(start, end - STACK_SIZE);
 	} else if (end - start > SMALL_SIZE) {
-		return false;
+		return;
 	}
 	fault_all(vma, start, end, flags);
-	return true;
 }
 
 /* The page before it has been written already: so will be those behind it. */
@@ -200,7 +198,8 @@ static void map_around(struct vm_area_struct *vma, unsigned long addr)
 		.pmd = lo_find_pmd(vma->vm_mm->pgd, addr),
 	};
 
-	if (!vma->vm_ops || !vma->vm_ops->map_pages || !vmf.pmd || pmd_leaf(*vmf.pmd))
+	if (!vma->vm_ops || !vma->vm_ops->map_pages || uffd_disable_fault_around(vma) || !vmf.pmd ||
+	    pmd_leaf(*vmf.pmd))
 		return;
 	vma->vm_ops->map_pages(&vmf, linear_page_index(vma, start),
 			       linear_page_index(vma, end - PAGE_SIZE));
@@ -243,11 +242,10 @@ retry:
 		return SIGSEGV << 8 | SEGV_ACCERR;
 	}
 	in_pool = vma->vm_end - vma->vm_start >= POOL_SIZE;
-	in_small = false;
 	line_up_file(vma, addr);
-	if (flags & FAULT_FLAG_USER && !(flags & FAULT_FLAG_INSTRUCTION))
-		in_small = fault_small(vma, addr, flags);
-	if (flags & FAULT_FLAG_USER && !(flags & FAULT_FLAG_WRITE) && !in_small)
+	if (flags & (FAULT_FLAG_USER | FAULT_FLAG_WRITE) && !(flags & FAULT_FLAG_INSTRUCTION))
+		fault_small(vma, addr, flags);
+	if (flags & FAULT_FLAG_USER && !(flags & FAULT_FLAG_WRITE))
 		map_around(vma, addr);
 	ahead = flags & FAULT_FLAG_WRITE && flags & FAULT_FLAG_USER && !(vma->vm_flags & VM_SHARED);
 	if (ahead && vma_is_anonymous(vma))
@@ -276,11 +274,18 @@ static unsigned int fault_flags(unsigned long error)
 	return FAULT_FLAG_USER;
 }
 
+/* What has been written, or taken as a whole, is mapped as after a write, though it is but read now. */
+static bool is_written(pte_t pte)
+{
+	return pte_write(pte) && pte_dirty(pte) && pfn_valid(pte_pfn(pte)) &&
+	       PageAnon(pte_page(pte));
+}
+
 static void install(unsigned long addr, const struct lo_leaf *leaf, int want, bool fill)
 {
 	if (pte_write(*leaf->pte))
 		lo_hatch_learn(addr);
-	lo_install(addr, leaf, want, fill);
+	lo_install(addr, leaf, is_written(*leaf->pte) ? LO_WRITE : want, fill);
 }
 
 void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error)
@@ -310,6 +315,6 @@ void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error
 	if (r)
 		return;
 	/* Whatever has become of it meanwhile, the program faults again if it isn't enough. */
-	if (lo_walk(mm->pgd, addr, in_small ? LO_WRITE : want, &leaf))
-		install(addr, &leaf, in_small ? LO_WRITE : want, in_pool);
+	if (lo_walk(mm->pgd, addr, want, &leaf))
+		install(addr, &leaf, want, in_pool);
 }

@@ -11,8 +11,9 @@
  * taken along.
  *
  * A flush is the unmapping of what the page table does not confirm in a range (mappings.c), or of
- * the whole range where it isn't known what stands there. It must be done before the program runs on, no earlier: the
- * kernel itself never looks through these mappings. So for the mm that has the vCPU flushes
+ * the whole range where it isn't known what stands there. It must be done before the program runs
+ * on, no earlier: the kernel itself never looks through these mappings. So for the mm that has the
+ * vCPU flushes
  * are queued (lo_flush_user) and done in lo_prepare_user(); an install in between, as after
  * copy-on-write, replaces the mapping, which makes the flush of that page unnecessary. Another mm's
  * host process is marked stale, and so is that of one whose last program has ended; before a stale one

@@ -16,7 +16,7 @@ struct lo_hostproc {
 	int pid;
 	int cpu;                       /* of the host that it is bound to, or LO_ANY_CPU */
 	struct mm_struct *mm;          /* whose mappings it has, NULL: free */
-	bool stale;                    /* it missed a flush: all user mappings go before it runs */
+	bool stale;                    /* it missed a flush: all is flushed before it runs */
 	bool loaded;                   /* it has user mappings */
 	bool newborn;                  /* `mm` is that of a fork that hasn't run yet */
 	short parent;                  /* which one had the mm that was forked */

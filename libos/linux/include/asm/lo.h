@@ -32,8 +32,8 @@ extern char __lo_shared_start[];
 /*
  * Counters: a member of struct lo_stats each, and under the same name in /proc/lo/stats.
  * System calls that trapped and that came from patched sites, of which there are `patched`, by form; sites
- * that trap, by reason; page faults; what was asked of the host; mappings that a host process kept for the next
- * mm, and that a fork got before it asked; how often a host process was emptied for want of
+ * that trap, by reason; page faults; what was asked of the host; mappings that a flush found to be right, and that
+ * a fork got before it asked; how often a host process was emptied for want of
  * room, pages of RAM that went back, how often a host process
  * was bound to a processor, or freed.
  */
