@@ -8,7 +8,7 @@
  * clock source (as x86 does with "tsc-early").
  *
  * There is no timer interrupt: `deadline` is compared with the clock on each trap, on each tick of
- * the host process, on every 16th patched system call, and the idle loop sleeps no longer than
+ * the host process, on every 64th patched system call, and the idle loop sleeps no longer than
  * that.
  */
 #include <asm/irq_regs.h>
