@@ -120,7 +120,7 @@ static bool chunk_add(struct nodes *t)
 	struct node *chunk;
 
 	if (t->used > NODES_MAX ||
-	    array_room(&t->chunk, &t->room, t->nchunks + 1, sizeof(*t->chunk)) < 0)
+	    array_room(&t->chunk, &t->room, t->nchunks + 1, sizeof(struct node *)) < 0)
 		return false;
 	chunk = calloc(CHUNK, sizeof(*chunk));
 	if (!chunk)
