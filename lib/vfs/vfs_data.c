@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "ident.h"
@@ -28,6 +29,16 @@ int vfs_op_read(void *fs, struct fuse_call *c)
 	return 0;
 }
 
+/* Append to what the file is by now: the kernel's idea of its end may be old. */
+static ssize_t write_data(int fd, const struct fuse_req *req)
+{
+	const struct fuse_write_in *in = &req->in.write;
+	bool append = in->flags & O_APPEND && !(in->write_flags & FUSE_WRITE_CACHE);
+	struct iovec iov = { (char *)(uintptr_t)req->data.p, req->data.len };
+
+	return pwritev2(fd, &iov, 1, (off_t)in->offset, append ? RWF_APPEND : 0);
+}
+
 int vfs_op_write(void *fs, struct fuse_call *c)
 {
 	struct vfs *v = fs;
@@ -42,7 +53,7 @@ int vfs_op_write(void *fs, struct fuse_call *c)
 		return -EBADF;
 	if (kill)
 		r = ident_drop_fsetid();
-	n = r < 0 ? r : pwrite(f.file->fd, c->req->data.p, c->req->data.len, (off_t)in->offset);
+	n = r < 0 ? r : write_data(f.file->fd, c->req);
 	if (n < 0 && r == 0)
 		r = -errno;
 	if (kill)

@@ -276,7 +276,22 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 			assert os.preadv(d, [page], 0) == 8192 and page[4096:] == b"D" * 4096
 			a = os.open(mnt + "/g", os.O_WRONLY | os.O_APPEND)
 			os.write(a, b"end")
-			assert there("g").endswith(b"Dend") or there("g").endswith(b"end")
+			assert there("g").endswith(b"end")
+			# A mapping of a file that is open for appending, or past the cache, is written where it is.
+			for flag in os.O_APPEND, os.O_DIRECT:
+			    h = os.open(mnt + "/h", os.O_RDWR | os.O_CREAT | flag)
+			    os.truncate(mnt + "/h", 5000)
+			    m = mmap.mmap(h, 5000)
+			    m[10:15] = m[4990:4995] = b"there"
+			    m.flush()
+			    assert len(there("h")) == 5000 and there("h")[10:15] == there("h")[4990:4995] == b"there"
+			    del m
+			    os.close(h)
+			    os.unlink(mnt + "/h")
+			# What somebody appended to the file behind is not written over.
+			with open(back + "/g", "ab") as b: b.write(b"behind")
+			os.write(a, b"more")
+			assert there("g").endswith(b"endbehindmore")
 			# With the name gone the file stays, as long as it is open.
 			os.unlink(mnt + "/g")
 			assert os.fstat(g).st_nlink == 0 and os.pread(g, 4, 4096) == b"DDDD"
