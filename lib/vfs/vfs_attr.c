@@ -18,7 +18,7 @@ int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd)
 	struct fuse_attr_out *out;
 	struct statx stx;
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) < 0)
+	if (statx(fd, "", AT_EMPTY_PATH, NODE_STATX_MASK, &stx) < 0)
 		return -errno;
 	out = fuse_out_add(&c->out, sizeof(*out));
 	out->attr_valid = v->conf.attr_ns / NSEC;
@@ -53,7 +53,7 @@ int vfs_op_statx(void *fs, struct fuse_call *c)
 
 	if (r < 0)
 		return r;
-	if (statx(n.fd, "", flags, STATX_BASIC_STATS | STATX_BTIME, &s) < 0)
+	if (statx(n.fd, "", flags, NODE_STATX_MASK, &s) < 0)
 		return -errno;
 	out = fuse_out_add(&c->out, sizeof(*out));
 	out->attr_valid = v->conf.attr_ns / NSEC;
@@ -67,7 +67,7 @@ int vfs_op_statx(void *fs, struct fuse_call *c)
 		.uid = s.stx_uid,
 		.gid = s.stx_gid,
 		.mode = s.stx_mode,
-		.ino = s.stx_ino,
+		.ino = vfs_ino(v, s.stx_mnt_id, s.stx_ino),
 		.size = s.stx_size,
 		.blocks = s.stx_blocks,
 		.atime = sx_time(s.stx_atime),

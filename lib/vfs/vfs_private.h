@@ -60,6 +60,12 @@ int vfs_lookup(struct vfs *v, int dir, const char *name, struct fuse_entry_out *
 /* The same for what @fd, a descriptor that can be read or written, is open on. */
 int vfs_lookup_fd(struct vfs *v, int fd, struct fuse_entry_out *ret) _must_check_;
 
+/*
+ * The number that users see of an inode. All mounts of the tree are one device to them, so those of
+ * different mounts must differ: tar would take two files for one, find a directory for its own parent.
+ */
+uint64_t vfs_ino(const struct vfs *v, uint64_t mount_id, uint64_t ino);
+/* @stx has NODE_STATX_MASK. */
 void vfs_fill_attr(const struct vfs *v, const struct statx *stx, struct fuse_attr *ret);
 /* Attributes of an open descriptor, as the reply. */
 int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd) _must_check_;

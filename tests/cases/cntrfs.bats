@@ -404,6 +404,37 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 	END
 }
 
+@test "a mount inside of its own source, and file systems mounted in the source" {
+	MNT=$BACK/here
+	mkdir "$MNT" "$BACK/other"
+	mount -t tmpfs none "$BACK/other"
+	echo other >"$BACK/other/f"
+	mounted -o threads=1
+	echo new >"$MNT/a"
+	same '' "$(timeout 10 ls "$MNT/here")"
+	same new "$(timeout 10 cat "$BACK/a")"
+	same other "$(timeout 10 cat "$MNT/other/f")"
+	(cd "$MNT/other" && touch g && mv g h && ln h i)
+	same '2' "$(stat -c %h "$BACK/other/h")"
+	# One device for both, so the numbers have to differ; a directory tells the same as the file itself.
+	mkdir "$BACK/second"
+	mount --bind "$BACK/other" "$BACK/second"
+	umount "$MNT"
+	ends 0
+	mounted -o threads=1
+	[ "$(stat -c %i "$MNT/other/h")" != "$(stat -c %i "$MNT/second/h")" ]
+	same "$(stat -c %i "$MNT/second/f")" "$(find "$MNT/second" -name f -printf '%i')"
+	/usr/bin/python3 - "$MNT/second" <<-'END'
+		import os, sys
+		for e in os.scandir(sys.argv[1]): assert e.inode() == os.stat(e.path).st_ino
+	END
+	run ! ln "$MNT/a" "$MNT/other/a"
+	matches "$output" 'Invalid cross-device link'
+	umount "$MNT"
+	ends 0
+	umount "$BACK/second" "$BACK/other"
+}
+
 @test "attributes that chattr sets; ioctls that are not known" {
 	mounted
 	touch "$MNT/a"
