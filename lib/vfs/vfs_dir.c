@@ -35,11 +35,6 @@ int vfs_op_opendir(void *fs, struct fuse_call *c)
 	return r;
 }
 
-int vfs_op_releasedir(void *fs, struct fuse_call *c)
-{
-	return vfs_op_release(fs, c);
-}
-
 /* Have something at d->off, if there is more. Return: 1 there is; 0 the end; -errno. */
 static int refill(struct file *f)
 {
@@ -118,6 +113,7 @@ static int read_entries(struct vfs *v, struct fuse_call *c, struct file *f)
 	return c->out.size ? 0 : r < 0 ? r : 0;
 }
 
+/* And FUSE_READDIRPLUS. */
 int vfs_op_readdir(void *fs, struct fuse_call *c)
 {
 	struct vfs *v = fs;
@@ -130,9 +126,4 @@ int vfs_op_readdir(void *fs, struct fuse_call *c)
 	r = read_entries(v, c, f.file);
 	pthread_mutex_unlock(&f.file->dir->lock);
 	return r;
-}
-
-int vfs_op_readdirplus(void *fs, struct fuse_call *c)
-{
-	return vfs_op_readdir(fs, c);
 }

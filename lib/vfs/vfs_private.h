@@ -52,8 +52,6 @@ int vfs_op_removexattr(void *fs, struct fuse_call *c);
 
 int vfs_op_opendir(void *fs, struct fuse_call *c);
 int vfs_op_readdir(void *fs, struct fuse_call *c);
-int vfs_op_readdirplus(void *fs, struct fuse_call *c);
-int vfs_op_releasedir(void *fs, struct fuse_call *c);
 
 /* Look @name up in the directory @dir, and count that. */
 int vfs_lookup(struct vfs *v, int dir, const char *name, struct fuse_entry_out *ret) _must_check_;

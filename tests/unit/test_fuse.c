@@ -234,14 +234,14 @@ static void fake_forget(void *fs, uint64_t nodeid, uint64_t nlookup)
 	r->forgets += nlookup;
 }
 
-/* Asks the kernel as a slow call does; each thread's signals are its own. */
+/* As a slow system call, which a signal ends. */
 static int fake_open(void *fs, struct fuse_call *c)
 {
 	struct rig *r = fs;
 
 	(void)c;
 	r->opens++;
-	return pause();
+	return pause() < 0 ? -errno : 0;
 }
 
 static int fake_eintr(void *fs, struct fuse_call *c)
@@ -259,11 +259,6 @@ static int fake_wild(void *fs, struct fuse_call *c)
 	return -100000;
 }
 
-static int fake_open_call(void *fs, struct fuse_call *c)
-{
-	return fake_open(fs, c) < 0 ? -errno : 0;
-}
-
 static void fake_destroy(void *fs)
 {
 	((struct rig *)fs)->destroyed++;
@@ -271,7 +266,7 @@ static void fake_destroy(void *fs)
 
 static const struct fuse_fs fake = {
 	.op = { [FUSE_LOOKUP] = fake_lookup,
-		[FUSE_OPEN] = fake_open_call,
+		[FUSE_OPEN] = fake_open,
 		[FUSE_STATFS] = fake_eintr,
 		[FUSE_READLINK] = fake_wild },
 	.forget = fake_forget,

@@ -128,8 +128,10 @@ static void test_many_nodes_few_descriptors(void **state)
 {
 	struct rig *r = *state;
 	struct vfs_stats st;
-	uint64_t id[100];
+	uint64_t id[100], link;
 
+	assert_int_equal(symlinkat("target", r->root, "l"), 0);
+	link = lookup(r, FUSE_ROOT_ID, "l");
 	make(r, 100);
 	for (unsigned int i = 0; i < 100; i++) {
 		char name[16];
@@ -138,8 +140,11 @@ static void test_many_nodes_few_descriptors(void **state)
 		id[i] = lookup(r, FUSE_ROOT_ID, name);
 	}
 	vfs_stats(r->vfs, &st);
-	assert_int_equal(st.nodes, 101);
+	assert_int_equal(st.nodes, 102);
 	assert_true(st.fds <= MAX_FDS);
+	/* Opened again by its handle, a link is itself. */
+	assert_int_equal(call(r, FUSE_READLINK, link, NULL), 0);
+	assert_memory_equal(r->buf, "target", 6);
 	/* Whatever happens to its name, it stays the same file. */
 	assert_int_equal(renameat(r->root, "f3", r->root, "other"), 0);
 	for (unsigned int i = 0; i < 100; i++) {
