@@ -20,7 +20,7 @@ void node_close(const struct node_closing *c)
 uint64_t table_btime(const struct statx *stx)
 {
 	if (!(stx->stx_mask & STATX_BTIME))
-		return 0;
+		return NODE_NO_BTIME;
 	return (uint64_t)stx->stx_btime.tv_sec * NSEC + stx->stx_btime.tv_nsec;
 }
 
