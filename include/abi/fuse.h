@@ -144,6 +144,7 @@ enum fuse_setattr_valid {
 enum fuse_request_flag {
 	FUSE_GETATTR_FH = 1 << 0,
 	FUSE_OPEN_KILL_SUIDGID = 1 << 0,
+	FUSE_WRITE_CACHE = 1 << 0, /* pages of the cache; whose they were is not known */
 	FUSE_WRITE_KILL_SUIDGID = 1 << 2,
 	FUSE_FSYNC_FDATASYNC = 1 << 0,
 	FUSE_SETXATTR_ACL_KILL_SGID = 1 << 0,

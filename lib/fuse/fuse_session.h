@@ -48,7 +48,7 @@ typedef int (*fuse_op)(void *fs, struct fuse_call *call);
 struct fuse_fs {
 	fuse_op op[FUSE_OPCODES]; /* not: INIT, DESTROY, INTERRUPT; FORGETs come as forget() */
 	void (*forget)(void *fs, uint64_t nodeid, uint64_t nlookup);
-	/* The connection is made, or over: all nodes are forgotten, all files closed. May be NULL. */
+	/* The connection is over: all nodes are forgotten, all files closed. May be NULL. */
 	void (*destroy)(void *fs);
 	/* Called by each thread that will handle requests, before its first. May be NULL. */
 	int (*thread_start)(void *fs);

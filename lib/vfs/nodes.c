@@ -194,7 +194,7 @@ static int reach(struct nodes *t, struct node *n, int fd, bool taken)
 {
 	struct handle h;
 
-	if (t->mount[n->mount].fd >= 0 && n->btime_ns && get_handle(fd, &h) == 0) {
+	if (t->mount[n->mount].fd >= 0 && n->btime_ns != NODE_NO_BTIME && get_handle(fd, &h) == 0) {
 		n->handle_type = h.h.handle_type;
 		n->handle_bytes = (uint8_t)h.h.handle_bytes;
 		memcpy(n->handle, h.bytes, h.h.handle_bytes);
@@ -226,11 +226,12 @@ int nodes_add(struct nodes *t, const struct statx *stx, int fd, bool taken, uint
 	}
 	pthread_mutex_lock(&t->lock);
 	n = table_find(t, mount, stx);
-	if (!n)
-		n = table_insert(t, &fresh);
-	if (!n) {
+	/* Descriptors beyond are for files that are open. */
+	if (!n && !fresh.handle_bytes && t->fds >= t->max_fds)
+		r = -ENFILE;
+	else if (!n && !(n = table_insert(t, &fresh)))
 		r = -ENOMEM;
-	} else {
+	if (r == 0) {
 		if (n->fd < 0 && path >= 0) {
 			n->fd = path;
 			t->fds++;

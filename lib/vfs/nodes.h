@@ -31,11 +31,12 @@
 #include "compiler.h"
 
 #define NODE_HANDLE_MAX 24
+#define NODE_NO_BTIME   UINT64_MAX /* images have files whose time of birth is 0 */
 #define NODE_MOUNTS_MAX 256
 #define NODE_STATX_MASK (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
 
 struct node {
-	uint64_t ino, btime_ns; /* 0: the file system has none */
+	uint64_t ino, btime_ns; /* NODE_NO_BTIME: the file system has none */
 	uint64_t nlookup;
 	uint32_t index, gen;
 	uint32_t hash_next;  /* or the next that is free */
@@ -103,6 +104,8 @@ void node_unref(struct node_ref *r);
  *
  * @fd: open on it. @taken: it is a path descriptor, and the node's, or closed, in any case.
  * @stx has NODE_STATX_MASK.
+ *
+ * Return: 0; -ENFILE, there are too many mounts, or nodes that cannot lose their descriptor; -errno.
  */
 uint64_t nodes_find(struct nodes *t, const struct statx *stx);
 int nodes_add(struct nodes *t, const struct statx *stx, int fd, bool taken, uint64_t *ret_id)

@@ -20,7 +20,7 @@ void node_close(const struct node_closing *c)
 uint64_t table_btime(const struct statx *stx)
 {
 	if (!(stx->stx_mask & STATX_BTIME))
-		return 0;
+		return NODE_NO_BTIME;
 	return (uint64_t)stx->stx_btime.tv_sec * NSEC + stx->stx_btime.tv_nsec;
 }
 
@@ -120,7 +120,7 @@ static bool chunk_add(struct nodes *t)
 	struct node *chunk;
 
 	if (t->used > NODES_MAX ||
-	    array_room(&t->chunk, &t->room, t->nchunks + 1, sizeof(*t->chunk)) < 0)
+	    array_room(&t->chunk, &t->room, t->nchunks + 1, sizeof(struct node *)) < 0)
 		return false;
 	chunk = calloc(CHUNK, sizeof(*chunk));
 	if (!chunk)

@@ -17,7 +17,7 @@ static inline uint64_t node_id(const struct node *n)
 	return (uint64_t)n->gen << 32 | n->index;
 }
 
-/* Time of birth; 0 if there is none. */
+/* Time of birth, or NODE_NO_BTIME. */
 uint64_t table_btime(const struct statx *stx);
 
 struct node *table_at(struct nodes *t, uint32_t index);

@@ -18,7 +18,7 @@ int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd)
 	struct fuse_attr_out *out;
 	struct statx stx;
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) < 0)
+	if (statx(fd, "", AT_EMPTY_PATH, NODE_STATX_MASK, &stx) < 0)
 		return -errno;
 	out = fuse_out_add(&c->out, sizeof(*out));
 	out->attr_valid = v->conf.attr_ns / NSEC;
@@ -53,7 +53,7 @@ int vfs_op_statx(void *fs, struct fuse_call *c)
 
 	if (r < 0)
 		return r;
-	if (statx(n.fd, "", flags, STATX_BASIC_STATS | STATX_BTIME, &s) < 0)
+	if (statx(n.fd, "", flags, NODE_STATX_MASK, &s) < 0)
 		return -errno;
 	out = fuse_out_add(&c->out, sizeof(*out));
 	out->attr_valid = v->conf.attr_ns / NSEC;
@@ -67,7 +67,7 @@ int vfs_op_statx(void *fs, struct fuse_call *c)
 		.uid = s.stx_uid,
 		.gid = s.stx_gid,
 		.mode = s.stx_mode,
-		.ino = s.stx_ino,
+		.ino = vfs_ino(v, s.stx_mnt_id, s.stx_ino),
 		.size = s.stx_size,
 		.blocks = s.stx_blocks,
 		.atime = sx_time(s.stx_atime),
@@ -82,13 +82,12 @@ int vfs_op_statx(void *fs, struct fuse_call *c)
 
 /* --- setattr --- */
 
-static int set_size(const struct vfs *v, const struct node_ref *n, const struct file *f,
+static int set_size(const struct node_ref *n, const struct file *f,
 		    const struct fuse_setattr_in *in)
 {
 	_cleanup_close_ int fd = -1;
 	int r = 0;
 
-	(void)v;
 	if (!f) {
 		fd = node_open(n, O_WRONLY | O_NONBLOCK);
 		if (fd < 0)
@@ -131,8 +130,7 @@ static int set_owner(const struct node_ref *n, const struct fuse_setattr_in *in)
 	return fchownat(n->fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-static int set_all(struct vfs *v, const struct node_ref *n, const struct file *f,
-		   const struct fuse_setattr_in *in)
+static int set_all(const struct node_ref *n, const struct file *f, const struct fuse_setattr_in *in)
 {
 	int r = 0;
 
@@ -143,7 +141,7 @@ static int set_all(struct vfs *v, const struct node_ref *n, const struct file *f
 	    fchmodat(AT_FDCWD, fd_name(n->fd).text, in->mode & 07777, 0) < 0)
 		r = -errno;
 	if (r == 0 && in->valid & FATTR_SIZE)
-		r = set_size(v, n, f, in);
+		r = set_size(n, f, in);
 	if (r == 0 && in->valid & (FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW))
 		r = set_times(n, in);
 	return r;
@@ -164,7 +162,7 @@ int vfs_op_setattr(void *fs, struct fuse_call *c)
 		if (!f.file)
 			return -EBADF;
 	}
-	r = set_all(v, &n, f.file, in);
+	r = set_all(&n, f.file, in);
 	return r < 0 ? r : vfs_reply_attr(v, c, n.fd);
 }
 

@@ -5,23 +5,21 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "ident.h"
 #include "vfs_private.h"
-
-#define WITH_FILE(v, f, fh)                                                              \
-	_cleanup_file_ struct file_ref f = { &(v)->files, file_get(&(v)->files, (fh)) }; \
-	if (!f.file)                                                                     \
-	return -EBADF
 
 int vfs_op_read(void *fs, struct fuse_call *c)
 {
 	struct vfs *v = fs;
 	const struct fuse_read_in *in = &c->req->in.read;
 	ssize_t n;
+	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, in->fh) };
 
-	WITH_FILE(v, f, in->fh);
+	if (!f.file)
+		return -EBADF;
 	if (in->size > c->out.room)
 		return -EINVAL;
 	n = pread(f.file->fd, c->out.buf, in->size, (off_t)in->offset);
@@ -29,6 +27,16 @@ int vfs_op_read(void *fs, struct fuse_call *c)
 		return -errno;
 	c->out.size = (size_t)n;
 	return 0;
+}
+
+/* Append to what the file is by now: the kernel's idea of its end may be old. */
+static ssize_t write_data(int fd, const struct fuse_req *req)
+{
+	const struct fuse_write_in *in = &req->in.write;
+	bool append = in->flags & O_APPEND && !(in->write_flags & FUSE_WRITE_CACHE);
+	struct iovec iov = { (char *)(uintptr_t)req->data.p, req->data.len };
+
+	return pwritev2(fd, &iov, 1, (off_t)in->offset, append ? RWF_APPEND : 0);
 }
 
 int vfs_op_write(void *fs, struct fuse_call *c)
@@ -39,11 +47,13 @@ int vfs_op_write(void *fs, struct fuse_call *c)
 	struct fuse_write_out *out;
 	ssize_t n;
 	int r = 0;
+	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, in->fh) };
 
-	WITH_FILE(v, f, in->fh);
+	if (!f.file)
+		return -EBADF;
 	if (kill)
 		r = ident_drop_fsetid();
-	n = r < 0 ? r : pwrite(f.file->fd, c->req->data.p, c->req->data.len, (off_t)in->offset);
+	n = r < 0 ? r : write_data(f.file->fd, c->req);
 	if (n < 0 && r == 0)
 		r = -errno;
 	if (kill)
@@ -60,8 +70,10 @@ int vfs_op_fsync(void *fs, struct fuse_call *c)
 {
 	struct vfs *v = fs;
 	const struct fuse_fsync_in *in = &c->req->in.fsync;
+	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, in->fh) };
 
-	WITH_FILE(v, f, in->fh);
+	if (!f.file)
+		return -EBADF;
 	if (in->fsync_flags & FUSE_FSYNC_FDATASYNC)
 		return fdatasync(f.file->fd) < 0 ? -errno : 0;
 	return fsync(f.file->fd) < 0 ? -errno : 0;
@@ -72,8 +84,10 @@ int vfs_op_fallocate(void *fs, struct fuse_call *c)
 	struct vfs *v = fs;
 	const struct fuse_fallocate_in *in = &c->req->in.fallocate;
 	int r = 0;
+	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, in->fh) };
 
-	WITH_FILE(v, f, in->fh);
+	if (!f.file)
+		return -EBADF;
 	if (fallocate(f.file->fd, (int)in->mode, (off_t)in->offset, (off_t)in->length) < 0)
 		r = -errno;
 	return r;
@@ -85,8 +99,10 @@ int vfs_op_lseek(void *fs, struct fuse_call *c)
 	const struct fuse_lseek_in *in = &c->req->in.lseek;
 	struct fuse_lseek_out *out;
 	off_t off;
+	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, in->fh) };
 
-	WITH_FILE(v, f, in->fh);
+	if (!f.file)
+		return -EBADF;
 	/* All else the kernel knows itself; and a directory's position is vfs_dir.c's. */
 	if ((in->whence != SEEK_DATA && in->whence != SEEK_HOLE) || f.file->dir)
 		return -EINVAL;
@@ -103,9 +119,11 @@ static ssize_t copy_range(struct vfs *v, const struct fuse_copy_file_range_in *i
 	off_t from = (off_t)in->off_in, to = (off_t)in->off_out;
 	size_t len = in->len < max ? in->len : max;
 	ssize_t n;
+	_cleanup_file_ struct file_ref a = { &v->files, file_get(&v->files, in->fh_in) };
+	_cleanup_file_ struct file_ref b = { &v->files, file_get(&v->files, in->fh_out) };
 
-	WITH_FILE(v, a, in->fh_in);
-	WITH_FILE(v, b, in->fh_out);
+	if (!a.file || !b.file)
+		return -EBADF;
 	n = copy_file_range(a.file->fd, &from, b.file->fd, &to, len, (unsigned int)in->flags);
 	return n < 0 ? -errno : n;
 }
@@ -167,8 +185,10 @@ int vfs_op_ioctl(void *fs, struct fuse_call *c)
 		struct fsxattr attr;
 	} arg = { 0 };
 	struct fuse_ioctl_out *out;
+	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, in->fh) };
 
-	WITH_FILE(v, f, in->fh);
+	if (!f.file)
+		return -EBADF;
 	if (!size || in->flags & (FUSE_IOCTL_COMPAT | FUSE_IOCTL_UNRESTRICTED))
 		return -ENOTTY;
 	memcpy(&arg, c->req->data.p ? c->req->data.p : "",

@@ -35,11 +35,6 @@ int vfs_op_opendir(void *fs, struct fuse_call *c)
 	return r;
 }
 
-int vfs_op_releasedir(void *fs, struct fuse_call *c)
-{
-	return vfs_op_release(fs, c);
-}
-
 /* Have something at d->off, if there is more. Return: 1 there is; 0 the end; -errno. */
 static int refill(struct file *f)
 {
@@ -79,9 +74,12 @@ static bool is_dots(const char *name)
 static int add_entry(struct vfs *v, struct fuse_call *c, const struct file *f,
 		     const struct dirent64 *e)
 {
-	const struct fuse_out_name name = {
-		e->d_ino, (uint64_t)e->d_off, e->d_type, { e->d_name, strlen(e->d_name) }
-	};
+	/* Of a mount that is known: its entry does not change. */
+	uint64_t mount_id = v->nodes.mount[f->ref.node->mount].id;
+	const struct fuse_out_name name = { vfs_ino(v, mount_id, e->d_ino),
+					    (uint64_t)e->d_off,
+					    e->d_type,
+					    { e->d_name, strlen(e->d_name) } };
 	bool plus = c->req->h.opcode == FUSE_READDIRPLUS;
 	struct fuse_entry_out entry = { 0 };
 
@@ -115,6 +113,7 @@ static int read_entries(struct vfs *v, struct fuse_call *c, struct file *f)
 	return c->out.size ? 0 : r < 0 ? r : 0;
 }
 
+/* And FUSE_READDIRPLUS. */
 int vfs_op_readdir(void *fs, struct fuse_call *c)
 {
 	struct vfs *v = fs;
@@ -127,9 +126,4 @@ int vfs_op_readdir(void *fs, struct fuse_call *c)
 	r = read_entries(v, c, f.file);
 	pthread_mutex_unlock(&f.file->dir->lock);
 	return r;
-}
-
-int vfs_op_readdirplus(void *fs, struct fuse_call *c)
-{
-	return vfs_op_readdir(fs, c);
 }

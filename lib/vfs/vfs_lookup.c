@@ -14,11 +14,16 @@
 /* A path in one file system is not deeper: a bound for the way up to the root. */
 #define DEPTH_MAX PATH_MAX
 
+uint64_t vfs_ino(const struct vfs *v, uint64_t mount_id, uint64_t ino)
+{
+	/* The root's mount is the first, and its entry does not change. */
+	return mount_id == v->nodes.mount[0].id ? ino : ino ^ mount_id << 40;
+}
+
 void vfs_fill_attr(const struct vfs *v, const struct statx *s, struct fuse_attr *ret)
 {
-	(void)v;
 	*ret = (struct fuse_attr){
-		.ino = s->stx_ino,
+		.ino = vfs_ino(v, s->stx_mnt_id, s->stx_ino),
 		.size = s->stx_size,
 		.blocks = s->stx_blocks,
 		.atime = (uint64_t)s->stx_atime.tv_sec,

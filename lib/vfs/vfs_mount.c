@@ -37,16 +37,30 @@ struct mounted {
 	struct fuse_chan *chan[FUSE_WORKERS_MAX];
 	unsigned int n;
 	struct vfs *vfs;
-	int source;   /* the directory that is served */
+	int tree;     /* a copy of the mounts at and below the source, of our own */
+	int source;   /* its top, open for reading */
 	char *target; /* where, absolute */
 	uint64_t mount_id;
 };
 
-static int open_source(const char *path, struct err *e)
+/*
+ * What is served is a detached copy of the mounts: the mount that we make, should it lie in the source, is
+ * not in it, else the server would wait for itself.
+ */
+static int open_source(struct mounted *m, const char *path, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	return fd < 0 ? err_set(e, errno, "cannot open '%s': %s", path, err_str(errno)) : fd;
+	if (fd < 0)
+		return err_set(e, errno, "cannot open '%s': %s", path, err_str(errno));
+	m->tree = mnt_clone(fd, true, MS_PRIVATE);
+	if (m->tree < 0)
+		return err_set(e, -m->tree, "cannot copy the mount of '%s': %s", path,
+			       err_str(m->tree));
+	m->source = openat(m->tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (m->source < 0)
+		return err_set(e, errno, "cannot open '%s': %s", path, err_str(errno));
+	return 0;
 }
 
 /* Connect, with a channel for each thread; fewer will do. */
@@ -193,6 +207,8 @@ static void mounted_fini(struct mounted *m)
 	vfs_free(m->vfs);
 	if (m->source >= 0)
 		(void)close(m->source);
+	if (m->tree >= 0)
+		(void)close(m->tree);
 	free(m->target);
 	free(m);
 }
@@ -211,9 +227,9 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_m
 	m->target = realpath(o->target, NULL);
 	if (!m->target)
 		return err_set(e, errno, "cannot mount on '%s': %s", o->target, err_str(errno));
-	m->source = open_source(o->source, e);
-	if (m->source < 0)
-		return m->source;
+	r = open_source(m, o->source, e);
+	if (r < 0)
+		return r;
 	r = vfs_fs.thread_start(NULL);
 	if (r < 0)
 		return err_set(e, -r, "cannot act for other users: %s; be root", err_str(r));
@@ -233,7 +249,7 @@ int vfs_mount_serve(const struct vfs_mount_conf *conf, int ready, struct err *e)
 
 	if (!m)
 		return err_set(e, ENOMEM, "out of memory");
-	m->source = -1;
+	m->tree = m->source = -1;
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);

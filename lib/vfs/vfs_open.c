@@ -11,10 +11,11 @@
 #include "vfs_private.h"
 
 /*
- * What an open may bring to the backing file. O_EXCL and O_CREAT have had their effect, or would have
- * one a second time; all else is the kernel's own.
+ * What an open may bring to our descriptor. O_EXCL and O_CREAT have had their effect, or would have one a
+ * second time. O_APPEND and O_DIRECT are properties of a single write, for pages that were changed in a
+ * mapping come by the same descriptor: vfs_op_write(). What is passed through has the opener's own flags.
  */
-#define OPEN_FLAGS (O_ACCMODE | O_APPEND | O_DIRECT | O_DSYNC | O_SYNC | O_NOATIME | O_LARGEFILE)
+#define OPEN_FLAGS (O_ACCMODE | O_DSYNC | O_SYNC | O_NOATIME | O_LARGEFILE)
 
 /* --- passthrough --- */
 

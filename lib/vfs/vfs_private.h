@@ -52,14 +52,18 @@ int vfs_op_removexattr(void *fs, struct fuse_call *c);
 
 int vfs_op_opendir(void *fs, struct fuse_call *c);
 int vfs_op_readdir(void *fs, struct fuse_call *c);
-int vfs_op_readdirplus(void *fs, struct fuse_call *c);
-int vfs_op_releasedir(void *fs, struct fuse_call *c);
 
 /* Look @name up in the directory @dir, and count that. */
 int vfs_lookup(struct vfs *v, int dir, const char *name, struct fuse_entry_out *ret) _must_check_;
 /* The same for what @fd, a descriptor that can be read or written, is open on. */
 int vfs_lookup_fd(struct vfs *v, int fd, struct fuse_entry_out *ret) _must_check_;
 
+/*
+ * The number that users see of an inode. All mounts of the tree are one device to them, so those of
+ * different mounts must differ: tar would take two files for one, find a directory for its own parent.
+ */
+uint64_t vfs_ino(const struct vfs *v, uint64_t mount_id, uint64_t ino);
+/* @stx has NODE_STATX_MASK. */
 void vfs_fill_attr(const struct vfs *v, const struct statx *stx, struct fuse_attr *ret);
 /* Attributes of an open descriptor, as the reply. */
 int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd) _must_check_;

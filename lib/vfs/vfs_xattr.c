@@ -11,8 +11,7 @@
 
 #define TRUSTED "trusted."
 
-_Static_assert(FUSE_OUT_MIN >= XATTR_SIZE_MAX && FUSE_OUT_MIN >= XATTR_LIST_MAX,
-	       "any attribute fits into a reply");
+_Static_assert(FUSE_OUT_MIN >= XATTR_SIZE_MAX, "any attribute fits into a reply");
 
 /* A new access list takes the set-group-id bit, if its owner is not in the group; we hold CAP_FSETID. */
 static int kill_sgid(const struct node_ref *n)

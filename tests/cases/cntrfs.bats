@@ -55,6 +55,9 @@ ends() # STATUS
 	same "$1" "$status" "$(cat "$LOG")"
 }
 
+# fewer_fds N: the server has not more than so many.
+fewer_fds() { [ "$(find "/proc/$SERVER/fd" -mindepth 1 | wc -l)" -le "$1" ]; }
+
 user() { setpriv --reuid 1234 --regid 1234 --clear-groups "$@"; }
 
 # both PATH FORMAT: what stat says of it is the same on both sides.
@@ -273,7 +276,22 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 			assert os.preadv(d, [page], 0) == 8192 and page[4096:] == b"D" * 4096
 			a = os.open(mnt + "/g", os.O_WRONLY | os.O_APPEND)
 			os.write(a, b"end")
-			assert there("g").endswith(b"Dend") or there("g").endswith(b"end")
+			assert there("g").endswith(b"end")
+			# A mapping of a file that is open for appending, or past the cache, is written where it is.
+			for flag in os.O_APPEND, os.O_DIRECT:
+			    h = os.open(mnt + "/h", os.O_RDWR | os.O_CREAT | flag)
+			    os.truncate(mnt + "/h", 5000)
+			    m = mmap.mmap(h, 5000)
+			    m[10:15] = m[4990:4995] = b"there"
+			    m.flush()
+			    assert len(there("h")) == 5000 and there("h")[10:15] == there("h")[4990:4995] == b"there"
+			    del m
+			    os.close(h)
+			    os.unlink(mnt + "/h")
+			# What somebody appended to the file behind is not written over.
+			with open(back + "/g", "ab") as b: b.write(b"behind")
+			os.write(a, b"more")
+			assert there("g").endswith(b"endbehindmore")
 			# With the name gone the file stays, as long as it is open.
 			os.unlink(mnt + "/g")
 			assert os.fstat(g).st_nlink == 0 and os.pread(g, 4, 4096) == b"DDDD"
@@ -341,7 +359,7 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 @test "a directory of 3,000 entries, that changes while it is read" {
 	mounted
 	(cd "$BACK" && seq -f 'f%.0f' 3000 | xargs touch)
-	same 3000 "$(ls "$MNT" | wc -l)"
+	same 3000 "$(find "$MNT" -mindepth 1 | wc -l)"
 	/usr/bin/python3 - "$MNT" <<-'END'
 		import os, sys
 		seen = set()
@@ -384,6 +402,37 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 		open("/proc/sys/vm/drop_caches", "w").write("2")
 		assert libc.open_by_handle_at(top, ctypes.byref(gone), os.O_RDONLY) == -1
 	END
+}
+
+@test "a mount inside of its own source, and file systems mounted in the source" {
+	MNT=$BACK/here
+	mkdir "$MNT" "$BACK/other"
+	mount -t tmpfs none "$BACK/other"
+	echo other >"$BACK/other/f"
+	mounted -o threads=1
+	echo new >"$MNT/a"
+	same '' "$(timeout 10 ls "$MNT/here")"
+	same new "$(timeout 10 cat "$BACK/a")"
+	same other "$(timeout 10 cat "$MNT/other/f")"
+	(cd "$MNT/other" && touch g && mv g h && ln h i)
+	same '2' "$(stat -c %h "$BACK/other/h")"
+	# One device for both, so the numbers have to differ; a directory tells the same as the file itself.
+	mkdir "$BACK/second"
+	mount --bind "$BACK/other" "$BACK/second"
+	umount "$MNT"
+	ends 0
+	mounted -o threads=1
+	[ "$(stat -c %i "$MNT/other/h")" != "$(stat -c %i "$MNT/second/h")" ]
+	same "$(stat -c %i "$MNT/second/f")" "$(find "$MNT/second" -name f -printf '%i')"
+	/usr/bin/python3 - "$MNT/second" <<-'END'
+		import os, sys
+		for e in os.scandir(sys.argv[1]): assert e.inode() == os.stat(e.path).st_ino
+	END
+	run ! ln "$MNT/a" "$MNT/other/a"
+	matches "$output" 'Invalid cross-device link'
+	umount "$MNT"
+	ends 0
+	umount "$BACK/second" "$BACK/other"
 }
 
 @test "attributes that chattr sets; ioctls that are not known" {
@@ -434,11 +483,11 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 
 @test "descriptors come back: as many after 5,000 files as before" {
 	mounted
-	before=$(ls "/proc/$SERVER/fd" | wc -l)
+	before=$(find "/proc/$SERVER/fd" -mindepth 1 | wc -l)
 	(cd "$MNT" && seq 5000 | xargs touch)
 	ls -l "$MNT" >/dev/null
 	rm -r "${MNT:?}"/*
 	echo 2 >/proc/sys/vm/drop_caches
 	# Forgets have no answer.
-	wait_for 10 eval '[ "$(ls "/proc/$SERVER/fd" | wc -l)" -le $((before + 2)) ]'
+	wait_for 10 fewer_fds $((before + 2))
 }

@@ -21,7 +21,10 @@
 
 /* A message under construction. */
 struct msg {
-	_Alignas(8) uint8_t buf[8192];
+	union {
+		struct fuse_in_header h;
+		uint8_t buf[8192];
+	};
 	size_t size;
 };
 
@@ -30,7 +33,7 @@ static void put(struct msg *m, const void *p, size_t n)
 	assert_true(n <= sizeof(m->buf) - m->size);
 	memcpy(m->buf + m->size, p, n);
 	m->size += n;
-	((struct fuse_in_header *)m->buf)->len = m->size;
+	m->h.len = m->size;
 }
 
 static struct msg *begin(struct msg *m, uint32_t opcode, uint64_t unique)
@@ -84,7 +87,7 @@ static void test_each_byte_counts(void **state)
 	assert_int_equal(req.data.len, 5);
 	assert_memory_equal(req.data.p, "12345", 5);
 	for (size_t n = m.size - 1;; n--) {
-		((struct fuse_in_header *)m.buf)->len = n;
+		m.h.len = n;
 		m.size = n;
 		assert_int_equal(parse(&m, &req), -EPROTO);
 		if (n == 0)
@@ -92,7 +95,7 @@ static void test_each_byte_counts(void **state)
 	}
 	put(begin(&m, FUSE_SETATTR, 2), zero, sizeof(struct fuse_setattr_in));
 	assert_int_equal(parse(&m, &req), 0);
-	((struct fuse_in_header *)m.buf)->len--;
+	m.h.len--;
 	assert_int_equal(parse(&m, &req), -EPROTO);
 }
 
@@ -178,13 +181,13 @@ static void test_extensions(void **state)
 	(void)state;
 	text(begin(&m, FUSE_UNLINK, 2), "name...");
 	put(&m, "extended", 8);
-	((struct fuse_in_header *)m.buf)->total_extlen = 1;
+	m.h.total_extlen = 1;
 	assert_int_equal(parse(&m, &req), 0);
 	assert_string_equal(req.name[0], "name...");
 	/* They may not reach into the name, nor beyond the message. */
-	((struct fuse_in_header *)m.buf)->total_extlen = 2;
+	m.h.total_extlen = 2;
 	assert_int_equal(parse(&m, &req), -EPROTO);
-	((struct fuse_in_header *)m.buf)->total_extlen = UINT16_MAX;
+	m.h.total_extlen = UINT16_MAX;
 	assert_int_equal(parse(&m, &req), -EPROTO);
 }
 
@@ -231,14 +234,14 @@ static void fake_forget(void *fs, uint64_t nodeid, uint64_t nlookup)
 	r->forgets += nlookup;
 }
 
-/* Asks the kernel as a slow call does; each thread's signals are its own. */
+/* As a slow system call, which a signal ends. */
 static int fake_open(void *fs, struct fuse_call *c)
 {
 	struct rig *r = fs;
 
 	(void)c;
 	r->opens++;
-	return pause();
+	return pause() < 0 ? -errno : 0;
 }
 
 static int fake_eintr(void *fs, struct fuse_call *c)
@@ -256,11 +259,6 @@ static int fake_wild(void *fs, struct fuse_call *c)
 	return -100000;
 }
 
-static int fake_open_call(void *fs, struct fuse_call *c)
-{
-	return fake_open(fs, c) < 0 ? -errno : 0;
-}
-
 static void fake_destroy(void *fs)
 {
 	((struct rig *)fs)->destroyed++;
@@ -268,7 +266,7 @@ static void fake_destroy(void *fs)
 
 static const struct fuse_fs fake = {
 	.op = { [FUSE_LOOKUP] = fake_lookup,
-		[FUSE_OPEN] = fake_open_call,
+		[FUSE_OPEN] = fake_open,
 		[FUSE_STATFS] = fake_eintr,
 		[FUSE_READLINK] = fake_wild },
 	.forget = fake_forget,
@@ -424,7 +422,7 @@ static void test_forgets(void **state)
 	assert_int_equal(r->forgets, 111);
 	/* A broken one has no answer, either. */
 	m.size -= 16;
-	((struct fuse_in_header *)m.buf)->len -= 16;
+	m.h.len -= 16;
 	assert_int_equal(handle(r, &m), 1);
 	assert_int_equal(r->forgets, 111);
 }

@@ -128,8 +128,10 @@ static void test_many_nodes_few_descriptors(void **state)
 {
 	struct rig *r = *state;
 	struct vfs_stats st;
-	uint64_t id[100];
+	uint64_t id[100], link;
 
+	assert_int_equal(symlinkat("target", r->root, "l"), 0);
+	link = lookup(r, FUSE_ROOT_ID, "l");
 	make(r, 100);
 	for (unsigned int i = 0; i < 100; i++) {
 		char name[16];
@@ -138,8 +140,11 @@ static void test_many_nodes_few_descriptors(void **state)
 		id[i] = lookup(r, FUSE_ROOT_ID, name);
 	}
 	vfs_stats(r->vfs, &st);
-	assert_int_equal(st.nodes, 101);
+	assert_int_equal(st.nodes, 102);
 	assert_true(st.fds <= MAX_FDS);
+	/* Opened again by its handle, a link is itself. */
+	assert_int_equal(call(r, FUSE_READLINK, link, NULL), 0);
+	assert_memory_equal(r->buf, "target", 6);
 	/* Whatever happens to its name, it stays the same file. */
 	assert_int_equal(renameat(r->root, "f3", r->root, "other"), 0);
 	for (unsigned int i = 0; i < 100; i++) {
@@ -194,6 +199,57 @@ static void test_forgotten_nodes_are_kept_for_a_while(void **state)
 	/* As the export of the mount finds it: by its id. */
 	assert_int_equal(lookup(r, last, "."), last);
 	assert_int_equal(call(r, FUSE_LOOKUP, first, "."), -ESTALE);
+}
+
+/* Without file handles a node costs a descriptor, and there is an end to that. */
+static void test_without_handles(void **state)
+{
+	struct rig *r = *state;
+	struct vfs_stats st;
+	uint64_t id;
+
+	close(r->vfs->nodes.mount[0].fd);
+	r->vfs->nodes.mount[0].fd = -1;
+	make(r, MAX_FDS + 1);
+	id = lookup(r, FUSE_ROOT_ID, "f0");
+	for (unsigned int i = 1; i < MAX_FDS - 1; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "f%u", i);
+		(void)lookup(r, FUSE_ROOT_ID, name);
+	}
+	assert_int_equal(call(r, FUSE_LOOKUP, FUSE_ROOT_ID, "f8"), -ENFILE);
+	assert_int_equal(lookup(r, FUSE_ROOT_ID, "f1"), lookup(r, FUSE_ROOT_ID, "f1"));
+	nodes_forget(&r->vfs->nodes, id, 1);
+	(void)lookup(r, FUSE_ROOT_ID, "f8");
+	/* Nothing is left of a forgotten one. */
+	assert_int_equal(call(r, FUSE_GETATTR, id, NULL), -ESTALE);
+	vfs_stats(r->vfs, &st);
+	assert_int_equal(st.idle, 0);
+	assert_int_equal(st.fds, MAX_FDS);
+}
+
+/* A file of an image was born at 0; of another file system nobody knows. */
+static void test_births(void **state)
+{
+	struct rig *r = *state;
+	struct statx stx;
+	struct vfs_stats st;
+	uint64_t id;
+
+	make(r, 1);
+	assert_int_equal(statx(r->root, "f0", 0, NODE_STATX_MASK, &stx), 0);
+	stx.stx_btime = (struct statx_timestamp){ 0 };
+	for (unsigned int i = 0; i < 2; i++) {
+		int fd = openat(r->root, "f0", O_PATH | O_CLOEXEC);
+
+		assert_int_equal(nodes_add(&r->vfs->nodes, &stx, fd, true, &id), 0);
+		nodes_forget(&r->vfs->nodes, id, 1);
+		vfs_stats(r->vfs, &st);
+		assert_int_equal(st.idle, 1);
+		assert_int_equal(st.nodes, 2);
+		stx.stx_mask &= ~STATX_BTIME;
+	}
 }
 
 static void test_no_way_up(void **state)
@@ -353,6 +409,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_new_file_of_an_old_number, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forgotten_nodes_are_kept_for_a_while, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_without_handles, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_births, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_way_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_links_are_not_followed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_special_files_are_not_opened, setup, teardown),
