@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -23,6 +24,7 @@
 #include "blk.h"
 #include "disk.h"
 #include "vu_serve.h"
+#include "ways.h"
 
 #define SECTORS 2048u
 #define OFFERED (UINT64_C(1) << VIRTIO_BLK_F_FLUSH | UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC)
@@ -33,6 +35,7 @@ struct rig {
 	struct disk disk;
 	struct store_file_conf conf;
 	rlim_t largest; /* file that the server may write; 0: any */
+	bool bound;     /* the server has one processor */
 };
 
 static int config_get(void *arg, uint32_t off, uint8_t *ret, uint32_t len)
@@ -57,6 +60,21 @@ static void negotiated(void *arg, uint64_t features)
 	blk_set_features(arg, features);
 }
 
+/* To the first processor of those that we may run on. */
+static int bind_to_one(void)
+{
+	cpu_set_t all, one;
+	int i = 0;
+
+	if (sched_getaffinity(0, sizeof(all), &all) < 0)
+		return -errno;
+	while (!CPU_ISSET(i, &all))
+		i++;
+	CPU_ZERO(&one);
+	CPU_SET(i, &one);
+	return sched_setaffinity(0, sizeof(one), &one) < 0 ? -errno : 0;
+}
+
 /* In the child. */
 static int serve(const struct rig *r, int sock)
 {
@@ -74,6 +92,8 @@ static int serve(const struct rig *r, int sock)
 
 	(void)signal(SIGXFSZ, SIG_IGN);
 	if (r->largest && setrlimit(RLIMIT_FSIZE, &limit) < 0)
+		return 2;
+	if (r->bound && bind_to_one() < 0)
 		return 2;
 	if (store_file_new(&r->conf, &store, &e) < 0 || blk_init(&blk, store, "test", 1) < 0)
 		return 2;
@@ -428,6 +448,81 @@ static void test_many(void **state)
 	assert_int_equal(stop(r), 0);
 }
 
+/* Requests that come close together, but need our processor to come at all: the back end sleeps before each. */
+static void test_one_processor(void **state)
+{
+	const unsigned int n = 100;
+	struct rig *r = *state;
+
+	r->bound = true;
+	start(r);
+	for (unsigned int i = 0; i < n; i++) {
+		const uint64_t start_ns = ways_now_ns();
+
+		while (ways_now_ns() - start_ns < 50000)
+			; /* longer than a short look, shorter than a long one */
+		assert_int_equal(disk_do(&r->disk, VIRTIO_BLK_T_GET_ID, 0, 20), VIRTIO_BLK_S_OK);
+	}
+	assert_true(r->disk.kicks > n / 2);
+	assert_int_equal(stop(r), 0);
+}
+
+static uint64_t processor_ms_of_children(void)
+{
+	struct rusage u;
+
+	assert_int_equal(getrusage(RUSAGE_CHILDREN, &u), 0);
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000 +
+	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
+}
+
+/* After work, and with a driver that has none: no processor time. With work that is rare: little. */
+static void test_idle(void **state)
+{
+	struct rig *r = *state;
+	uint64_t before = processor_ms_of_children();
+
+	start(r);
+	for (unsigned int i = 0; i < 100; i++)
+		assert_int_equal(disk_do(&r->disk, VIRTIO_BLK_T_GET_ID, 0, 20), VIRTIO_BLK_S_OK);
+	(void)usleep(500000);
+	for (unsigned int i = 0; i < 1000; i++) {
+		(void)usleep(1000);
+		assert_int_equal(disk_do(&r->disk, VIRTIO_BLK_T_GET_ID, 0, 20), VIRTIO_BLK_S_OK);
+	}
+	assert_int_equal(stop(r), 0);
+	assert_true(processor_ms_of_children() - before < 100);
+}
+
+static unsigned int count_choices(struct ways *w, unsigned int way, unsigned int n)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		count += ways_choose(w) == way;
+	return count;
+}
+
+static void test_ways(void **state)
+{
+	struct ways w = { 0 };
+
+	(void)state;
+	assert_int_equal(ways_choose(&w), 0);
+	ways_learn(&w, 0, 100000);
+	assert_int_equal(ways_choose(&w), 1); /* never taken */
+	ways_learn(&w, 1, 95000);
+	assert_int_equal(count_choices(&w, 0, 32), 31); /* about equal; the other one is tried */
+	for (unsigned int i = 0; i < 20; i++)
+		ways_learn(&w, 1, 50000);
+	assert_int_equal(count_choices(&w, 1, 32), 31);
+	ways_learn(&w, 1, UINT64_MAX); /* the machine stood still */
+	assert_int_equal(count_choices(&w, 1, 32), 31);
+	for (unsigned int i = 0; i < 20; i++)
+		ways_learn(&w, 1, 400000);
+	assert_int_equal(count_choices(&w, 0, 32), 31);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +536,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_alive, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_chains, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_processor, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_idle, setup, teardown),
+		cmocka_unit_test(test_ways),
 	};
 
 	return cmocka_run_group_tests_name("virtio-blk", tests, NULL, NULL);
