@@ -136,6 +136,11 @@ void lo_mappings_clear(void)
 	ours()->unknown = false;
 }
 
+bool lo_mappings_known(void)
+{
+	return !ours()->unknown;
+}
+
 bool lo_mappings_get(unsigned int n, struct lo_mapping *ret_mapping)
 {
 	const struct mappings *ms = ours();

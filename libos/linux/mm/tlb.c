@@ -177,13 +177,19 @@ static void queue_flush(unsigned long start, unsigned long end)
 	queue->count++;
 }
 
+/* No program runs in it any more, and the next mm may find something of use. */
+static bool is_left(struct mm_struct *mm)
+{
+	return !atomic_read(&mm->mm_users) && lo_mappings_known();
+}
+
 void lo_flush_user(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	unsigned long flags;
 
 	lo_reached_drop(mm, start, end);
 	local_irq_save(flags);
-	if (mm != lo_vcpu()->mm || !atomic_read(&mm->mm_users)) {
+	if (mm != lo_vcpu()->mm || is_left(mm)) {
 		if (mm->context.hostproc > 0)
 			lo_hostprocs[mm->context.hostproc].stale = true;
 	} else if (lo_this_proc()->loaded) {
