@@ -207,10 +207,10 @@ load_was_right()
 	local disk
 	fresh plain
 	for disk in "$BED/sealed.img,verity=$(<"$BED/sealed.img.roothash")" "$IMG,ro"; do
-		starts "$disk" 'echo up; i=0; while [ $i -lt 60 ]; do i=$((i + 1)); echo 3 >/proc/sys/vm/drop_caches; blocks check /root/given 3000 7 >/proc/self/fd/1 || exit 3; done; echo done'
+		starts "$disk" 'echo up; i=0; while [ $i -lt 30 ]; do i=$((i + 1)); echo 3 >/proc/sys/vm/drop_caches; blocks check /root/given 3000 7 >/proc/self/fd/1 || exit 3; done; echo done'
 		kill_three
 		ends 0
-		same 60 "$(grep -c 'right 3000 unreadable 0 wrong 0 old 0' "$BED/run.log")"
+		same 30 "$(grep -c 'right 3000 unreadable 0 wrong 0 old 0' "$BED/run.log")"
 		misses "$(<"$BED/run.log")" 'corrupted|I/O error'
 	done
 	cmp "$IMG" "$BED/plain.fresh"
