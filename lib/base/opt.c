@@ -198,6 +198,16 @@ static int run_verb(const struct program *prog, const struct verb *v, int argc, 
 	return v->run(&p);
 }
 
+int opt_each(struct opt_parser *p, opt_take_fn *take, void *arg, struct err *e)
+{
+	int id = 0, r = 0;
+
+	opterr = 0;
+	while (r == 0 && (id = opt_next(p, e)) > 0)
+		r = take(arg, id, p->arg, e);
+	return r ? r : id;
+}
+
 int opt_main(const struct program *prog, int argc, char **argv)
 {
 	if (argc < 2) {

@@ -81,6 +81,14 @@ struct program {
  */
 int opt_next(struct opt_parser *p, struct err *e) _must_check_;
 
+/*
+ * opt_each() - Hand each option to @take, until one is not 0; for a program without verbs.
+ *
+ * Return: 0 no more, as opt_next(); what @take returned; -EINVAL and @e.
+ */
+typedef int opt_take_fn(void *arg, int id, const char *value, struct err *e);
+int opt_each(struct opt_parser *p, opt_take_fn *take, void *arg, struct err *e) _must_check_;
+
 /* Exit code of the whole program. */
 int opt_main(const struct program *prog, int argc, char **argv);
 

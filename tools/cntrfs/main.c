@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,8 +51,10 @@ struct settings {
 	bool foreground, verbose;
 };
 
-static int set_option(struct settings *s, int id, const char *arg, struct err *e)
+static int set_option(void *conf, int id, const char *arg, struct err *e)
 {
+	struct settings *s = conf;
+
 	switch (id) {
 	case O_OPTIONS:
 		return vfs_mount_options(&s->mount, arg, e);
@@ -76,18 +77,13 @@ static int parse(int argc, char **argv, struct settings *s, struct err *e)
 {
 	_cleanup_free_ const char **operand = calloc((size_t)argc + 1, sizeof(*operand));
 	struct opt_parser p = { .verb = &self, .argc = argc, .argv = argv, .operand = operand };
-	int id, r;
+	int r;
 
 	if (!operand)
 		return err_set(e, ENOMEM, "out of memory");
-	opterr = 0;
-	while ((id = opt_next(&p, e)) > 0) {
-		r = set_option(s, id, p.arg, e);
-		if (r != 0)
-			return r;
-	}
-	if (id < 0)
-		return id;
+	r = opt_each(&p, set_option, s, e);
+	if (r != 0)
+		return r;
 	if (p.noperands != 2)
 		return err_set(e, EINVAL, "give a directory and where to mount it");
 	s->mount.source = p.operand[0];

@@ -5,7 +5,6 @@
  * The options that QEMU's conventions for vhost-user back ends name are named so.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -92,8 +91,10 @@ static int say_version(void)
 	return 1;
 }
 
-static int set_option(struct conf *c, int id, const char *arg, struct err *e)
+static int set_option(void *conf, int id, const char *arg, struct err *e)
 {
+	struct conf *c = conf;
+
 	switch (id) {
 	case O_SOCKET:
 		c->socket = arg;
@@ -144,18 +145,13 @@ static int parse(int argc, char **argv, struct conf *c, struct err *e)
 {
 	_cleanup_free_ const char **operand = calloc((size_t)argc + 1, sizeof(*operand));
 	struct opt_parser p = { .verb = &self, .argc = argc, .argv = argv, .operand = operand };
-	int id, r;
+	int r;
 
 	if (!operand)
 		return err_set(e, ENOMEM, "out of memory");
-	opterr = 0;
-	while ((id = opt_next(&p, e)) > 0) {
-		r = set_option(c, id, p.arg, e);
-		if (r != 0)
-			return r;
-	}
-	if (id < 0)
-		return id;
+	r = opt_each(&p, set_option, c, e);
+	if (r != 0)
+		return r;
 	if (p.noperands)
 		return err_set(e, EINVAL, "there are only options, not '%.60s'", p.operand[0]);
 	if (!c->socket == (c->fd < 0))

@@ -6,7 +6,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,8 +105,10 @@ static int set_mac(struct conf *c, const char *arg, struct err *e)
 	return 0;
 }
 
-static int set_option(struct conf *c, int id, const char *arg, struct err *e)
+static int set_option(void *conf, int id, const char *arg, struct err *e)
 {
+	struct conf *c = conf;
+
 	switch (id) {
 	case O_SOCKET:
 		c->socket = arg;
@@ -149,18 +150,13 @@ static int parse(int argc, char **argv, struct conf *c, struct err *e)
 {
 	_cleanup_free_ const char **operand = calloc((size_t)argc + 1, sizeof(*operand));
 	struct opt_parser p = { .verb = &self, .argc = argc, .argv = argv, .operand = operand };
-	int id, r;
+	int r;
 
 	if (!operand)
 		return err_set(e, ENOMEM, "out of memory");
-	opterr = 0;
-	while ((id = opt_next(&p, e)) > 0) {
-		r = set_option(c, id, p.arg, e);
-		if (r != 0)
-			return r;
-	}
-	if (id < 0)
-		return id;
+	r = opt_each(&p, set_option, c, e);
+	if (r != 0)
+		return r;
 	if (p.noperands)
 		return err_set(e, EINVAL, "there are only options, not '%.60s'", p.operand[0]);
 	if (!c->socket == (c->fd < 0))
