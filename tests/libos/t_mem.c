@@ -247,16 +247,18 @@ static void change(size_t i, unsigned int what, int file)
 {
 	static const int prots[] = { RW, RW, PROT_READ, PROT_NONE, RW | PROT_EXEC };
 	const int prot = prots[what % 5];
-	char *p = expected[i].at;
+	char *p = expected[i].at, *fresh;
 
 	switch (what % 7) {
 	case 0: /* another page is there, of a file or fresh */
-		CHECK(mmap(p, PAGE, RW, MAP_FIXED | MAP_PRIVATE, file, (off_t)(i * PAGE)) == p);
+		fresh = mmap(p, PAGE, RW, MAP_FIXED | MAP_PRIVATE, file, (off_t)(i * PAGE));
+		CHECK(fresh == p);
 		expected[i].value = 'f';
 		expected[i].prot = RW;
 		break;
 	case 1:
-		CHECK(mmap(p, PAGE, RW, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == p);
+		fresh = mmap(p, PAGE, RW, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		CHECK(fresh == p);
 		expected[i].value = 0;
 		expected[i].prot = RW;
 		break;
