@@ -96,10 +96,20 @@ fills_a_pool()
 }
 
 @test "more mappings than the host allows: right, and it says so" {
-	LIBOS_ARGS=mem=1G starts 't_many; r=$?; dmesg | grep vm.max_map_count; exit $r' "$BUILD/tests/libos/t_many"
+	LIBOS_ARGS=mem=1G starts 't_many mapped_and_read; r=$?; dmesg | grep vm.max_map_count; exit $r' "$BUILD/tests/libos/t_many"
 	ended 0 100
 	same 'ok mapped_and_read' "$(head -n 1 "$LOG")"
 	same 1 "$(grep -c 'Raise vm.max_map_count' "$LOG")" "messages"
+}
+
+@test "a program whose memory is taken by another one leaves the host no mappings" {
+	starts 't_many left_behind; echo done; sleep 1000' "$BUILD/tests/libos/t_many"
+	wait_for 60 said '^done'
+	same 'ok left_behind' "$(head -n 1 "$LOG" | tr -d '\r')"
+	local n
+	n=$(mappings)
+	echo "$n mappings"
+	[ "$n" -lt 200 ]
 }
 
 @test "out of memory: Linux ends the one that took it, and the rest goes on" {

@@ -220,14 +220,32 @@ static bool spawn(int index)
 	return proc->pid >= 0;
 }
 
+/*
+ * The first free one, or 0; one that is crowded before all others. Its program ended while another
+ * one had the vCPU, and the host holds all its mappings until it is used again.
+ */
+static int find_free(int current_one)
+{
+	int i, found = 0;
+
+	for (i = FIRST; i < count; i++) {
+		if (lo_hostprocs[i].mm || i == current_one)
+			continue;
+		if (lo_hostprocs[i].crowded)
+			return i;
+		if (!found)
+			found = i;
+	}
+	return found;
+}
+
 /* A free one, a new one, or someone's; never the one that has the vCPU. */
 static int take(void)
 {
-	int i, current_one = lo_vcpu()->hostproc;
+	int current_one = lo_vcpu()->hostproc, found = find_free(current_one);
 
-	for (i = FIRST; i < count; i++)
-		if (!lo_hostprocs[i].mm && i != current_one)
-			return i;
+	if (found)
+		return found;
 	if (count < LO_HOSTPROCS && spawn(count))
 		return count++;
 	if (count <= FIRST + 1)

@@ -50,17 +50,25 @@
 
 static bool in_pool; /* the last fault */
 
-bool lo_needs_write_fault(struct mm_struct *mm, unsigned long addr)
+/* The entry of `addr`, none where there is no table; false: it is part of a huge page. */
+static bool get_small(struct mm_struct *mm, unsigned long addr, pte_t *ret_pte)
 {
 	pmd_t *pmd = lo_find_pmd(mm->pgd, addr);
+
+	*ret_pte = __pte(0);
+	if (pmd && pmd_leaf(*pmd))
+		return false;
+	if (pmd)
+		*ret_pte = *((pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr));
+	return true;
+}
+
+bool lo_needs_write_fault(struct mm_struct *mm, unsigned long addr)
+{
 	pte_t pte;
 
-	if (!pmd)
-		return true;
-	if (pmd_leaf(*pmd))
-		return false;
-	pte = *((pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr));
-	return pte_none(pte) || (pte_present(pte) && !pte_write(pte));
+	return get_small(mm, addr, &pte) &&
+	       (pte_none(pte) || (pte_present(pte) && !pte_write(pte)));
 }
 
 /*
@@ -98,16 +106,11 @@ static void fault_run(struct vm_area_struct *vma, unsigned long addr, unsigned l
 /* Nothing of its own is at `addr`, at most what is in the file. */
 static bool is_untouched(struct mm_struct *mm, unsigned long addr)
 {
-	pmd_t *pmd = lo_find_pmd(mm->pgd, addr);
 	pte_t pte;
 
-	if (!pmd)
-		return true;
-	if (pmd_leaf(*pmd))
-		return false;
-	pte = *((pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr));
-	return pte_none(pte) || (pte_present(pte) && !pte_write(pte) && pfn_valid(pte_pfn(pte)) &&
-				 !PageAnon(pte_page(pte)));
+	return get_small(mm, addr, &pte) &&
+	       (pte_none(pte) || (pte_present(pte) && !pte_write(pte) && pfn_valid(pte_pfn(pte)) &&
+				  !PageAnon(pte_page(pte))));
 }
 
 /* If there is no memory for it, the fault proper will see. */

@@ -5,7 +5,7 @@
  *
  * A list for each host process says what stands where in it: whatever mm/tlb.c maps, unmaps or
  * protects it tells here. The list is in order of addresses, and none overlaps another. If there is
- * more than it can hold, it is unknown, until the process has been emptied.
+ * more than it can hold, it is not known (lo_hostproc.crowded), until the process has been emptied.
  *
  * A flush looks at what stands in its range, and compares each mapping with the page table. Where
  * that has the same pages of RAM with the rights that the mapping gives, the mapping is what a page
@@ -32,7 +32,6 @@
 
 struct mappings {
 	unsigned int count;
-	bool unknown;
 	struct lo_mapping list[MAPPINGS];
 };
 
@@ -41,6 +40,11 @@ static struct mappings all[LO_HOSTPROCS];
 static struct mappings *ours(void)
 {
 	return &all[lo_vcpu()->hostproc];
+}
+
+static bool known(void)
+{
+	return !lo_this_proc()->crowded;
 }
 
 static unsigned long end_of(const struct lo_mapping *m)
@@ -67,7 +71,7 @@ static unsigned int find(const struct mappings *ms, unsigned long addr)
 static void insert(struct mappings *ms, unsigned int i, const struct lo_mapping *m)
 {
 	if (ms->count == MAPPINGS) {
-		ms->unknown = true;
+		lo_this_proc()->crowded = true;
 		return;
 	}
 	memmove(&ms->list[i + 1], &ms->list[i], (ms->count - i) * sizeof(*m));
@@ -97,11 +101,11 @@ void lo_mappings_remove(unsigned long start, unsigned long end)
 	struct mappings *ms = ours();
 	unsigned int first, last;
 
-	if (ms->unknown || start >= end)
+	if (!known() || start >= end)
 		return;
 	first = cut(ms, start);
 	last = cut(ms, end);
-	if (ms->unknown || first == last)
+	if (!known() || first == last)
 		return;
 	memmove(&ms->list[first], &ms->list[last], (ms->count - last) * sizeof(ms->list[0]));
 	ms->count -= last - first;
@@ -113,7 +117,7 @@ void lo_mappings_add(unsigned long addr, unsigned long size, int rights, unsigne
 	struct mappings *ms = ours();
 
 	lo_mappings_remove(addr, addr + size);
-	if (!ms->unknown)
+	if (known())
 		insert(ms, find(ms, addr), &m);
 }
 
@@ -122,30 +126,25 @@ void lo_mappings_protect(unsigned long start, unsigned long end, int rights)
 	struct mappings *ms = ours();
 	unsigned int i, last;
 
-	if (ms->unknown)
+	if (!known())
 		return;
 	i = cut(ms, start);
 	last = cut(ms, end);
-	for (; !ms->unknown && i < last; i++)
+	for (; known() && i < last; i++)
 		ms->list[i].rights = rights;
 }
 
 void lo_mappings_clear(void)
 {
 	ours()->count = 0;
-	ours()->unknown = false;
-}
-
-bool lo_mappings_known(void)
-{
-	return !ours()->unknown;
+	lo_this_proc()->crowded = false;
 }
 
 bool lo_mappings_get(unsigned int n, struct lo_mapping *ret_mapping)
 {
 	const struct mappings *ms = ours();
 
-	if (ms->unknown || n >= ms->count)
+	if (!known() || n >= ms->count)
 		return false;
 	*ret_mapping = ms->list[n];
 	return true;
@@ -180,11 +179,11 @@ bool lo_mappings_cut(unsigned long start, unsigned long end)
 {
 	struct mappings *ms = ours();
 
-	if (!ms->unknown)
+	if (known())
 		cut(ms, start);
-	if (!ms->unknown)
+	if (known())
 		cut(ms, end);
-	return !ms->unknown;
+	return known();
 }
 
 bool lo_mappings_next(struct lo_check *check)

@@ -143,7 +143,6 @@ void lo_mappings_add(unsigned long addr, unsigned long size, int rights, unsigne
 void lo_mappings_remove(unsigned long start, unsigned long end);
 void lo_mappings_protect(unsigned long start, unsigned long end, int rights);
 void lo_mappings_clear(void);
-bool lo_mappings_known(void);
 /* The n-th of them, as it is now; false: there are not so many. */
 bool lo_mappings_get(unsigned int n, struct lo_mapping *ret_mapping);
 

@@ -180,7 +180,7 @@ static void queue_flush(unsigned long start, unsigned long end)
 /* No program runs in it any more, and the next mm may find something of use. */
 static bool is_left(struct mm_struct *mm)
 {
-	return !atomic_read(&mm->mm_users) && lo_mappings_known();
+	return !atomic_read(&mm->mm_users) && !lo_this_proc()->crowded;
 }
 
 void lo_flush_user(struct mm_struct *mm, unsigned long start, unsigned long end)

@@ -18,6 +18,7 @@ struct lo_hostproc {
 	struct mm_struct *mm;          /* whose mappings it has, NULL: free */
 	bool stale;                    /* it missed a flush: all is flushed before it runs */
 	bool loaded;                   /* it has user mappings */
+	bool crowded;                  /* more than mm/mappings.c knows */
 	bool newborn;                  /* `mm` is that of a fork that hasn't run yet */
 	short parent;                  /* which one had the mm that was forked */
 	unsigned char learns;          /* so many of its faults are of interest, see mm/hatch.c */

@@ -6,7 +6,11 @@
 #include <linux/types.h>
 
 typedef struct {
-	int hostproc;       /* holds this mm's mappings, 0: none yet; kernel/hostproc.c */
+	/*
+	 * Holds this mm's mappings; 0: none yet; -n: none yet, and the mm it was forked from has
+	 * n. kernel/hostproc.c
+	 */
+	int hostproc;
 	bool forked;        /* the next flush of all is that of a fork; mm/tlb.c */
 	unsigned long vdso; /* where its vDSO is */
 	struct lo_patch_context patch;

@@ -10,7 +10,8 @@
  * So the bits are ours. A page is installed on the host only while it is PRESENT, READ and
  * ACCESSED; writable there only while it is WRITE and DIRTY. A PMD that is HUGE maps 2 MiB, and has
  * the bits of a PTE. The top byte of either says in which generation of the host process it was
- * last installed. It is a hint, and no part of its value.
+ * last installed, a hint, and whether to be written (LO_HOST_WRITABLE): if the host lets the program
+ * write, that bit is set. The byte is no part of an entry's value.
  */
 #define PGDIR_SHIFT  39
 #define PUD_SHIFT    30
