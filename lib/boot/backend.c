@@ -13,6 +13,7 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "vu_relay.h"
 
 static void shut(int *fd)
 {
@@ -167,33 +168,45 @@ static void on_says(struct loop_src *src, uint32_t events)
 	}
 }
 
+/* Why another one is worth a try, after @status; NULL: it has said why it ended, and would again, or nobody needs it. */
+static const char *passing(const struct backend *b, int status, char buf[40])
+{
+	if (WIFSIGNALED(status))
+		(void)snprintf(buf, 40, "was ended by signal %d", WTERMSIG(status));
+	else if (WEXITSTATUS(status) == VU_RELAY_BACK_GONE)
+		(void)snprintf(buf, 40, "is gone");
+	else if (b->stubborn && b->used && WEXITSTATUS(status))
+		(void)snprintf(buf, 40, "ended");
+	else
+		return NULL;
+	return buf;
+}
+
 static void on_alive(struct loop_src *src, uint32_t events)
 {
 	struct backend *b = src->arg;
-	bool killed;
+	const char *what;
 	int status = 0;
+	char buf[40];
 
 	(void)events;
 	loop_del(b->loop, src);
 	shut(&b->alive);
 	/* It closed that one. Its status is the same if it has ended. */
 	(void)kill(b->pid, SIGKILL);
-	killed = waitpid(b->pid, &status, 0) == b->pid && WIFSIGNALED(status);
+	what = waitpid(b->pid, &status, 0) == b->pid ? passing(b, status, buf) : NULL;
 	b->pid = 0;
 	if (machine_ended(b))
 		return;
-	if ((!killed && !(b->stubborn && b->used)) || b->used == BACKEND_SPARES) {
-		if (killed)
-			log_error("the %s's back end was ended by signal %d, for the last time",
-				  b->name, WTERMSIG(status));
+	if (!what || b->used == BACKEND_SPARES) {
+		if (what)
+			log_error("the %s's back end %s, for the last time", b->name, what);
 		leave(b);
 		return;
 	}
-	if (killed)
-		log_warn("the %s's back end was ended by signal %d, and is started again", b->name,
-			 WTERMSIG(status));
-	else
-		log_warn("the %s's back end ended, and is started again", b->name);
+	log_warn("the %s's back end %s, and is %s", b->name, what,
+		 WIFEXITED(status) && WEXITSTATUS(status) == VU_RELAY_BACK_GONE ? "waited for"
+										: "started again");
 	b->over = true;
 	try_next(b);
 }

@@ -12,7 +12,8 @@
  * backend_watch(): when a back end has ended, and all that it had begun, the next one is started at a spare, and finds
  * there what the first one was told. "All" are its children and its I/O in flight; they hold a pipe, and the end of
  * that is the sign. One that ended by itself has said why, and would do so again: then none comes after it, which
- * the library OS sees by the spares. docs/decisions/library-os-reconnect.md
+ * the library OS sees by the spares. But one that only carries what is said to somebody else's back end (vu_relay.h)
+ * ends when that is gone, and the next one waits until it is there again. docs/decisions/library-os-reconnect.md
  */
 #ifndef BOOT_BACKEND_H
 #define BOOT_BACKEND_H
@@ -36,7 +37,7 @@ struct backend {
 	 */
 	pid_t (*start)(void *arg, int sock, int alive, bool again, struct err *e);
 	void *arg;
-	bool stubborn; /* if one that came again ends by itself, the next may do better */
+	bool stubborn; /* if one that came again fails, the next may do better */
 
 	/* its own */
 	int sock[2]; /* the back end's end; the library OS's, after backend_started() -1 */

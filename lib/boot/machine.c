@@ -26,7 +26,6 @@
 #include "pidfd.h"
 #include "server.h"
 #include "tty.h"
-#include "vu_sock.h"
 
 #define ARGS_MAX    24
 #define ARG_SIZE    128
@@ -240,14 +239,19 @@ static pid_t start_net_at(void *arg, int sock, int alive, bool again, struct err
 	argv[n++] = fd;
 	if (!again)
 		argv[n++] = say;
+	else if (r->m->net.kind == NET_VHOST_USER)
+		argv[n++] = (char *)(uintptr_t) "--again";
 	net_opts_argv(&r->m->net, &scratch, argv, n);
 	return start(argv, (const int[]){ sock, alive, again ? -1 : r->ready[1] }, 3, true, e);
 }
 
 static int start_net(struct run *r, struct err *e)
 {
-	int ret = backend_open(&r->net, e);
+	int ret;
 
+	if (r->m->net.kind == NET_NONE)
+		return 0;
+	ret = backend_open(&r->net, e);
 	if (ret < 0)
 		return ret;
 	if (pipe2(r->ready, O_CLOEXEC) < 0)
@@ -276,18 +280,6 @@ static int await_net(const struct run *r, struct err *e)
 	if (!strcmp(text, NET_READY))
 		return 0;
 	return err_set(e, EIO, "%s", len ? text : "the network's back end was killed");
-}
-
-static int start_network(struct run *r, struct err *e)
-{
-	switch (r->m->net.kind) {
-	case NET_NONE:
-		return 0;
-	case NET_VHOST_USER:
-		return vu_sock_connect(r->m->net.where, &r->net.sock[1], e);
-	default:
-		return start_net(r, e);
-	}
 }
 
 /* The command line of the kernel, a word each; the first is the program. */
@@ -490,7 +482,7 @@ static int attend(struct run *r, struct err *e)
 
 static int run(struct run *r, struct err *e)
 {
-	int ret = start_network(r, e);
+	int ret = start_net(r, e);
 
 	if (!ret)
 		ret = make_initrd(r, e);

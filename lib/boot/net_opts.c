@@ -210,6 +210,8 @@ void net_opts_argv(const struct net_opts *n, struct net_scratch *scratch, char *
 {
 	if (n->kind == NET_TAP)
 		put(argv, &at, "--tap", n->where);
+	else if (n->kind == NET_VHOST_USER)
+		put(argv, &at, "--relay", n->where);
 	else
 		put(argv, &at, "--private", NET_PRIVATE_HOST);
 	if (n->npublish)

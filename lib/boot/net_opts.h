@@ -6,7 +6,7 @@
  *
  *	none			loopback only
  *	tap:NAME		a tap of this host, which rktio-net serves
- *	vhost-user:SOCKET	whoever listens there
+ *	vhost-user:SOCKET	whoever listens there; rktio-net carries what is said at the start
  *	(published ports only)	a network of rktio-net's own, which only those ports lead into
  *
  * Addresses are set by init (libos/init/net.c), since the host has no say inside. The

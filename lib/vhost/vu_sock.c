@@ -154,11 +154,45 @@ int vu_sock_recv(int fd, struct vu_msg *m, struct err *e)
 	return r;
 }
 
-int vu_sock_send(int fd, const struct vu_msg *m)
+static int send_all(int fd, const struct vu_msg *m)
 {
 	uint8_t wire[sizeof(m->h) + sizeof(m->p)];
 
 	memcpy(wire, &m->h, sizeof(m->h));
 	memcpy(wire + sizeof(m->h), &m->p, m->h.size);
-	return io_send_fds(fd, wire, sizeof(m->h) + m->h.size, NULL, 0);
+	return io_send_fds(fd, wire, sizeof(m->h) + m->h.size, m->fd, m->nfds);
+}
+
+int vu_sock_send(int fd, const struct vu_msg *m)
+{
+	struct vu_msg bare = { .h = m->h, .p = m->p };
+
+	return send_all(fd, &bare);
+}
+
+/* As vu_sock_recv(), but nothing is looked at. */
+static int recv_any(int fd, struct vu_msg *m)
+{
+	int r = recv_header(fd, m);
+
+	if (r > 0 && m->h.size > sizeof(m->p))
+		return -EMSGSIZE;
+	if (r > 0 && m->h.size) {
+		r = io_read_all(fd, &m->p, m->h.size);
+		r = r < 0 ? r : 1;
+	}
+	return r == -ENODATA || r == -ECONNRESET ? 0 : r;
+}
+
+int vu_sock_pass(int from, int to)
+{
+	struct vu_msg m = { .nfds = 0 };
+	int r = recv_any(from, &m);
+
+	if (r > 0) {
+		r = send_all(to, &m);
+		r = r < 0 ? r : 1;
+	}
+	vu_msg_close_fds(&m);
+	return r;
 }

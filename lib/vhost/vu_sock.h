@@ -31,6 +31,13 @@ int vu_sock_recv(int fd, struct vu_msg *m, struct err *e) _must_check_;
 /* Send @m's header and payload, without descriptors. */
 int vu_sock_send(int fd, const struct vu_msg *m) _must_check_;
 
+/*
+ * vu_sock_pass() - Receive a message of either kind and send it on, with its descriptors, without a look at it.
+ *
+ * Return: 1; 0 the peer at @from is gone; -EPIPE or -ECONNRESET: the one at @to is; another -errno.
+ */
+int vu_sock_pass(int from, int to) _must_check_;
+
 void vu_msg_close_fds(struct vu_msg *m);
 
 #endif

@@ -208,26 +208,38 @@ for n in range(100): s.sendall(b"line %d\n" % n); time.sleep(0.1)'
 	done
 }
 
-@test "DPDK as the back end: pings, and TCP both ways" {
-	need dpdk
-	# Two ports, and what one receives the other sends.
+# dpdk: testpmd in the background, its pid in PMD. Two ports, and what one receives the other sends.
+dpdk()
+{
+	rm -f "$BED/dpdk.in" "$BED/dpdk.sock"
 	mkfifo "$BED/dpdk.in"
 	spawn "$BED/dpdk.log" ip netns exec bed sh -c 'exec dpdk-testpmd <>"$2/dpdk.in" --no-huge -m 256 --no-pci --no-telemetry --file-prefix="$1" \
 		--vdev "net_vhost0,iface=$2/dpdk.sock" --vdev net_tap0,iface=d0 -- \
 		--no-mlockall --total-num-mbufs=8192 --auto-start --forward-mode=io' sh "bed$$" "$BED"
-	local pmd=$!
+	PMD=$!
 	wait_for 30 test -S "$BED/dpdk.sock"
 	wait_for 30 sh -c 'ip -n bed link show d0 >/dev/null 2>&1'
 	ip -n bed addr add 10.6.0.1/24 dev d0
 	ip -n bed link set d0 up
+}
+
+@test "DPDK as the back end: pings, and TCP both ways; it is killed, and another one is found" {
+	need dpdk
+	dpdk
 	starts --net "vhost-user:$BED/dpdk.sock,ip=10.6.0.2/24,gw=10.6.0.1" -- sh -c 'ping -c 2 -W 5 10.6.0.1; mount -t tmpfs tmpfs /tmp; cd /tmp
 		wget -q http://10.9.0.1:8000/100m; httpd -p 80; echo up; sleep 300'
 	matches "$(<"$BED/run.log")" ' 0% packet loss'
 	get http://10.6.0.2/100m "$BED/got"
 	cmp "$BED/got" "$BED/www/100m"
-	stop_pid "$pmd"
+	stop_pid "$PMD"
+	wait_for 20 grep -q "the network's back end is gone, and is waited for" "$BED/run.log"
+	dpdk
+	wait_for 30 in_bed busybox ping -c 1 -W 1 10.6.0.2
+	get http://10.6.0.2/100m "$BED/again"
+	cmp "$BED/again" "$BED/www/100m"
 	kill -TERM "$MACHINE"
 	ends 143
+	stop_pid "$PMD"
 	misses "$(<"$BED/run.log")" '(BUG|WARNING|broke a queue)'
 }
 

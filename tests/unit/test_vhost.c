@@ -17,6 +17,7 @@
 #include "io.h"
 #include "vu_back.h"
 #include "vu_front.h"
+#include "vu_relay.h"
 #include "vu_sock.h"
 
 #define MEMORY 0x10000u
@@ -461,6 +462,77 @@ static void test_hostile_config(void **state)
 	}
 }
 
+/* Ends that the test has, [0], and the relay, [1]. */
+struct relay {
+	int front[2], back[2];
+};
+
+static void relay_open(struct relay *r)
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, r->front), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, r->back), 0);
+}
+
+static void relay_close(const struct relay *r)
+{
+	for (int end = 0; end < 2; end++) {
+		(void)close(r->front[end]);
+		(void)close(r->back[end]);
+	}
+}
+
+/* What is behind each other in a socket is passed on one by one: the second one's descriptor stays with it. */
+static void test_relay(void **state)
+{
+	const struct vu_header owner = { VU_SET_OWNER, 1, 0 }, call = { VU_SET_VRING_CALL, 1, 8 };
+	uint8_t wire[sizeof(call) + 8] = { 0 }, in[64];
+	struct err e = { 0 };
+	struct relay r;
+	size_t nfds;
+	int fd;
+
+	(void)state;
+	relay_open(&r);
+	memcpy(wire, &call, sizeof(call));
+	assert_int_equal(io_send_fds(r.front[0], &owner, sizeof(owner), NULL, 0), 0);
+	assert_int_equal(io_send_fds(r.front[0], wire, sizeof(wire), &r.front[0], 1), 0);
+	assert_int_equal(shutdown(r.front[0], SHUT_WR), 0);
+	assert_int_equal(vu_relay(r.front[1], r.back[1], &e), 0);
+	assert_int_equal(io_recv_fds(r.back[0], in, sizeof(owner), &fd, 1, &nfds), sizeof(owner));
+	assert_int_equal(nfds, 0);
+	assert_int_equal(io_recv_fds(r.back[0], in, sizeof(in), &fd, 1, &nfds), sizeof(wire));
+	assert_int_equal(nfds, 1);
+	assert_memory_equal(in, wire, sizeof(wire));
+	(void)close(fd);
+	relay_close(&r);
+}
+
+static void test_relay_ends(void **state)
+{
+	const struct vu_header reply = { VU_GET_FEATURES, 5, 8 },
+			       huge = { VU_GET_CONFIG, 5, 1 << 20 };
+	const uint8_t wire[sizeof(reply) + 8] = { VU_GET_FEATURES, 0, 0, 0, 5, 0, 0, 0, 8 };
+	struct err e = { 0 };
+	struct relay r;
+
+	(void)state;
+	relay_open(&r); /* broken off in a message */
+	assert_int_equal(io_write_all(r.back[0], &reply, sizeof(reply)), 0);
+	assert_int_equal(shutdown(r.back[0], SHUT_WR), 0);
+	assert_int_equal(vu_relay(r.front[1], r.back[1], &e), 1);
+	relay_close(&r);
+	relay_open(&r); /* nobody is there to have it */
+	assert_int_equal(io_write_all(r.front[0], wire, sizeof(wire)), 0);
+	(void)close(r.back[0]);
+	assert_int_equal(vu_relay(r.front[1], r.back[1], &e), 1);
+	r.back[0] = -1;
+	relay_close(&r);
+	relay_open(&r);
+	assert_int_equal(io_write_all(r.back[0], &huge, sizeof(huge)), 0);
+	assert_int_equal(vu_relay(r.front[1], r.back[1], &e), -EMSGSIZE);
+	relay_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -470,6 +542,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test(test_hostile_back),
 		cmocka_unit_test(test_hostile_config),
+		cmocka_unit_test(test_relay),
+		cmocka_unit_test(test_relay_ends),
 	};
 
 	return cmocka_run_group_tests_name("vhost-user", tests, NULL, NULL);

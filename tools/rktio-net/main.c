@@ -2,7 +2,8 @@
 /*
  * rktio-net - a network for a vhost-user front end: "rktio run" starts one, or you do by hand.
  *
- * With ports to publish it is two processes: this one moves packets, its child the bytes of TCP connections.
+ * With ports to publish it is two processes: this one moves packets, its child the bytes of TCP connections. For a
+ * back end that is somebody else's it carries only what is said at the start.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,21 +17,24 @@
 #include "log.h"
 #include "net.h"
 #include "opt.h"
+#include "vu_relay.h"
 #include "vu_sandbox.h"
 #include "vu_serve.h"
 #include "vu_sock.h"
 
 #define PRIVATE_PREFIX 24
 #define READY          "ready\n"
+/* Before each try to connect again: the library OS has seen by then that the one before is gone. */
+#define RETRY_US 500000
 
 struct conf {
 	const char *socket;
 	long fd;    /* connected already; -1: none */
 	long ready; /* say there that we serve, or why not; -1: on standard error */
-	const char *tap;
+	const char *tap, *relay;
 	struct in_addr private, guest; /* 0: none */
 	uint8_t mac[6];
-	bool has_mac, keep, no_sandbox;
+	bool has_mac, keep, no_sandbox, again;
 	long poll_us;
 	struct forward_port port[FORWARD_PORTS_MAX];
 	unsigned int nports;
@@ -42,6 +46,8 @@ enum {
 	O_READY,
 	O_TAP,
 	O_PRIVATE,
+	O_RELAY,
+	O_AGAIN,
 	O_MAC,
 	O_PUBLISH,
 	O_GUEST,
@@ -59,6 +65,11 @@ static const struct opt opts[] = {
 	{ O_TAP, "tap", "NAME", "the tap that packets go to and come from" },
 	{ O_PRIVATE, "private", "ADDRESS",
 	  "instead: a network of our own, where this host has that address, /24" },
+	{ O_RELAY, "relay", "SOCKET",
+	  "instead: the back end that listens there, connected to for the front end",
+	  OPT_COMPLETE_FILE },
+	{ O_AGAIN, "again", NULL,
+	  "there was a connection to that before: wait until somebody listens" },
 	{ O_MAC, "mac", "MAC", "tell the driver that this is its address" },
 	{ O_PUBLISH, "publish", "[ADDRESS:]PORT:GUESTPORT",
 	  "carry TCP connections on to the guest; may be repeated" },
@@ -76,7 +87,8 @@ static const struct verb self = {
 	.operands = "",
 	.summary = "a network for a vhost-user front end",
 	.details =
-		"Exit status: 0 when the front end is gone, 1 if something failed, 2 for wrong usage.",
+		"Exit status: 0 when the front end is gone, 1 if something failed, 2 for wrong usage,\n"
+		"3 when the back end of --relay is gone.",
 	.opts = opts,
 };
 
@@ -122,6 +134,12 @@ static int set_option(void *conf, int id, const char *arg, struct err *e)
 		return 0;
 	case O_PRIVATE:
 		return set_address(arg, "--private", &c->private, e);
+	case O_RELAY:
+		c->relay = arg;
+		return 0;
+	case O_AGAIN:
+		c->again = true;
+		return 0;
 	case O_MAC:
 		return set_mac(c, arg, e);
 	case O_PUBLISH:
@@ -161,8 +179,12 @@ static int parse(int argc, char **argv, struct conf *c, struct err *e)
 		return err_set(e, EINVAL, "there are only options, not '%.60s'", p.operand[0]);
 	if (!c->socket == (c->fd < 0))
 		return err_set(e, EINVAL, "give one of --socket-path and --fd");
-	if (!c->tap == !c->private.s_addr)
-		return err_set(e, EINVAL, "give one of --tap and --private");
+	if (!!c->tap + !!c->private.s_addr + !!c->relay != 1)
+		return err_set(e, EINVAL, "give one of --tap, --private and --relay");
+	if (c->relay && (c->fd < 0 || c->nports))
+		return err_set(e, EINVAL, "--relay goes with --fd, and not with --publish");
+	if (c->again && !c->relay)
+		return err_set(e, EINVAL, "--again needs --relay");
 	if (c->nports && !c->guest.s_addr)
 		return err_set(e, EINVAL, "--publish needs --guest");
 	return 0;
@@ -260,6 +282,32 @@ static int serve(struct conf *c, int tap, int listener, struct err *e)
 	return r;
 }
 
+static int connect_relay(const struct conf *c, int *ret, struct err *e)
+{
+	int r;
+
+	do {
+		if (c->again)
+			(void)usleep(RETRY_US);
+		r = vu_sock_connect(c->relay, ret, e);
+	} while (r < 0 && c->again);
+	return r;
+}
+
+static int relay(struct conf *c, struct err *e)
+{
+	_cleanup_close_ int back = -1;
+	int r = connect_relay(c, &back, e);
+
+	if (r == 0 && !c->no_sandbox)
+		r = vu_sandbox(0, e);
+	if (r < 0)
+		return r;
+	say_ready(c, READY);
+	r = vu_relay((int)c->fd, back, e);
+	return r > 0 ? VU_RELAY_BACK_GONE : r;
+}
+
 /* Sockets first: they stay in the network that we start in. */
 static int run(struct conf *c, struct forward *f, struct err *e)
 {
@@ -298,11 +346,11 @@ int main(int argc, char **argv)
 		log_warn("%s; see 'rktio-net --help'", e.msg);
 		return OPT_EXIT_USAGE;
 	}
-	r = run(&c, &f, &e);
+	r = c.relay ? relay(&c, &e) : run(&c, &f, &e);
 	forward_fini(&f);
 	if (r < 0 && c.ready >= 0)
 		say_ready(&c, e.msg);
 	else if (r < 0)
 		log_warn("%s", e.msg);
-	return r < 0 ? OPT_EXIT_FAILED : 0;
+	return r < 0 ? OPT_EXIT_FAILED : r;
 }

@@ -11,7 +11,8 @@
  *
  * When the back end is gone, a spare takes the place of the socket (lo_vhost_again_begin()). Whoever is at its other end must
  * reply as the first one did (vu_again.h). Then the one before has ended, the shared rings are emptied, and the last words
- * are written: no back end sees the old rings enabled. When it has replied to these as well, it is
+ * are written: no back end sees the old rings enabled. They are emptied before as well, for some (DPDK's) begin where the used ring
+ * is when they are told where it is, whatever SET_VRING_BASE says. When it has replied to the last words as well, it is
  * there (lo_vhost_again_hear()). If it closes the socket, it is the next spare's turn.
  */
 #include "../host/host.h"
@@ -71,6 +72,14 @@ void lo_vhost_again_told(struct lo_vhost *dev, const void *buf, size_t len)
 		lo_vhost_again_never(dev);
 }
 
+static void clear_rings(struct lo_vhost *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < LO_VHOST_QUEUES; i++)
+		lo_vhost_queue_clear(&dev->queue[i]);
+}
+
 bool lo_vhost_again_begin(struct lo_vhost *dev)
 {
 	struct lo_vhost_again *a = &dev->again;
@@ -80,6 +89,7 @@ bool lo_vhost_again_begin(struct lo_vhost *dev)
 	if (a->waiting) {
 		host_close(dev->sock);
 		dev->sock = a->spare[a->next++];
+		clear_rings(dev);
 	}
 	return a->waiting;
 }
@@ -87,10 +97,8 @@ bool lo_vhost_again_begin(struct lo_vhost *dev)
 static bool enable(struct lo_vhost *dev)
 {
 	const struct vu_words *w = &dev->again.last;
-	unsigned int i;
 
-	for (i = 0; i < LO_VHOST_QUEUES; i++)
-		lo_vhost_queue_clear(&dev->queue[i]);
+	clear_rings(dev);
 	return host_write(dev->sock, w->data, w->len) == w->len;
 }
 
