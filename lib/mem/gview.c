@@ -17,6 +17,21 @@ int gview_init(struct gview *v, const struct pt_regs_cr *cr, gphys_read_fn *read
 	return pt_init(&v->pt, cr, read_entry, v);
 }
 
+int gview_init_kernel(struct gview *v, const struct pt_regs_cr *cr, gva_t entry,
+		      gphys_read_fn *read, void *arg)
+{
+	gpa_t is, would_be;
+	int r;
+
+	r = gview_init(v, cr, read, arg);
+	if (r < 0 || !(cr->cr3 & PT_CR3_ISOLATION) || pt_translate(&v->pt, entry, &is) < 0)
+		return r;
+	v->pt.root.v &= ~PT_CR3_ISOLATION;
+	if (pt_translate(&v->pt, entry, &would_be) < 0 || is.v != would_be.v)
+		return gview_init(v, cr, read, arg);
+	return 0;
+}
+
 /* A piece within one page. Return: its length; -errno. */
 static ssize_t read_piece(const struct gview *v, gva_t gva, void *dst, size_t len)
 {

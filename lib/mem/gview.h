@@ -25,6 +25,15 @@ struct gview {
 int gview_init(struct gview *v, const struct pt_regs_cr *cr, gphys_read_fn *read, void *arg)
 	_must_check_;
 
+/*
+ * gview_init_kernel() - As a kernel sees it that may isolate its page tables from those of user mode.
+ *
+ * A processor in user mode then has the other tables in CR3, in which little of the kernel is. @entry, the
+ * entry of system calls, is in both: if it is the same with that bit of CR3 cleared, those tables are taken.
+ */
+int gview_init_kernel(struct gview *v, const struct pt_regs_cr *cr, gva_t entry,
+		      gphys_read_fn *read, void *arg) _must_check_;
+
 /* Copy out of the guest; what pt_walk() or the accessor gave if any of it is not there. */
 int gview_read(const struct gview *v, gva_t gva, void *dst, size_t len) _must_check_;
 /* As long as it can be read: how much was copied from @gva on. */
