@@ -32,7 +32,7 @@
 #define NOWHERE \
 	PT_PAGE /* an address here that nothing is mapped at (vm.mmap_min_addr), and that is no slot's */
 #define PROBES_MAX 20000
-#define OTHERS_MAX 64 /* mappings that are tried as a whole */
+#define OTHERS_MAX 16 /* mappings that are tried as a whole */
 #define BOUNDS_MAX 8
 #define NO_PAGE    (1ULL << 50) /* the first of pages that no slot has */
 

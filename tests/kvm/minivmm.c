@@ -245,7 +245,8 @@ int main(int argc, char **argv)
 	make_cpu(lstar);
 	if (pthread_create(&thread, NULL, run, NULL))
 		die("pthread_create");
-	snprintf(ready, sizeof(ready), "ready %lx\n", (unsigned long)(uintptr_t)(ram + (real_mode ? 0x1000 : COUNTER)));
+	snprintf(ready, sizeof(ready), "ready %lx\n",
+		 (unsigned long)(uintptr_t)(ram + (real_mode ? 0x1000 : COUNTER)));
 	while (!running)
 		sched_yield();
 	if (seccomp)

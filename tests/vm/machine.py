@@ -54,7 +54,7 @@ def make_initramfs(work, kernel, modules, init, files=()):
     return work / "initramfs.cpio"
 
 
-def boot(work, kernel, initramfs, disks, cpu="qemu64", memory=1024):
+def boot(work, kernel, initramfs, disks, cpu="qemu64", memory=1024, append=""):
     """Run the guest to its end; its exit status is that of QEMU. If it fails, the console's end is told."""
     console = pathlib.Path(work / "console")
     drives = [word for disk in disks
@@ -66,7 +66,7 @@ def boot(work, kernel, initramfs, disks, cpu="qemu64", memory=1024):
         "-serial", f"file:{console}", "-device", "virtio-serial-pci", "-chardev", "file,id=tap,path=/dev/stdout,append=on",
         "-device", "virtserialport,chardev=tap,name=tap",
         "-append", "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check random.trust_cpu=on "
-                   "cgroup_no_v1=all",
+                   f"cgroup_no_v1=all {append}",
     ]
     status = subprocess.run(["timeout", "-k", "5", str(TIMEOUT_S), *command], stdin=subprocess.DEVNULL,
                             check=False).returncode

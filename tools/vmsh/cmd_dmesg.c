@@ -13,6 +13,18 @@
 
 const struct opt cmd_dmesg_opts[] = { TARGET_OPTS, { 0 } };
 
+/* Of what a terminal acts on, tabs stay. */
+static void print_line(char *line)
+{
+	char *piece;
+
+	while ((piece = strsep(&line, "\t"))) {
+		_cleanup_free_ char *safe = text_safe(piece);
+
+		printf("%s%c", safe ? safe : "?", line ? '\t' : '\n');
+	}
+}
+
 /* A record may have several lines; each but the first is indented. */
 static void print_record(const struct klog_record *k, char *text)
 {
@@ -20,13 +32,12 @@ static void print_record(const struct klog_record *k, char *text)
 	bool first = true;
 
 	while ((line = strsep(&rest, "\n"))) {
-		_cleanup_free_ char *safe = text_safe(line);
-
 		if (first)
-			printf("[%5" PRIu64 ".%06" PRIu64 "] %s\n", k->time_ns / 1000000000,
-			       k->time_ns % 1000000000 / 1000, safe ? safe : "?");
+			printf("[%5" PRIu64 ".%06" PRIu64 "] ", k->time_ns / 1000000000,
+			       k->time_ns % 1000000000 / 1000);
 		else
-			printf("%15s%s\n", "", safe ? safe : "?");
+			printf("%15s", "");
+		print_line(line);
 		first = false;
 	}
 }
