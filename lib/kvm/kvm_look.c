@@ -14,9 +14,9 @@
 
 #define MSR_LSTAR 0xc0000082
 
-struct one_msr {
-	struct kvm_msrs head;
-	struct kvm_msr_entry entry;
+union one_msr {
+	struct kvm_msrs list;
+	uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
 };
 
 /* What the child makes, in memory that the parent sees. */
@@ -48,13 +48,16 @@ static int ask(struct tracee *t, int fd, unsigned long request, struct tracee_io
 
 static int look_at_cpu(struct tracee *t, int fd, struct kvm_cpu *ret, struct err *e)
 {
-	struct one_msr msr = { { .nmsrs = 1 }, { .index = MSR_LSTAR } };
+	union one_msr msr = { .list.nmsrs = 1 };
 	struct kvm_sregs s = { 0 };
 	struct kvm_regs g = { 0 };
 	struct tracee_ioctl sregs = { .arg = &s, .size = sizeof(s) },
 			    regs = { .arg = &g, .size = sizeof(g) },
 			    msrs = { .arg = &msr, .size = sizeof(msr) };
-	int r = ask(t, fd, KVM_GET_SREGS, &sregs, e);
+	int r;
+
+	msr.list.entries[0].index = MSR_LSTAR;
+	r = ask(t, fd, KVM_GET_SREGS, &sregs, e);
 
 	if (!r)
 		r = ask(t, fd, KVM_GET_REGS, &regs, e);
@@ -65,7 +68,7 @@ static int look_at_cpu(struct tracee *t, int fd, struct kvm_cpu *ret, struct err
 	ret->rip = g.rip;
 	ret->rsp = g.rsp;
 	ret->rflags = g.rflags;
-	ret->lstar = msrs.ret == 1 ? msr.entry.data : 0;
+	ret->lstar = msrs.ret == 1 ? msr.list.entries[0].data : 0;
 	ret->cr = (struct pt_regs_cr){ s.cr0, s.cr3, s.cr4, s.efer };
 	ret->cpl = s.cs.selector & 3;
 	return 0;

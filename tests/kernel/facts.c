@@ -89,7 +89,7 @@ static void exported(const struct kimage *k)
 static void open_btf(const struct kimage *k, struct btf *b)
 {
 	const uint8_t *data;
-	uint32_t n;
+	uint32_t n = 0;
 	size_t size;
 
 	if (btf_locate(k, &data, &size) < 0 || btf_count(data, size, &n) < 0)

@@ -92,10 +92,10 @@ static void make_code(void)
 
 static void make_cpu(uint64_t lstar)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msr = { { .nmsrs = 1 }, { .index = 0xc0000082, .data = lstar } };
+	union {
+		struct kvm_msrs list;
+		uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} msr = { .list.nmsrs = 1 };
 	struct kvm_segment code = { .base = 0,
 				    .limit = 0xffffffff,
 				    .selector = 8,
@@ -108,6 +108,8 @@ static void make_cpu(uint64_t lstar)
 	struct kvm_regs g = { .rip = KERNEL, .rflags = 2 };
 	struct kvm_sregs s;
 
+	msr.list.entries[0].index = 0xc0000082; /* LSTAR */
+	msr.list.entries[0].data = lstar;
 	if (ioctl(cpufd, KVM_GET_SREGS, &s) < 0)
 		die("KVM_GET_SREGS");
 	if (real_mode) {
@@ -134,10 +136,10 @@ static void make_cpu(uint64_t lstar)
 
 static void set_cpuid(int kvm)
 {
-	static struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entry[256];
-	} id = { { .nent = 256 } };
+	static union {
+		struct kvm_cpuid2 list;
+		uint8_t room[sizeof(struct kvm_cpuid2) + 256 * sizeof(struct kvm_cpuid_entry2)];
+	} id = { .list.nent = 256 };
 
 	if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &id) < 0 || ioctl(cpufd, KVM_SET_CPUID2, &id) < 0)
 		die("KVM_SET_CPUID2");
