@@ -15,6 +15,16 @@ typedef struct {
 	uint64_t v;
 } gpa_t;
 
+/* Guest-virtual: what the guest's page tables translate. */
+typedef struct {
+	uint64_t v;
+} gva_t;
+
+/* A virtual address of the hypervisor's process, behind which the guest's memory is. */
+typedef struct {
+	uint64_t v;
+} hva_t;
+
 /* A virtual address of the other process, the one that shares its memory with us. */
 typedef struct {
 	uint64_t v;

@@ -31,6 +31,10 @@ MODULES = ["virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_
 DISK_MODULES = ["dax", "dm_mod", "dm_bufio", "xor", "async_tx", "async_xor", "ecb", "xts", "hmac",
                 "sha256_generic", "authenc", "dm_crypt", "dm_integrity", "reed_solomon", "dm_verity"]
 
+# What runs machines in such a guest, on a processor with SVM.
+KVM_MODULES = ["irqbypass", "kvm", "kvm_amd"]
+ALL_MODULES = MODULES + DISK_MODULES + KVM_MODULES
+
 
 class Unavailable(Exception):
     """This machine can't have it; says why."""
@@ -117,7 +121,7 @@ def take_members(deb, out):
             module = re.fullmatch(r"([\w-]+)\.ko(\.xz)?", name)
             if name.startswith("vmlinuz") and member.isfile():
                 (out / "vmlinux").write_bytes(unpack_bzimage(tar.extractfile(member).read()))
-            elif module and module[1].replace("-", "_") in MODULES + DISK_MODULES:
+            elif module and module[1].replace("-", "_") in ALL_MODULES:
                 data = tar.extractfile(member).read()
                 data = lzma.decompress(data) if module[2] else data
                 (out / (module[1].replace("-", "_") + ".ko")).write_bytes(data)
@@ -127,7 +131,7 @@ def get_kernel(suite):
     """A directory with vmlinux and *.ko of the kernel of this suite of Debian."""
     cache = pathlib.Path(os.environ.get("DVS_CACHE") or pathlib.Path.home() / ".cache/dvs")
     # What was unpacked for other modules lacks some of these.
-    wanted = zlib.crc32(" ".join(MODULES + DISK_MODULES).encode())
+    wanted = zlib.crc32(" ".join(ALL_MODULES).encode())
     kernel = cache / "vm" / f"{suite}-{wanted:08x}"
     if (kernel / "vmlinux").exists():
         return kernel

@@ -54,19 +54,19 @@ def make_initramfs(work, kernel, modules, init, files=()):
     return work / "initramfs.cpio"
 
 
-def boot(work, kernel, initramfs, disks):
+def boot(work, kernel, initramfs, disks, cpu="qemu64", memory=1024, append=""):
     """Run the guest to its end; its exit status is that of QEMU. If it fails, the console's end is told."""
     console = pathlib.Path(work / "console")
     drives = [word for disk in disks
               for word in ("-drive", f"file={disk},format=raw,if=virtio,cache=unsafe,discard=unmap")]
     command = [
-        "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,tb-size=256", "-cpu", "qemu64", "-smp", "1",
-        "-m", "1024", "-nodefaults", "-no-reboot", "-display", "none",
+        "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,tb-size=256", "-cpu", cpu, "-smp", "1",
+        "-m", str(memory), "-nodefaults", "-no-reboot", "-display", "none",
         "-kernel", str(kernel / "vmlinux"), "-initrd", str(initramfs), *drives,
         "-serial", f"file:{console}", "-device", "virtio-serial-pci", "-chardev", "file,id=tap,path=/dev/stdout,append=on",
         "-device", "virtserialport,chardev=tap,name=tap",
         "-append", "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check random.trust_cpu=on "
-                   "cgroup_no_v1=all",
+                   f"cgroup_no_v1=all {append}",
     ]
     status = subprocess.run(["timeout", "-k", "5", str(TIMEOUT_S), *command], stdin=subprocess.DEVNULL,
                             check=False).returncode

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "io.h"
+#include "kvm.h"
+
+#define CPU_PREFIX "anon_inode:kvm-vcpu:"
+
+static int by_int(const void *a, const void *b)
+{
+	return (*(const int *)a > *(const int *)b) - (*(const int *)a < *(const int *)b);
+}
+
+static int by_fd(const void *a, const void *b)
+{
+	return by_int(&((const struct kvm_cpu_fd *)a)->fd, &((const struct kvm_cpu_fd *)b)->fd);
+}
+
+static void take(struct kvm_fds *f, int fd, const char *what)
+{
+	if (!strcmp(what, "anon_inode:kvm-vm") && f->nvm < KVM_VMS_MAX)
+		f->vm[f->nvm++] = fd;
+	else if (!strncmp(what, CPU_PREFIX, strlen(CPU_PREFIX)) && f->ncpu < KVM_CPUS_MAX)
+		f->cpu[f->ncpu++] =
+			(struct kvm_cpu_fd){ .fd = fd, .idx = atoi(what + strlen(CPU_PREFIX)) };
+}
+
+int kvm_fds_find(const struct pid_ref *p, struct kvm_fds *ret, struct err *e)
+{
+	int fd = openat(p->procfd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), why = errno;
+	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+
+	*ret = (struct kvm_fds){ 0 };
+	if (!dir && (why == EACCES || why == EPERM))
+		return err_set(
+			e, EACCES,
+			"the descriptors of process %d can't be read: it takes CAP_SYS_PTRACE, or to be its user",
+			p->pid);
+	if (!dir)
+		return err_set(e, ESRCH, "process %d has just ended", p->pid);
+	while ((d = readdir(dir))) {
+		_cleanup_free_ char *what = NULL;
+
+		if (d->d_name[0] == '.')
+			continue;
+		if (io_readlink_at(dirfd(dir), d->d_name, &what) == 0)
+			take(ret, atoi(d->d_name), what);
+		else if (errno == EACCES)
+			return err_set(
+				e, EACCES,
+				"the descriptors of process %d can't be read: it takes CAP_SYS_PTRACE",
+				p->pid);
+	}
+	qsort(ret->vm, ret->nvm, sizeof(ret->vm[0]), by_int);
+	qsort(ret->cpu, ret->ncpu, sizeof(ret->cpu[0]), by_fd);
+	/* a machine's descriptor is made before those of its processors */
+	for (size_t i = 0; i < ret->ncpu; i++) {
+		ret->cpu[i].vm = ret->nvm ? ret->vm[0] : -1;
+		for (size_t k = 0; k < ret->nvm && ret->vm[k] < ret->cpu[i].fd; k++)
+			ret->cpu[i].vm = ret->vm[k];
+	}
+	return 0;
+}

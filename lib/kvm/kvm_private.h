@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* kvm_private.h - between the files of this library. */
+#ifndef KVM_PRIVATE_H
+#define KVM_PRIVATE_H
+
+#include "kvm.h"
+#include "tracee.h"
+
+#define EVIDENCE_MAX  8
+#define MAPPINGS_MAX  512
+#define MAPPING_LEAST (64ULL << 10)
+
+/* What KVM says that an address of the guest's kernel is. */
+struct kvm_evidence {
+	gva_t gva;
+	gpa_t gpa;
+};
+
+/* A mapping of the hypervisor that can be guest memory. */
+struct kvm_mapping {
+	hva_t start;
+	uint64_t size;
+};
+
+struct kvm_mappings {
+	struct kvm_mapping v[MAPPINGS_MAX]; /* the largest first */
+	size_t n;
+};
+
+int kvm_mappings_read(const struct pid_ref *p, struct kvm_mappings *ret, struct err *e)
+	_must_check_;
+
+/*
+ * kvm_layout_find() - Which mapping is memory, by page tables that translate as @evidence says.
+ *
+ * Sets @vm->slot to ranges that are at least as large as the slots. Return: 0; -ENOENT none fits, or more than one does.
+ */
+int kvm_layout_find(struct kvm_vm *vm, const struct kvm_mappings *m,
+		    const struct kvm_evidence *evidence, size_t n) _must_check_;
+
+/* The slots as KVM has them. @vm->slot is what kvm_layout_find() made, and stays so if they can't be found. */
+int kvm_slots_probe(struct tracee *t, struct kvm_vm *vm, const struct kvm_mappings *m, gpa_t known,
+		    struct err *e) _must_check_;
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * KVM has no call that lists memory slots, but KVM_SET_USER_MEMORY_REGION checks
+ * in this order (virt/kvm/kvm_main.c, the same from 5.10 to 6.12):
+ *
+ *  - a slot that is in use, and another size, address here or KVM_MEM_READONLY: EINVAL;
+ *  - all the same, and the same guest address and flags: 0, nothing is changed;
+ *  - all the same, and another guest address: EEXIST if another slot is there, else *the slot is moved*;
+ *  - a slot that is not in use: EEXIST if another slot is there, else *it is made*.
+ *
+ * So the address of a probe always covers a byte that is in a slot for certain
+ * (KVM executes the guest's kernel there), and for the slot that this byte is in
+ * - which may be any, until it is found - address here and guest address belong
+ * together, as page tables proved. With that no probe can succeed but the one
+ * that changes nothing. Once that slot is known, every other one is probed at
+ * its address, where each that fits gives EEXIST.
+ *
+ * A hit with other flags would change those: a slot whose writes are logged, for
+ * a migration, would no longer be. KVM_CLEAR_DIRTY_LOG tells: asked for pages
+ * that no slot has, it says ENOENT for a slot that is not logged, else EINVAL.
+ */
+#include <errno.h>
+#include <linux/kvm.h>
+#include <string.h>
+
+#include "kvm_private.h"
+
+#define IDS_MAX    512
+#define IDS_UNUSED 32 /* in a row end the search */
+#define NOWHERE \
+	PT_PAGE /* an address here that nothing is mapped at (vm.mmap_min_addr), and that is no slot's */
+#define PROBES_MAX 20000
+#define OTHERS_MAX 16 /* mappings that are tried as a whole */
+#define BOUNDS_MAX 8
+#define NO_PAGE    (1ULL << 50) /* the first of pages that no slot has */
+
+struct prober {
+	struct tracee *t;
+	struct kvm_vm *vm;
+	gpa_t known; /* its page is in a slot */
+	struct id {
+		int id;
+		bool logged;
+	} ids[KVM_SLOTS_MAX]; /* in use */
+	size_t nids;
+};
+
+/* The part of @whole from @a to @b, as slot @id. */
+static struct kvm_slot part(const struct kvm_slot *whole, int id, uint64_t a, uint64_t b)
+{
+	struct kvm_slot s = *whole;
+
+	s.id = id;
+	s.gpa.v += a;
+	s.hva.v += a;
+	s.size = b - a;
+	return s;
+}
+
+static bool logged(const struct prober *p, int id)
+{
+	for (size_t i = 0; i < p->nids; i++)
+		if (p->ids[i].id == id)
+			return p->ids[i].logged;
+	return false;
+}
+
+/* Return: 0 and what KVM answered; -errno. */
+static int probe(struct prober *p, const struct kvm_slot *s, int *ret, struct err *e)
+{
+	uint32_t flags = (s->readonly ? KVM_MEM_READONLY : 0) |
+			 (logged(p, s->id) ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+	struct kvm_userspace_memory_region region = { .slot = (uint32_t)s->id,
+						      .flags = flags,
+						      .guest_phys_addr = s->gpa.v,
+						      .memory_size = s->size,
+						      .userspace_addr = s->hva.v };
+	struct tracee_ioctl c = { p->vm->vmfd, KVM_SET_USER_MEMORY_REGION, &region, sizeof(region),
+				  0 };
+	int r;
+
+	if (p->vm->probes++ >= PROBES_MAX)
+		return err_set(e, E2BIG, "the memory slots are not found by %d probes", PROBES_MAX);
+	r = tracee_ioctl(p->t, &c, e);
+	*ret = (int)c.ret;
+	return r;
+}
+
+static int undo(struct prober *p, int id, struct err *e)
+{
+	struct kvm_slot s = { .id = id, .gpa = p->known };
+	int answer;
+
+	(void)!probe(p, &s, &answer, NULL);
+	return err_set(e, EPROTO, "the guest's kernel says that it is where no memory is");
+}
+
+/* Are writes to slot @id logged? */
+static int ask_logged(struct prober *p, int id, bool *ret, struct err *e)
+{
+	struct kvm_clear_dirty_log log = { .slot = (uint32_t)id,
+					   .num_pages = 64,
+					   .first_page = NO_PAGE };
+	struct tracee_ioctl c = { p->vm->vmfd, KVM_CLEAR_DIRTY_LOG, &log, sizeof(log), 0 };
+	int r = tracee_ioctl(p->t, &c, e);
+
+	if (r < 0)
+		return r;
+	*ret = c.ret == -EINVAL;
+	return c.ret == -EINVAL || c.ret == -ENOENT
+		       ? 0
+		       : err_set(e, ENOTSUP,
+				 "KVM does not say whether writes to its memory slots are logged");
+}
+
+/* Which slots are in use? */
+static int find_ids(struct prober *p, struct err *e)
+{
+	int unused = 0;
+
+	for (int id = 0; id < IDS_MAX && unused < IDS_UNUSED && p->nids < KVM_SLOTS_MAX; id++) {
+		struct kvm_slot s = {
+			.id = id, .gpa = p->known, .size = PT_PAGE, .hva = { NOWHERE }
+		};
+		int answer, r = probe(p, &s, &answer, e);
+
+		if (r < 0)
+			return r;
+		if (!answer)
+			return undo(p, id, e);
+		unused = answer == -EEXIST ? unused + 1 : 0;
+		if (answer == -EPERM || answer == -EACCES)
+			return err_set(
+				e, EPERM,
+				"the hypervisor's seccomp filter does not let its memory slots be asked for");
+		if (answer != -EINVAL)
+			continue;
+		r = ask_logged(p, id, &p->ids[p->nids].logged, e);
+		if (r < 0)
+			return r;
+		p->ids[p->nids++].id = id;
+	}
+	return 0;
+}
+
+/* Where slots of a mapping begin and end: its own ends first; below 1 MiB there are ROMs and devices. */
+static size_t bounds(uint64_t size, uint64_t ret[BOUNDS_MAX])
+{
+	static const uint64_t inner[] = { 0x100000, 0xa0000, 0xc0000, 0xe0000 };
+	size_t n = 0;
+
+	ret[n++] = 0;
+	ret[n++] = size;
+	for (size_t i = 0; i < ARRAY_SIZE(inner); i++)
+		if (inner[i] < size)
+			ret[n++] = inner[i];
+	return n;
+}
+
+/* The slot that the known page is in: of the range @whole, some part. Return: 1 found; 0 not; -errno. */
+static int find_first(struct prober *p, const struct kvm_slot *whole, struct kvm_slot *ret,
+		      struct err *e)
+{
+	uint64_t known = p->known.v - whole->gpa.v, bound[BOUNDS_MAX];
+	size_t n = bounds(whole->size, bound);
+
+	for (size_t pair = 0; pair < n * n * p->nids; pair++) {
+		uint64_t a = bound[pair / p->nids / n], b = bound[pair / p->nids % n];
+		struct kvm_slot s = part(whole, p->ids[pair % p->nids].id, a, b);
+		int answer, r;
+
+		if (a > known || b < known + PT_PAGE)
+			continue;
+		r = probe(p, &s, &answer, e);
+		if (r < 0)
+			return r;
+		if (answer)
+			continue;
+		*ret = s;
+		return 1;
+	}
+	return 0;
+}
+
+/* Is a slot other than @first this part of a mapping? Where the guest has it is not asked. */
+static int is_part(struct prober *p, const struct kvm_slot *first, struct kvm_slot *s,
+		   struct err *e)
+{
+	for (int readonly = 0; readonly < 2; readonly++) {
+		struct kvm_slot at = *s;
+		int answer, r;
+
+		at.gpa = first->gpa;
+		at.readonly = readonly;
+		r = probe(p, &at, &answer, e);
+		if (r < 0)
+			return r;
+		if (answer == -EEXIST) {
+			s->readonly = readonly;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* Slot @id among the parts of @whole; of what memory is not in, only all of it. Return: 1 found; 0 not; -errno. */
+static int find_in(struct prober *p, const struct kvm_slot *first, const struct kvm_slot *whole,
+		   int id, struct err *e)
+{
+	uint64_t bound[BOUNDS_MAX];
+	size_t n = whole->placed ? bounds(whole->size, bound) : 0;
+	struct kvm_slot s = part(whole, id, 0, whole->size);
+	int r = is_part(p, first, &s, e);
+
+	for (size_t pair = 0; !r && pair < n * n; pair++) {
+		uint64_t a = bound[pair / n], b = bound[pair % n];
+
+		if (b <= a)
+			continue;
+		s = part(whole, id, a, b);
+		r = is_part(p, first, &s, e);
+	}
+	if (r == 1 && p->vm->nslot < KVM_SLOTS_MAX)
+		p->vm->slot[p->vm->nslot++] = s;
+	return r;
+}
+
+/* Slot @id anywhere. As find_in(). */
+static int find_other(struct prober *p, const struct kvm_slot ranges[2], size_t nranges, int id,
+		      const struct kvm_mappings *m, struct err *e)
+{
+	const struct kvm_slot *first = &p->vm->slot[0];
+	int r = 0;
+
+	for (size_t i = 0; !r && i < nranges; i++)
+		r = find_in(p, first, &ranges[i], id, e);
+	for (size_t i = 0; !r && i < m->n && i < OTHERS_MAX; i++) {
+		struct kvm_slot whole = { .hva = m->v[i].start, .size = m->v[i].size };
+
+		r = find_in(p, first, &whole, id, e);
+	}
+	return r;
+}
+
+int kvm_slots_probe(struct tracee *t, struct kvm_vm *vm, const struct kvm_mappings *m, gpa_t known,
+		    struct err *e)
+{
+	struct prober p = { .t = t, .vm = vm, .known = { known.v & ~(PT_PAGE - 1) } };
+	struct kvm_slot ranges[2] = { vm->slot[0], vm->slot[1] }, first;
+	size_t nranges = vm->nslot;
+	int r = find_ids(&p, e);
+
+	for (size_t i = 0; !r && i < nranges; i++)
+		if (p.known.v - ranges[i].gpa.v < ranges[i].size)
+			r = find_first(&p, &ranges[i], &first, e);
+	vm->unknown_slots = (unsigned int)p.nids;
+	if (r <= 0)
+		return r;
+	vm->slot[0] = first;
+	vm->nslot = 1;
+	vm->exact = true;
+	for (size_t i = 0; i < p.nids; i++) {
+		r = p.ids[i].id == first.id ? 1
+					    : find_other(&p, ranges, nranges, p.ids[i].id, m, e);
+		if (r < 0)
+			return r;
+		vm->unknown_slots -= (unsigned int)r;
+	}
+	return 0;
+}

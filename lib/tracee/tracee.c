@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+#include "tracee.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "array.h"
+#include "cleanup.h"
+#include "status.h"
+
+#define STOP_TIMEOUT_NS 2000000000ULL
+#define TICK_US         50000
+#define ROUNDS_MAX      32 /* through the list of threads, until it has no new ones */
+
+uint64_t tracee_now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static int transfer(bool write, pid_t pid, rva_t at, void *buf, size_t len)
+{
+	while (len) {
+		struct iovec here = { buf, len }, there = { (void *)(uintptr_t)at.v, len };
+		ssize_t n = write ? process_vm_writev(pid, &here, 1, &there, 1, 0)
+				  : process_vm_readv(pid, &here, 1, &there, 1, 0);
+
+		if (n <= 0)
+			return n ? -errno : -EFAULT;
+		buf = (uint8_t *)buf + n;
+		at.v += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int tracee_read(pid_t pid, rva_t at, void *dst, size_t len)
+{
+	return transfer(false, pid, at, dst, len);
+}
+
+int tracee_write(pid_t pid, rva_t at, const void *src, size_t len)
+{
+	return transfer(true, pid, at, (void *)(uintptr_t)src, len);
+}
+
+/* Interrupts waits, so that their deadlines are looked at. */
+static void tick(int sig)
+{
+	(void)sig;
+}
+
+static void set_tick(struct tracee *t, bool on)
+{
+	const struct itimerval every = { { 0, TICK_US }, { 0, TICK_US } }, never = { 0 };
+	struct sigaction a = { .sa_handler = tick };
+
+	if (on) {
+		(void)sigaction(SIGALRM, &a, &t->old_alarm);
+		(void)setitimer(ITIMER_REAL, &every, NULL);
+	} else {
+		(void)setitimer(ITIMER_REAL, &never, NULL);
+		(void)sigaction(SIGALRM, &t->old_alarm, NULL);
+	}
+}
+
+int tracee_wait(pid_t tid, uint64_t deadline_ns, int *ret_status)
+{
+	for (;;) {
+		pid_t r = waitpid(tid, ret_status, __WALL);
+
+		if (r == tid)
+			return WIFSTOPPED(*ret_status) ? 1 : 0;
+		if (r < 0 && errno != EINTR)
+			return 0;
+		if (tracee_now_ns() > deadline_ns)
+			return -ETIMEDOUT;
+	}
+}
+
+static int seize_failed(const struct tracee *t, int why, struct err *e)
+{
+	_cleanup_status_ struct proc_status st = { 0 };
+
+	if (why == EPERM && !proc_status_read(t->ref, &st, NULL) && st.tracer)
+		return err_set(e, EBUSY, "process %d is traced by process %d already", t->ref->pid,
+			       st.tracer);
+	if (why == EPERM)
+		return err_set(
+			e, EPERM,
+			"stopping process %d is not permitted: it takes CAP_SYS_PTRACE, or to be its "
+			"user where kernel.yama.ptrace_scope is 0",
+			t->ref->pid);
+	return err_set(e, why, "stopping process %d: %s", t->ref->pid, err_str(why));
+}
+
+/* Return: 0 also if the thread has just ended. */
+static int seize(struct tracee *t, pid_t tid, struct err *e)
+{
+	long options = PTRACE_O_TRACESYSGOOD | (t->filtered ? 0 : PTRACE_O_SUSPEND_SECCOMP);
+
+	if (ptrace(PTRACE_SEIZE, tid, 0, options) < 0) {
+		int why = errno;
+
+		if (!t->filtered && (why == EPERM || why == EINVAL)) {
+			t->filtered = true;
+			return seize(t, tid, e);
+		}
+		return why == ESRCH ? 0 : seize_failed(t, why, e);
+	}
+	if (array_room(&t->tid, &t->room, t->n + 1, sizeof(*t->tid)) < 0)
+		return err_set(e, ENOMEM, "no memory for a list of threads");
+	t->tid[t->n++] = tid;
+	return ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0 && errno != ESRCH
+		       ? err_set(e, errno, "stopping thread %d: %s", tid, err_str(errno))
+		       : 0;
+}
+
+/* Until thread @idx is in the stop that was asked for. One that ended leaves the list. */
+static int await(struct tracee *t, size_t idx, struct err *e)
+{
+	uint64_t deadline = tracee_now_ns() + STOP_TIMEOUT_NS;
+	pid_t tid = t->tid[idx];
+
+	for (;;) {
+		int status, r = tracee_wait(tid, deadline, &status);
+
+		if (r < 0)
+			return err_set(e, ETIMEDOUT, "thread %d of process %d does not stop", tid,
+				       t->ref->pid);
+		if (!r) {
+			t->tid[idx] = t->tid[--t->n];
+			return 0;
+		}
+		if (status >> 16 == PTRACE_EVENT_STOP)
+			return 0;
+		/* a signal that was on its way is not ours to keep */
+		(void)ptrace(PTRACE_CONT, tid, 0, WSTOPSIG(status));
+	}
+}
+
+static bool known(const struct tracee *t, pid_t tid)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->tid[i] == tid)
+			return true;
+	return false;
+}
+
+/* Stop all threads that are listed and not stopped. Return: how many; -errno. */
+static int stop_listed(struct tracee *t, struct err *e)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	int fd = openat(t->ref->procfd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	size_t first = t->n;
+	struct dirent *d;
+
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		if (fd >= 0)
+			(void)close(fd);
+		return err_set(e, ESRCH, "process %d has just ended", t->ref->pid);
+	}
+	while ((d = readdir(dir))) {
+		pid_t tid = (pid_t)strtol(d->d_name, NULL, 10);
+		int r;
+
+		if (tid <= 0 || known(t, tid))
+			continue;
+		if (t->n >= TRACEE_THREADS_MAX)
+			return err_set(e, E2BIG, "process %d has more than %d threads", t->ref->pid,
+				       TRACEE_THREADS_MAX);
+		r = seize(t, tid, e);
+		if (r < 0)
+			return r;
+	}
+	/* from the end, since those that ended are replaced by the last */
+	for (size_t i = t->n; i > first; i--) {
+		int r = await(t, i - 1, e);
+
+		if (r < 0)
+			return r;
+	}
+	return (int)(t->n - first);
+}
+
+static int stop_one(struct tracee *t, pid_t one, struct err *e)
+{
+	int r = seize(t, one, e);
+
+	if (!r && t->n)
+		r = await(t, 0, e);
+	return r;
+}
+
+static void detach(struct tracee *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		int status;
+
+		if (ptrace(PTRACE_DETACH, t->tid[i], 0, 0) == 0 || errno != ESRCH)
+			continue;
+		/* it has not stopped yet */
+		if (tracee_wait(t->tid[i], tracee_now_ns() + STOP_TIMEOUT_NS, &status) == 1)
+			(void)ptrace(PTRACE_DETACH, t->tid[i], 0,
+				     status >> 16 ? 0 : WSTOPSIG(status));
+	}
+	free(t->tid);
+	t->tid = NULL;
+	t->n = t->room = 0;
+	set_tick(t, false);
+}
+
+int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct err *e)
+{
+	int r = 1;
+
+	*ret = (struct tracee){ .ref = ref, .stopped_ns = tracee_now_ns() };
+	set_tick(ret, true);
+	if (one)
+		r = stop_one(ret, one, e);
+	/* a thread that was not stopped yet may have made another one */
+	for (int round = 0; !one && r > 0 && round < ROUNDS_MAX; round++)
+		r = stop_listed(ret, e);
+	if (r > 0)
+		r = err_set(e, EAGAIN, "process %d makes threads faster than they can be stopped",
+			    ref->pid);
+	if (!r && !ret->n)
+		r = err_set(e, ESRCH, "process %d has just ended", ref->pid);
+	if (r < 0)
+		detach(ret);
+	return r;
+}
+
+int tracee_release(struct tracee *t, uint64_t *ret_ns, struct err *e)
+{
+	int r = tracee_restore(t, e);
+
+	detach(t);
+	if (ret_ns)
+		*ret_ns = tracee_now_ns() - t->stopped_ns;
+	return r;
+}

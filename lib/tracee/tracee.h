@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tracee.h - another process: stopped, made to do system calls, and put back as it was.
+ *
+ * Theory of operation
+ *
+ * tracee_stop() seizes the threads and interrupts them (PTRACE_SEIZE, no signal
+ * is sent). tracee_call() then has one of them execute a system call at an
+ * instruction of the process's own vDSO: all its signals are blocked meanwhile,
+ * and seccomp filters are suspended where the caller may do that
+ * (CAP_SYS_ADMIN, and no filter of its own); else a thread with a filter is not
+ * used, for what the filter does not allow may kill the process.
+ * tracee_release() stops that thread once more where the kernel restarts
+ * interrupted system calls, puts registers, signal mask and scratch memory
+ * back to the bit, and detaches from all.
+ *
+ * Arguments that the call points to go to scratch memory: a page below the
+ * stack pointer, saved before it is used. SIGALRM and its timer are used while
+ * threads are stopped.
+ *
+ * If the tracer is killed during a call the process goes on with the wrong
+ * registers. So this is for a process of its own that nobody kills, and that
+ * lives for milliseconds: see kvm_look().
+ */
+#ifndef TRACEE_TRACEE_H
+#define TRACEE_TRACEE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include "addr.h"
+#include "err.h"
+#include "pidfd.h"
+
+#define TRACEE_THREADS_MAX 4096
+#define TRACEE_SCRATCH     4096
+
+struct tracee {
+	const struct pid_ref *ref; /* borrowed */
+	pid_t *tid;                /* stopped; owned */
+	size_t n, room;
+	bool filtered;       /* its seccomp filter could not be suspended */
+	uint64_t stopped_ns; /* when the first one was */
+	struct sigaction old_alarm;
+
+	/* of the thread that calls, tid[0], once it has */
+	bool calls, saved_scratch;
+	rva_t insn, scratch;
+	struct user_regs_struct regs;
+	uint64_t mask;
+	uint8_t under[TRACEE_SCRATCH];
+};
+
+/*
+ * tracee_stop() - Stop all threads of @ref, or only @one if it is not 0.
+ *
+ * Return: 0, and *@ret is the caller's to tracee_release(), whatever happens then.
+ *	   -EPERM, -ESRCH, -EBUSY somebody traces it, -ETIMEDOUT; none of its threads is stopped then.
+ */
+int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct err *e)
+	_must_check_;
+
+/* Let go on. *@ret_ns (may be NULL): how long it was stopped. */
+int tracee_release(struct tracee *t, uint64_t *ret_ns, struct err *e) _must_check_;
+
+/*
+ * tracee_call() - A system call in the process; @arg are six.
+ *
+ * Return: 0 and what the call returned, which may be an error of its own; -errno and @e if it could not be made.
+ */
+int tracee_call(struct tracee *t, long nr, const uint64_t arg[6], long *ret, struct err *e)
+	_must_check_;
+
+struct tracee_ioctl {
+	int fd;
+	unsigned long request;
+	void *arg; /* a copy of it is passed, and comes back if the call succeeds */
+	size_t size;
+	long ret; /* what the call returned */
+};
+int tracee_ioctl(struct tracee *t, struct tracee_ioctl *c, struct err *e) _must_check_;
+
+/* Memory of a process, stopped or not. Return: 0; -EFAULT if any of it can't be; -errno. */
+int tracee_read(pid_t pid, rva_t at, void *dst, size_t len) _must_check_;
+int tracee_write(pid_t pid, rva_t at, const void *src, size_t len) _must_check_;
+
+/* For tracee_call.c and tracee.c: wait for a stop of @tid until @deadline_ns. Return: 1 stopped, 0 it is gone, -ETIMEDOUT. */
+int tracee_wait(pid_t tid, uint64_t deadline_ns, int *ret_status) _must_check_;
+uint64_t tracee_now_ns(void);
+/* Undo what calls did to tid[0]. */
+int tracee_restore(struct tracee *t, struct err *e) _must_check_;
+
+#endif

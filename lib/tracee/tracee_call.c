@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "cleanup.h"
+#include "io.h"
+#include "tracee.h"
+
+#define CALL_TIMEOUT_NS 5000000000ULL
+#define STOPS_MAX       64
+#define MAPS_MAX        (64U << 20)
+#define STATUS_MAX      65536
+#define VDSO_MAX        (64U << 10)
+#define RED_ZONE        128
+
+#ifndef PTRACE_GETSIGMASK
+#define PTRACE_GETSIGMASK 0x420a
+#define PTRACE_SETSIGMASK 0x420b
+#endif
+
+static int failed(const struct tracee *t, const char *what, struct err *e)
+{
+	int why = errno;
+
+	return err_set(e, why, "thread %d of process %d: %s: %s", t->tid[0], t->ref->pid, what,
+		       err_str(why));
+}
+
+/* A `syscall` instruction: the vDSO has some, for clocks that it can't read itself. */
+static int find_insn(struct tracee *t, struct err *e)
+{
+	_cleanup_free_ char *maps = NULL;
+	_cleanup_free_ uint8_t *code = NULL;
+	char *line, *rest;
+	uint64_t start = 0, end = 0;
+	const uint8_t *at;
+
+	if (io_read_at(t->ref->procfd, "maps", MAPS_MAX, &maps, NULL) < 0)
+		return err_set(e, EACCES, "the mappings of process %d can't be read", t->ref->pid);
+	for (rest = maps; (line = strsep(&rest, "\n"));)
+		if (strstr(line, "[vdso]")) {
+			char *dash;
+
+			start = strtoull(line, &dash, 16);
+			end = *dash ? strtoull(dash + 1, NULL, 16) : 0;
+		}
+	if (end <= start || end - start > VDSO_MAX)
+		return err_set(e, ENOENT, "process %d has no vDSO", t->ref->pid);
+	code = malloc(end - start);
+	if (!code || tracee_read(t->ref->pid, (rva_t){ start }, code, end - start) < 0)
+		return err_set(e, EIO, "the vDSO of process %d can't be read", t->ref->pid);
+	at = memmem(code, end - start, "\x0f\x05", 2);
+	if (!at)
+		return err_set(e, ENOENT, "the vDSO of process %d makes no system calls",
+			       t->ref->pid);
+	t->insn.v = start + (uint64_t)(at - code);
+	return 0;
+}
+
+/* Has the thread a filter that calls of ours would run into? */
+static int check_filter(const struct tracee *t, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	const char *at;
+
+	if (!t->filtered)
+		return 0;
+	(void)snprintf(path, sizeof(path), "task/%d/status", t->tid[0]);
+	if (io_read_at(t->ref->procfd, path, STATUS_MAX, &text, NULL) < 0)
+		return err_set(e, ESRCH, "process %d has just ended", t->ref->pid);
+	at = strstr(text, "\nSeccomp:\t");
+	if (!at || at[10] == '0')
+		return 0;
+	return err_set(
+		e, EPERM,
+		"process %d has a seccomp filter, which can be suspended only with CAP_SYS_ADMIN and by a "
+		"program without one of its own",
+		t->ref->pid);
+}
+
+/* Before the first call. */
+static int prepare(struct tracee *t, struct err *e)
+{
+	uint64_t all = ~0ULL;
+	int r;
+
+	if (t->calls)
+		return 0;
+	r = check_filter(t, e);
+	if (!r)
+		r = find_insn(t, e);
+	if (r < 0)
+		return r;
+	if (ptrace(PTRACE_GETREGS, t->tid[0], 0, &t->regs) < 0)
+		return failed(t, "reading its registers", e);
+	if (ptrace(PTRACE_GETSIGMASK, t->tid[0], sizeof(t->mask), &t->mask) < 0 ||
+	    ptrace(PTRACE_SETSIGMASK, t->tid[0], sizeof(all), &all) < 0)
+		return failed(t, "blocking its signals", e);
+	t->calls = true;
+	return 0;
+}
+
+/* To the next entry of a system call, or the end of it. */
+static int step(struct tracee *t, uint64_t deadline, struct err *e)
+{
+	for (int i = 0; i < STOPS_MAX; i++) {
+		int status, r;
+
+		if (ptrace(PTRACE_SYSCALL, t->tid[0], 0, 0) < 0)
+			return failed(t, "continuing", e);
+		r = tracee_wait(t->tid[0], deadline, &status);
+		if (r < 0)
+			return err_set(e, ETIMEDOUT, "a system call in process %d does not end",
+				       t->ref->pid);
+		if (!r)
+			return err_set(e, ESRCH, "process %d has just ended", t->ref->pid);
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+			return 0;
+	}
+	return err_set(e, EPROTO, "process %d stops for something else all the time", t->ref->pid);
+}
+
+int tracee_call(struct tracee *t, long nr, const uint64_t arg[6], long *ret, struct err *e)
+{
+	uint64_t deadline = tracee_now_ns() + CALL_TIMEOUT_NS;
+	struct user_regs_struct regs;
+	int r = prepare(t, e);
+
+	if (r < 0)
+		return r;
+	regs = t->regs;
+	regs.rip = t->insn.v;
+	regs.rax = (unsigned long long)nr;
+	regs.orig_rax = ~0ULL; /* no call is restarted on the way */
+	regs.rdi = arg[0];
+	regs.rsi = arg[1];
+	regs.rdx = arg[2];
+	regs.r10 = arg[3];
+	regs.r8 = arg[4];
+	regs.r9 = arg[5];
+	if (ptrace(PTRACE_SETREGS, t->tid[0], 0, &regs) < 0)
+		return failed(t, "setting its registers", e);
+	r = step(t, deadline, e);
+	if (!r)
+		r = step(t, deadline, e);
+	if (r < 0)
+		return r;
+	if (ptrace(PTRACE_GETREGS, t->tid[0], 0, &regs) < 0)
+		return failed(t, "reading its registers", e);
+	*ret = (long)regs.rax;
+	return 0;
+}
+
+static int prepare_scratch(struct tracee *t, struct err *e)
+{
+	int r = prepare(t, e);
+
+	if (r < 0 || t->saved_scratch)
+		return r;
+	t->scratch.v = (t->regs.rsp - RED_ZONE - TRACEE_SCRATCH) & ~63ULL;
+	r = tracee_read(t->ref->pid, t->scratch, t->under, sizeof(t->under));
+	if (r < 0)
+		return err_set(e, -r, "thread %d of process %d has no room on its stack", t->tid[0],
+			       t->ref->pid);
+	t->saved_scratch = true;
+	return 0;
+}
+
+int tracee_ioctl(struct tracee *t, struct tracee_ioctl *c, struct err *e)
+{
+	uint64_t args[6] = { (uint64_t)c->fd, c->request };
+	int r = prepare_scratch(t, e);
+
+	if (r < 0)
+		return r;
+	args[2] = t->scratch.v;
+	if (c->size > TRACEE_SCRATCH || tracee_write(t->ref->pid, t->scratch, c->arg, c->size) < 0)
+		return err_set(e, EFAULT, "writing to the stack of process %d failed", t->ref->pid);
+	r = tracee_call(t, SYS_ioctl, args, &c->ret, e);
+	if (!r && c->ret >= 0 && tracee_read(t->ref->pid, t->scratch, c->arg, c->size) < 0)
+		return err_set(e, EFAULT, "reading from the stack of process %d failed",
+			       t->ref->pid);
+	return r;
+}
+
+int tracee_restore(struct tracee *t, struct err *e)
+{
+	uint64_t deadline = tracee_now_ns() + CALL_TIMEOUT_NS;
+	int status = 0, r;
+
+	if (t->saved_scratch &&
+	    tracee_write(t->ref->pid, t->scratch, t->under, sizeof(t->under)) < 0)
+		return err_set(e, EFAULT, "writing back the stack of process %d failed",
+			       t->ref->pid);
+	if (!t->calls)
+		return 0;
+	/*
+	 * What the thread was in is restarted by get_signal() only: a stop of ours is made there, not at the
+	 * end of the last call, and the kernel sees the registers as it left them.
+	 */
+	if (ptrace(PTRACE_INTERRUPT, t->tid[0], 0, 0) < 0 ||
+	    ptrace(PTRACE_CONT, t->tid[0], 0, 0) < 0)
+		return failed(t, "stopping it again", e);
+	r = tracee_wait(t->tid[0], deadline, &status);
+	if (r != 1)
+		return err_set(e, ESRCH, "process %d has just ended", t->ref->pid);
+	if (ptrace(PTRACE_SETREGS, t->tid[0], 0, &t->regs) < 0 ||
+	    ptrace(PTRACE_SETSIGMASK, t->tid[0], sizeof(t->mask), &t->mask) < 0)
+		return failed(t, "putting its registers back", e);
+	t->calls = t->saved_scratch = false;
+	return 0;
+}

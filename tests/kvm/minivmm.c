@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * minivmm KNOB... - a hypervisor whose guest counts, in long mode, where Linux would have its kernel.
+ *
+ * Knobs do what other hypervisors do: "memfd" (shared memory), "split" (a slot below 1 MiB and one above),
+ * "order" (the slots in another order, with holes between the numbers), "second" (another machine in the same
+ * process), "seccomp" (a filter on every thread that kills for most calls), "logged" (writes are logged, as in
+ * a migration), "hidden" (system calls' entry is where no memory is), "nopaging" (a guest that is in real mode),
+ * "twice" (the guest has its tables in two mappings, so that both fit).
+ *
+ * Says "ready COUNTER", where in its memory the guest counts, and runs until standard input ends.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/kvm.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "compiler.h"
+
+#define RAM     (16UL << 20)
+#define LOW     0xa0000UL
+#define HIGH    0x100000UL
+#define KERNEL  0xffffffff81000000ULL
+#define TABLES  0x200000UL
+#define CODE    0x400000UL
+#define COUNTER 0x401000UL
+
+static int vmfd, cpufd;
+static uint8_t *ram;
+static struct kvm_run *state;
+static bool real_mode;
+static atomic_bool running;
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static void slot(int id, uint64_t gpa, uint64_t size, uint32_t flags)
+{
+	struct kvm_userspace_memory_region r = { id, flags, gpa, size, (uintptr_t)ram + gpa };
+
+	if (ioctl(vmfd, KVM_SET_USER_MEMORY_REGION, &r) < 0)
+		die("KVM_SET_USER_MEMORY_REGION");
+}
+
+static void put(uint64_t at, uint64_t v)
+{
+	memcpy(ram + at, &v, 8);
+}
+
+/* Two MiB at KERNEL, and what is physical at 0 as it is. */
+static void make_tables(void)
+{
+	put(TABLES, (TABLES + 0x1000) | 3);
+	put(TABLES + 511 * 8, (TABLES + 0x2000) | 3);
+	put(TABLES + 0x1000, (TABLES + 0x3000) | 3);
+	put(TABLES + 0x2000 + 510 * 8, (TABLES + 0x4000) | 3);
+	for (uint64_t i = 0; i < 8; i++)
+		put(TABLES + 0x3000 + i * 8, i << 21 | 0x83);
+	put(TABLES + 0x4000 + 8 * 8, CODE | 0x83);
+}
+
+/* 1: incq COUNTER; pause; jmp 1b */
+static void make_code(void)
+{
+	static const uint8_t code[] = { 0x48, 0xff, 0x05, 0xf9, 0x0f, 0x00,
+					0x00, 0xf3, 0x90, 0xeb, 0xf5 };
+	static const uint8_t real[] = {
+		0xff, 0x06, 0x00, 0x10, 0xeb, 0xfa
+	}; /* 1: incw 0x1000; jmp 1b */
+
+	memcpy(ram + CODE, code, sizeof(code));
+	memcpy(ram + 0x2000, real, sizeof(real));
+}
+
+static void make_cpu(uint64_t lstar)
+{
+	union {
+		struct kvm_msrs list;
+		uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} msr = { .list.nmsrs = 1 };
+	struct kvm_segment code = { .base = 0,
+				    .limit = 0xffffffff,
+				    .selector = 8,
+				    .type = 11,
+				    .present = 1,
+				    .s = 1,
+				    .l = 1,
+				    .g = 1 };
+	struct kvm_segment data = code;
+	struct kvm_regs g = { .rip = KERNEL, .rflags = 2 };
+	struct kvm_sregs s;
+
+	msr.list.entries[0].index = 0xc0000082; /* LSTAR */
+	msr.list.entries[0].data = lstar;
+	if (ioctl(cpufd, KVM_GET_SREGS, &s) < 0)
+		die("KVM_GET_SREGS");
+	if (real_mode) {
+		s.cs.base = s.cs.selector = 0;
+		s.ds.base = s.ds.selector = 0;
+		g.rip = 0x2000;
+	} else {
+		data.type = 3;
+		data.selector = 16;
+		data.l = 0;
+		data.db = 1;
+		s.cs = code;
+		s.ds = s.es = s.fs = s.gs = s.ss = data;
+		s.cr0 = 0x80050033;
+		s.cr3 = TABLES;
+		s.cr4 = 0x20;
+		s.efer = 0x500;
+		if (ioctl(cpufd, KVM_SET_MSRS, &msr) != 1)
+			die("KVM_SET_MSRS");
+	}
+	if (ioctl(cpufd, KVM_SET_SREGS, &s) < 0 || ioctl(cpufd, KVM_SET_REGS, &g) < 0)
+		die("KVM_SET_REGS");
+}
+
+static void set_cpuid(int kvm)
+{
+	static union {
+		struct kvm_cpuid2 list;
+		uint8_t room[sizeof(struct kvm_cpuid2) + 256 * sizeof(struct kvm_cpuid_entry2)];
+	} id = { .list.nent = 256 };
+
+	if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &id) < 0 || ioctl(cpufd, KVM_SET_CPUID2, &id) < 0)
+		die("KVM_SET_CPUID2");
+}
+
+/* What Firecracker's vCPU threads may do, about. */
+static void filter(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_read, 6, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_poll, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, KVM_RUN, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	};
+	struct sock_fprog prog = { ARRAY_SIZE(code), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) < 0)
+		die("seccomp");
+}
+
+static void *run(void *arg)
+{
+	(void)arg;
+	running = true; /* the C library's own calls are made */
+	for (;;) {
+		if (ioctl(cpufd, KVM_RUN, 0) < 0 && errno != EINTR)
+			die("KVM_RUN");
+		else if (state->exit_reason != KVM_EXIT_INTR &&
+			 state->exit_reason != KVM_EXIT_IRQ_WINDOW_OPEN && state->exit_reason) {
+			fprintf(stderr, "exit %u\n", state->exit_reason);
+			exit(1);
+		}
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	bool memfd = false, split = false, order = false, second = false, seccomp = false,
+	     twice = false;
+	uint64_t lstar = KERNEL;
+	uint32_t flags = 0;
+	pthread_t thread;
+	int kvm, fd = -1;
+	char c, ready[64];
+
+	for (int i = 1; i < argc; i++) {
+		memfd |= !strcmp(argv[i], "memfd");
+		split |= !strcmp(argv[i], "split");
+		order |= !strcmp(argv[i], "order");
+		second |= !strcmp(argv[i], "second");
+		seccomp |= !strcmp(argv[i], "seccomp");
+		twice |= !strcmp(argv[i], "twice");
+		real_mode |= !strcmp(argv[i], "nopaging");
+		flags |= strcmp(argv[i], "logged") ? 0 : KVM_MEM_LOG_DIRTY_PAGES;
+		if (!strcmp(argv[i], "hidden"))
+			lstar = KERNEL + (2 << 20);
+	}
+	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (kvm < 0)
+		die("/dev/kvm");
+	if (second && ioctl(kvm, KVM_CREATE_VM, 0) < 0)
+		die("KVM_CREATE_VM");
+	vmfd = ioctl(kvm, KVM_CREATE_VM, 0);
+	fd = memfd ? memfd_create("guest", MFD_CLOEXEC) : -1;
+	if (vmfd < 0 || (memfd && ftruncate(fd, RAM) < 0))
+		die("memory");
+	ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE,
+		   memfd ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, fd, 0);
+	if (ram == MAP_FAILED)
+		die("mmap");
+	make_tables();
+	make_code();
+	if (lstar != KERNEL) /* a page where no memory is */
+		put(TABLES + 0x4000 + 9 * 8, 0x40000000 | 0x83);
+	if (twice) {
+		uint8_t *copy =
+			mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		memcpy(copy, ram, RAM);
+	}
+	if (split && order) {
+		slot(7, HIGH, RAM - HIGH, flags);
+		slot(3, 0, LOW, flags);
+	} else if (split) {
+		slot(0, 0, LOW, flags);
+		slot(1, HIGH, RAM - HIGH, flags);
+	} else
+		slot(order ? 5 : 0, 0, RAM, flags);
+	cpufd = ioctl(vmfd, KVM_CREATE_VCPU, 0);
+	if (cpufd < 0)
+		die("KVM_CREATE_VCPU");
+	state = mmap(NULL, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE,
+		     MAP_SHARED, cpufd, 0);
+	if (state == MAP_FAILED)
+		die("mmap");
+	set_cpuid(kvm);
+	make_cpu(lstar);
+	if (pthread_create(&thread, NULL, run, NULL))
+		die("pthread_create");
+	snprintf(ready, sizeof(ready), "ready %lx\n",
+		 (unsigned long)(uintptr_t)(ram + (real_mode ? 0x1000 : COUNTER)));
+	while (!running)
+		sched_yield();
+	if (seccomp)
+		filter();
+	if (write(1, ready, strlen(ready)) < 0)
+		die("write");
+	while (read(0, &c, 1) == 1)
+		;
+	_exit(0);
+}

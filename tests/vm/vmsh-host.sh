@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# vmsh-host.sh - in L1 of vmsh.tap: starts the guest, runs vmsh on it, and writes what it said to the disk.
+mkdir -p /tmp/out /tmp/log
+cd /tmp/out || exit 1
+
+# said NAME COMMAND...: standard output and error of it.
+said()
+{
+	name=$1
+	shift
+	"$@" >"$name" 2>"$name.err"
+	echo "$?" >"$name.status"
+}
+
+up() { cut -d' ' -f1 /proc/uptime; }
+
+truncate -s 64M /tmp/truth.img
+qemu-system-x86_64 -machine pc -accel kvm -cpu host -m 256 -name guest=the-guest,debug-threads=on \
+	-kernel /boot/vmlinux -initrd /boot/initramfs -display none -nodefaults -serial file:/tmp/log/l2 -no-reboot \
+	-drive file=/tmp/truth.img,format=raw,if=virtio \
+	-append "console=ttyS0 quiet loglevel=7 printk.devkmsg=on mitigations=off log_buf_len=256K" >/tmp/log/qemu 2>&1 &
+vmm=$!
+while kill -0 "$vmm" && ! readlink "/proc/$vmm/fd/"* | grep -q kvm-vcpu; do usleep 20000; done
+said early vmsh inspect the-guest
+i=0
+until grep -q L2-READY /tmp/log/l2 2>/dev/null || [ $i -gt 250 ]; do
+	kill -0 "$vmm" || break
+	i=$((i + 1))
+	usleep 100000
+done
+echo "L1: the guest is up after $(up) s; the end of its console:" >/dev/console
+tail -n 4 /tmp/log/l2 >/dev/console
+
+said ps vmsh ps --json
+said inspect vmsh inspect --json the-guest
+said guest-ps vmsh guest-ps --json "$vmm"
+said lsmod vmsh lsmod --json "$vmm"
+said dmesg vmsh dmesg -v "$vmm"
+said text vmsh inspect "$vmm"
+echo "L1: vmsh is done after $(up) s" >/dev/console
+
+# A guest that stands has a clock that stands: what it writes every second goes on.
+mkfifo /tmp/in
+minivmm nopaging </tmp/in >/dev/null &
+exec 8>/tmp/in
+usleep 300000
+said real vmsh inspect $!
+exec 8>&-
+kill -0 "$vmm" && echo yes >alive
+cp /tmp/log/* .
+cp /tmp/truth.img .
+tar -c -f /dev/vda . && sync
+kill "$vmm"

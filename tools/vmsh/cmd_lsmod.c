@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd_lsmod.c - vmsh lsmod: the modules of a machine's kernel. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cmd.h"
+#include "json.h"
+#include "target.h"
+#include "text.h"
+
+const struct opt cmd_lsmod_opts[] = { TARGET_OPTS, { 0 } };
+
+static int add_row(struct text_table *t, const struct kmod *k)
+{
+	char size[32], refs[16];
+	const char *row[] = { k->name, size, refs, k->users };
+
+	(void)snprintf(size, sizeof(size), "%" PRIu64, k->size);
+	(void)snprintf(refs, sizeof(refs), "%d", k->refs);
+	return text_table_add(t, row);
+}
+
+static struct json_object *to_json(const struct kmod *k)
+{
+	static const char *const states[] = { "live", "coming", "going", "unformed" };
+	struct json_object *o = json_object_new_object();
+
+	json_add_str(o, "name", k->name);
+	json_add_int(o, "size", (int64_t)k->size);
+	json_add_int(o, "references", k->refs);
+	json_add_str(o, "state", k->state < ARRAY_SIZE(states) ? states[k->state] : NULL);
+	json_add_str(o, "users", k->users);
+	return o;
+}
+
+int cmd_lsmod(struct opt_parser *p)
+{
+	static const char *const head[] = { "Module", "Size", "Used", "by" };
+	_cleanup_text_table_ struct text_table table = TEXT_TABLE_INIT(ARRAY_SIZE(head));
+	_cleanup_target_ struct target t = TARGET_INIT;
+	_cleanup_json_ struct json_object *array = json_object_new_array();
+	struct kmod_iter i = { 0 };
+	struct kmod k;
+	int r = target_open(p, true, &t);
+
+	if (r)
+		return r;
+	r = text_table_add(&table, head) < 0 ? -1 : 1;
+	while (r > 0 && (r = kmod_next(&t.vm.guest, &i, &k)) == 1) {
+		if (t.json)
+			(void)json_object_array_add(array, to_json(&k));
+		else if (add_row(&table, &k) < 0)
+			r = -1;
+	}
+	if (!t.json)
+		text_table_print(&table, stdout, 0, NULL, 0);
+	else if (json_print(array, stdout) < 0)
+		return OPT_EXIT_FAILED;
+	return target_end(r, "modules");
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* vmsh - look into a running virtual machine from its host. */
+#include "cmd.h"
+#include "log.h"
+
+#define ON_TARGET .operands = "TARGET", .ntargets = 1, .complete = OPT_COMPLETE_TARGET
+
+static const struct verb verbs[] = {
+	{ .name = "ps",
+	  .operands = "",
+	  .summary = "list the virtual machines of this host",
+	  .opts = cmd_ps_opts,
+	  .run = cmd_ps },
+	{ .name = "inspect",
+	  ON_TARGET,
+	  .summary = "show memory, processors and kernel of a machine",
+	  .details = "TARGET is a name that 'vmsh ps' prints, a pid, or PID:VMFD.",
+	  .opts = cmd_inspect_opts,
+	  .run = cmd_inspect },
+	{ .name = "guest-ps",
+	  ON_TARGET,
+	  .summary = "list the processes in a machine",
+	  .opts = cmd_guest_ps_opts,
+	  .run = cmd_guest_ps },
+	{ .name = "dmesg",
+	  ON_TARGET,
+	  .summary = "print the log of a machine's kernel",
+	  .opts = cmd_dmesg_opts,
+	  .run = cmd_dmesg },
+	{ .name = "lsmod",
+	  ON_TARGET,
+	  .summary = "list the modules of a machine's kernel",
+	  .opts = cmd_lsmod_opts,
+	  .run = cmd_lsmod },
+	{ .name = "doctor",
+	  .operands = "",
+	  .summary = "say what this host and user allow",
+	  .opts = cmd_doctor_opts,
+	  .run = cmd_doctor },
+	{ 0 },
+};
+
+static const struct program vmsh = {
+	.name = "vmsh",
+	.version = DVS_VERSION,
+	.summary = "look into a running virtual machine from its host",
+	.footer = "Environment: VMSH_LOG (log levels: info,kvm=debug).",
+	.verbs = verbs,
+	.targets = "ps --names",
+};
+
+int main(int argc, char **argv)
+{
+	log_init("vmsh", "VMSH_LOG", false);
+	return opt_main(&vmsh, argc, argv);
+}

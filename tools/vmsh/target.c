@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "target.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "log.h"
+
+int target_usage(const struct opt_parser *p, const struct err *e)
+{
+	log_error("%s; see 'vmsh %s --help'", e->msg, p->verb->name);
+	return OPT_EXIT_USAGE;
+}
+
+int target_failed(const struct err *e)
+{
+	log_error("%s", e->msg);
+	return OPT_EXIT_FAILED;
+}
+
+static int parse(struct opt_parser *p, struct target *t, struct err *e)
+{
+	int id;
+
+	while ((id = opt_next(p, e)) > 0) {
+		t->json |= id == TARGET_JSON;
+		t->verbose |= id == 'v';
+	}
+	if (id < 0)
+		return id;
+	if (p->noperands != 1)
+		return err_set(e, EINVAL,
+			       p->noperands ? "one TARGET at a time" : "no TARGET given");
+	return 0;
+}
+
+int target_open(struct opt_parser *p, bool types, struct target *ret)
+{
+	struct vm_info info;
+	struct err e = { 0 };
+	struct vm *v = &ret->vm;
+
+	if (parse(p, ret, &e) < 0)
+		return target_usage(p, &e);
+	if (vm_resolve(p->operand[0], &info, &e) < 0 || vm_open(&info, v, &e) < 0 ||
+	    vm_open_kernel(v, &e) < 0)
+		return target_failed(&e);
+	if (ret->verbose)
+		log_warn(
+			"the machine stood for %.1f ms, one thread of its hypervisor for another %.1f ms",
+			(double)v->kvm.stopped_ns / 1e6, (double)v->kvm.probing_ns / 1e6);
+	return types && !v->have_types ? target_failed(&v->no_types) : 0;
+}
+
+void target_close(struct target *t)
+{
+	vm_close(&t->vm);
+}
+
+int target_end(int r, const char *what)
+{
+	if (r == -ENOENT)
+		log_error("this kernel has no %s that could be read", what);
+	else if (r < 0)
+		log_error(
+			"the list of %s broke off: the guest changed it just then, or it is damaged; try again",
+			what);
+	if (fflush(stdout) || ferror(stdout)) {
+		log_error("printing the %s failed", what);
+		return OPT_EXIT_FAILED;
+	}
+	return r < 0 ? OPT_EXIT_FAILED : 0;
+}

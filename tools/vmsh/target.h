@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* target.h - what the verbs with a TARGET have in common. */
+#ifndef VMSH_TARGET_H
+#define VMSH_TARGET_H
+
+#include "opt.h"
+#include "vm.h"
+
+enum {
+	TARGET_JSON = OPT_LONG,
+	TARGET_OWN /* first id of a verb's own */
+};
+
+/* The rows of the option table of all of them. */
+#define TARGET_OPTS                                                       \
+	{ TARGET_JSON, "json", NULL, "print JSON with full values", 0 },  \
+	{                                                                 \
+		'v', "verbose", NULL, "say how long the machine stood", 0 \
+	}
+
+struct target {
+	bool json, verbose;
+	struct vm vm;
+};
+#define TARGET_INIT            \
+	{                      \
+		.vm = VM_INIT, \
+	}
+
+/*
+ * target_open() - Take the options and the one operand, and open its kernel; if @types, with its structures.
+ *
+ * Return: 0; else the exit code, and the message is printed.
+ */
+int target_open(struct opt_parser *p, bool types, struct target *ret) _must_check_;
+void target_close(struct target *t);
+#define _cleanup_target_ _cleanup_(target_close)
+
+/* Print @e and give the exit code: of a wrong command line, or of a failure. */
+int target_usage(const struct opt_parser *p, const struct err *e);
+int target_failed(const struct err *e);
+
+/* After a list that broke off with @r < 0: says so. Return: the exit code. */
+int target_end(int r, const char *what);
+
+#endif
