@@ -79,6 +79,17 @@ int vfs_become(const struct fuse_call *c, mode_t umask)
 	return ident_become(c->req->h.uid, c->req->h.gid, umask);
 }
 
+int vfs_again(void *fs, uint64_t nodeid)
+{
+	_cleanup_node_ struct node_ref n = { 0 };
+	struct vfs *v = fs;
+	int r = node_ref(&v->nodes, nodeid, &n);
+
+	if (r == 0)
+		(void)node_again(&n);
+	return r;
+}
+
 void vfs_stats(struct vfs *v, struct vfs_stats *ret)
 {
 	pthread_mutex_lock(&v->nodes.lock);

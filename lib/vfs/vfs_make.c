@@ -38,8 +38,11 @@ int vfs_op_mknod(void *fs, struct fuse_call *c)
 	_cleanup_node_ struct node_ref dir = { 0 };
 	struct vfs *v = fs;
 	const struct fuse_mknod_in *in = &c->req->in.mknod;
-	int r = node_ref(&v->nodes, c->req->h.nodeid, &dir);
+	int r = vfs_try_sockets(v, c);
 
+	if (r <= 0)
+		return r;
+	r = node_ref(&v->nodes, c->req->h.nodeid, &dir);
 	if (r == 0)
 		r = vfs_become(c, in->umask);
 	/* The protocol's form of a device number is that of 32-bit Linux, which the call takes, too. */

@@ -14,15 +14,15 @@ struct vfs_mount_conf {
 	unsigned int attrs; /* MOUNT_ATTR_* */
 	bool read_only, allow_other;
 	/* of the server */
-	bool passthrough;
+	bool passthrough, sockets;
 	long threads;
 	uint64_t entry_ns, attr_ns, negative_ns;
 };
 
-#define VFS_MOUNT_DEFAULT                                                                       \
-	{                                                                                       \
-		.allow_other = true, .passthrough = true, .threads = 2, .entry_ns = 1000000000, \
-		.attr_ns = 1000000000                                                           \
+#define VFS_MOUNT_DEFAULT                                                                \
+	{                                                                                \
+		.allow_other = true, .passthrough = true, .sockets = true, .threads = 2, \
+		.entry_ns = 1000000000, .attr_ns = 1000000000                            \
 	}
 
 /* Take one list of options as in fstab, "a,b=c"; -EINVAL and @e for what is not known. */

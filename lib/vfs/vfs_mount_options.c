@@ -51,6 +51,8 @@ static const struct flag {
 	{ "allow_other", offsetof(struct vfs_mount_conf, allow_other), true },
 	{ "noallow_other", offsetof(struct vfs_mount_conf, allow_other), false },
 	{ "passthrough", offsetof(struct vfs_mount_conf, passthrough), true },
+	{ "sockets", offsetof(struct vfs_mount_conf, sockets), true },
+	{ "nosockets", offsetof(struct vfs_mount_conf, sockets), false },
 	{ "nopassthrough", offsetof(struct vfs_mount_conf, passthrough), false },
 };
 

@@ -6,6 +6,7 @@
 #include "files.h"
 #include "nodes.h"
 #include "vfs.h"
+#include "vfs_sockets.h"
 
 struct vfs {
 	struct vfs_conf conf;
@@ -67,6 +68,9 @@ uint64_t vfs_ino(const struct vfs *v, uint64_t mount_id, uint64_t ino);
 void vfs_fill_attr(const struct vfs *v, const struct statx *stx, struct fuse_attr *ret);
 /* Attributes of an open descriptor, as the reply. */
 int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd) _must_check_;
+
+/* vfs_sockets_op(), if there are sockets; else 1. */
+int vfs_try_sockets(const struct vfs *v, struct fuse_call *c) _must_check_;
 
 /* Become the caller, for a file to be made. */
 int vfs_become(const struct fuse_call *c, mode_t umask) _must_check_;
