@@ -104,29 +104,31 @@ static int become(const struct name *n)
 	return 0;
 }
 
-int forward_unix_dial(int fd, int type, int client)
+int forward_unix_connect(int fd, int type)
 {
 	_cleanup_close_ int sock = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct name self, him;
-	int r;
+	int r = sock < 0 ? -errno : connect_to(sock, fd);
 
-	if (sock < 0)
-		return -errno;
-	name_self(&self);
-	r = name_of(client, &him);
+	return r < 0 ? r : take_fd(&sock);
+}
+
+int forward_unix_dial(int fd, int type, int client)
+{
+	struct name self, him;
+	int r = name_of(client, &him);
+
 	if (r < 0)
 		return r;
+	name_self(&self);
 	/* A user without rights can be nobody else, and need not. */
-	if (him.uid == self.uid && him.gid == self.gid) {
-		r = connect_to(sock, fd);
-		return r < 0 ? r : take_fd(&sock);
-	}
+	if (him.uid == self.uid && him.gid == self.gid)
+		return forward_unix_connect(fd, type);
 	r = become(&him);
 	if (r == 0)
-		r = connect_to(sock, fd);
+		r = forward_unix_connect(fd, type);
 	if (become(&self) < 0)
 		abort();
-	return r < 0 ? r : take_fd(&sock);
+	return r;
 }
 
 int forward_unix_bind(const char *path, int type, uid_t uid, gid_t gid)
@@ -188,10 +190,9 @@ struct forward_listener *forward_unix_new(int fd, int target, int type)
 		(void)close(target);
 		return NULL;
 	}
-	u->l = (struct forward_listener){ .fd = fd,
-					  .dial = dial_unix,
-					  .end = end_unix,
-					  .packets = type == SOCK_SEQPACKET };
+	u->l = (struct forward_listener){
+		.fd = fd, .dial = dial_unix, .end = end_unix, .packets = type == SOCK_SEQPACKET
+	};
 	u->target = target;
 	u->type = type;
 	return &u->l;

@@ -32,6 +32,9 @@ bool forward_unix_other(int fd, int type);
  */
 int forward_unix_dial(int fd, int type, int client) _must_check_;
 
+/* The same in our own name. */
+int forward_unix_connect(int fd, int type) _must_check_;
+
 /* A listener on the heap whose connections go to the socket of @target (taken); @fd listens, is taken. */
 struct forward_listener *forward_unix_new(int fd, int target, int type);
 

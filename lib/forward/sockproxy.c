@@ -58,7 +58,7 @@ static int take_made(struct forward *f)
 
 	if (io_recv_fds(f->control, &made, sizeof(made), fds, 2, &n) != sizeof(made))
 		return 1; /* the binder is gone */
-	if (n < 2) { /* there was no descriptor left for them */
+	if (n < 2) {      /* there was no descriptor left for them */
 		if (n)
 			(void)close(fds[0]);
 		return 0;

@@ -33,8 +33,8 @@ struct sockproxy {
 	int sock; /* to the binder; readable when there is an answer */
 	pid_t pid;
 };
-#define SOCKPROXY_INIT \
-	{              \
+#define SOCKPROXY_INIT                \
+	{                             \
 		.sock = -1, .pid = -1 \
 	}
 

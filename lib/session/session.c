@@ -20,19 +20,21 @@ struct running {
 	struct child_born born;
 	pid_t session; /* its terminal session, as @proc shows it */
 	int mntns;
+	int root;   /* of its view */
 	int proc;   /* the /proc of its view */
 	int master; /* of its terminal, or -1 */
 };
 
-#define RUNNING_INIT                                                           \
-	{                                                                      \
-		.born = { .pidfd = -1 }, .mntns = -1, .proc = -1, .master = -1 \
+#define RUNNING_INIT                                                                       \
+	{                                                                                  \
+		.born = { .pidfd = -1 }, .mntns = -1, .root = -1, .proc = -1, .master = -1 \
 	}
 
 static void running_close(struct running *r)
 {
 	closep(&r->born.pidfd);
 	closep(&r->mntns);
+	closep(&r->root);
 	closep(&r->proc);
 	closep(&r->master);
 }
@@ -55,7 +57,7 @@ static void warn_about(const struct session *s, const struct child_msg *msg)
 			"the file system of the tools cannot map owners: files appear as nobody's");
 }
 
-static int take_message(const struct session *s, const struct child_msg *msg, int fds[3],
+static int take_message(const struct session *s, const struct child_msg *msg, int fds[4],
 			size_t nfds, struct running *run)
 {
 	if (msg->kind == CHILD_BORN && nfds == 1) {
@@ -63,17 +65,31 @@ static int take_message(const struct session *s, const struct child_msg *msg, in
 		run->born.pidfd = fds[0];
 		return 0;
 	}
-	if (msg->kind == CHILD_READY && nfds >= 2) {
+	if (msg->kind == CHILD_READY && nfds >= 3) {
 		run->session = msg->pid;
 		run->mntns = fds[0];
 		run->proc = fds[1];
-		run->master = nfds == 3 ? fds[2] : -1;
+		run->root = fds[2]; /* for the forwards, until they have it */
+		run->master = nfds == 4 ? fds[3] : -1;
 		warn_about(s, msg);
 		return 0;
 	}
 	for (size_t i = 0; i < nfds; i++)
 		(void)close(fds[i]);
 	return -EPROTO;
+}
+
+/* The child waits for that. */
+static int start_forwards(const struct session *s, int sock, struct running *run, struct err *e)
+{
+	int r = forwards_start(s->forwards, s->target, run->root, e);
+
+	/* It would hold what is mounted there. */
+	closep(&run->root);
+	run->root = -1;
+	if (!r && send(sock, "", 1, MSG_NOSIGNAL) < 0)
+		r = err_set(e, errno, "telling the child: %s", err_str(errno));
+	return r;
 }
 
 /* Read until the socket closes, which execve() does, or somebody fails. */
@@ -85,9 +101,9 @@ static int hear_children(const struct session *s, int sock, struct running *run,
 
 	for (;;) {
 		size_t nfds = 0;
-		int fds[3];
+		int fds[4], r;
 
-		n = io_recv_fds(sock, &msg, sizeof(msg), fds, 3, &nfds);
+		n = io_recv_fds(sock, &msg, sizeof(msg), fds, ARRAY_SIZE(fds), &nfds);
 		if (n <= 0)
 			break;
 		if ((size_t)n == sizeof(msg) && msg.kind == CHILD_FAILED) {
@@ -97,6 +113,9 @@ static int hear_children(const struct session *s, int sock, struct running *run,
 		}
 		if ((size_t)n != sizeof(msg) || take_message(s, &msg, fds, nfds, run) < 0)
 			return err_set(e, EPROTO, "a malformed message from our own child");
+		r = msg.kind == CHILD_READY && s->forwards ? start_forwards(s, sock, run, e) : 0;
+		if (r < 0)
+			return r;
 	}
 	if (n < 0)
 		return err_set(e, (int)-n, "hearing from the child: %s", err_str((int)n));
@@ -196,6 +215,8 @@ int session_run(const struct session *s, int *ret_exit, struct err *e)
 	if (r < 0 && *ret_exit == PTY_EXIT_FAILED)
 		(void)!target_check(s->target, e);
 	sweep(s, &run);
+	if (s->forwards)
+		forwards_stop(s->forwards);
 	if (run.born.guard > 0) {
 		(void)kill(run.born.guard, SIGKILL);
 		(void)waitpid(run.born.guard, NULL, 0);

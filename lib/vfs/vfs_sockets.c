@@ -412,9 +412,9 @@ int vfs_sockets_new(bool quiet, struct vfs_sockets **ret, struct err *e)
 		s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	}
-	if (r == 0 && (getrandom(secret, sizeof(secret), 0) != sizeof(secret) ||
-		       watch(s, s->wake) < 0 || watch(s, s->timer) < 0 ||
-		       watch(s, s->proxy.sock) < 0))
+	if (r == 0 &&
+	    (getrandom(secret, sizeof(secret), 0) != sizeof(secret) || watch(s, s->wake) < 0 ||
+	     watch(s, s->timer) < 0 || watch(s, s->proxy.sock) < 0))
 		r = err_set(e, errno, "preparing for sockets: %s", err_str(errno));
 	if (r < 0) {
 		vfs_sockets_free(s);

@@ -39,7 +39,7 @@ def groups(sock):
 def answer(sock):
     try:
         while data := sock.recv(1 << 18):
-            if data == b"who":
+            if data == b"who" and sock.family == socket.AF_UNIX:
                 data = "uid {1} gid {2} groups {3}".format(*cred(sock), groups(sock)).encode()
                 sock.sendall(data)
             else:
@@ -145,7 +145,7 @@ def slow(path):
     sock.settimeout(20)
     sock.shutdown(socket.SHUT_WR)
     data = read_all(sock)
-    print("all" if data == b"A" * sent + b"bye" else "wrong", "bounded" if sent < 8 << 20 else sent)
+    print("all" if data == b"A" * sent + b"bye" else "wrong", "bounded" if sent < 64 << 20 else sent)
 
 
 def rights(path):

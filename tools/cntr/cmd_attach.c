@@ -24,7 +24,8 @@
 enum {
 	OPT_TOOLS = RUN_OWN,
 	OPT_VIEW,
-	OPT_RW
+	OPT_RW,
+	OPT_FORWARD
 };
 
 const struct opt cmd_attach_opts[] = {
@@ -33,6 +34,9 @@ const struct opt cmd_attach_opts[] = {
 	{ OPT_VIEW, "view", "bind|union",
 	  "tools at /, or laid under the container's root by an overlay", 0 },
 	{ OPT_RW, "rw", NULL, "let the tools tree be written", 0 },
+	{ OPT_FORWARD, "forward", "[ADDRESS:]PORT[:PORT]|SOCKET[:PATH]",
+	  "a port of the container at the host's, or a unix socket of one side at the other",
+	  OPT_COMPLETE_FILE },
 	RUN_OPTS,
 	{ 0 },
 };
@@ -42,6 +46,7 @@ struct attach {
 	const char *tools;
 	struct view_opts view;
 	struct tools_src src;
+	struct forwards forwards;
 	int image_lock; /* keeps the image that the tools come from in the cache; or -1 */
 	bool host;      /* the tools are the host's own root */
 };
@@ -49,6 +54,7 @@ struct attach {
 static void attach_close(struct attach *a)
 {
 	tools_src_fini(&a->src);
+	forwards_stop(&a->forwards);
 	closep(&a->image_lock);
 	run_close(&a->run);
 }
@@ -64,6 +70,8 @@ static int parse(struct attach *a, struct opt_parser *p, struct err *e)
 			a->tools = p->arg;
 		else if (id == OPT_RW)
 			a->view.writable = true;
+		else if (id == OPT_FORWARD)
+			r = forwards_add(&a->forwards, p->arg, e);
 		else if (id != OPT_VIEW)
 			r = run_option(&a->run, id, p->arg, e);
 		else if (!strcmp(p->arg, "union"))
@@ -251,6 +259,10 @@ static int attach(struct attach *a, int *ret_exit, struct err *e)
 		r = run_open(&a->run, true, e);
 	if (!r)
 		r = open_tools(a, e);
+	if (!r && a->forwards.n) {
+		s.forwards = &a->forwards;
+		r = forwards_open(s.forwards, e);
+	}
 	if (r < 0)
 		return r;
 	a->view.unmasked = a->run.privileged;
@@ -269,9 +281,9 @@ static int attach(struct attach *a, int *ret_exit, struct err *e)
 
 int cmd_attach(struct opt_parser *p)
 {
-	_cleanup_(attach_close) struct attach a = { .run = RUN_INIT,
-						    .src = TOOLS_SRC_INIT,
-						    .image_lock = -1 };
+	_cleanup_(attach_close) struct attach a = {
+		.run = RUN_INIT, .src = TOOLS_SRC_INIT, .forwards = FORWARDS_INIT, .image_lock = -1
+	};
 	int exit_code = PTY_EXIT_FAILED;
 	struct err e = { 0 };
 
