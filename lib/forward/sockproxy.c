@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define LOG_MODULE "sockets"
-#include "sockproxy.h"
+#include "sockproxy_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "forward.h"
 #include "forward_unix.h"
 #include "io.h"
 #include "log.h"
@@ -26,15 +25,8 @@ struct msg {
 	char place[64]; /* not empty: not a job, but where to bind */
 };
 
-/* Of the binder for the carrier, with the listening socket and what is behind. */
-struct made {
-	int type;
-};
-
-/* --- both processes --- */
-
 /* A pipe that somebody waits on must see its end; the user's terminal must not end us, whom we serve does. */
-static void become_helper(pid_t parent, const char *title, const int *keep, size_t n)
+void sockproxy_become(pid_t parent, const char *title, const int *keep, size_t n)
 {
 	for (int sig = 1; sig < SIGSYS; sig++)
 		(void)signal(sig, SIG_IGN);
@@ -47,41 +39,6 @@ static void become_helper(pid_t parent, const char *title, const int *keep, size
 		_exit(1);
 }
 
-/* --- the carrier --- */
-
-static int take_made(struct forward *f)
-{
-	struct forward_listener *l;
-	struct made made;
-	size_t n = 0;
-	int fds[2];
-
-	if (io_recv_fds(f->control, &made, sizeof(made), fds, 2, &n) != sizeof(made))
-		return 1; /* the binder is gone */
-	if (n < 2) {      /* there was no descriptor left for them */
-		if (n)
-			(void)close(fds[0]);
-		return 0;
-	}
-	l = forward_unix_new(fds[0], fds[1], made.type);
-	if (l && forward_add(f, l) < 0) {
-		(void)close(l->fd);
-		l->end(l);
-	}
-	return 0;
-}
-
-static _Noreturn void carrier_run(int sock, pid_t parent)
-{
-	struct forward f = { .control = sock, .on_control = take_made };
-	struct err e = { 0 };
-
-	become_helper(parent, "sockets-carrier", &sock, 1);
-	if (forward_run(&f, &e) < 0)
-		log_warn("%s", e.msg);
-	_exit(0);
-}
-
 /* --- the binder --- */
 
 static int go_to(const char *name, int mfd)
@@ -91,13 +48,26 @@ static int go_to(const char *name, int mfd)
 	return dir < 0 || fchdir(dir) < 0 ? -errno : 0;
 }
 
+/* The node that a server in the file system has just made, by the name that leads to it. */
+static int carry_in(const char *name, int sock, int carrier)
+{
+	_cleanup_close_ int node = open(name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	const struct sockproxy_made made = { .inwards = true, .type = SOCK_STREAM };
+
+	if (node < 0)
+		return -errno;
+	return io_send_fds(carrier, &made, sizeof(made), (const int[]){ sock, node }, 2);
+}
+
 static int stand_in(const struct sockproxy_job *job, int behind, int carrier, int *ret_listener)
 {
-	struct made made = { .type = job->type };
+	const struct sockproxy_made made = { .type = job->type };
 	char name[SOCKPROXY_NAME_MAX];
 	int fds[2] = { -1, behind }, r;
 
 	(void)snprintf(name, sizeof(name), "%016" PRIx64, job->id);
+	if (job->inwards)
+		return carry_in(name, behind, carrier);
 	fds[0] = forward_unix_bind(name, job->type, job->uid, job->gid);
 	if (fds[0] < 0)
 		return fds[0];
@@ -148,9 +118,9 @@ static _Noreturn void binder_run(int sock, pid_t parent, bool quiet)
 		_exit(1);
 	carrier = fork();
 	if (!carrier)
-		carrier_run(pair[1], getppid());
+		sockproxy_carry(pair[1], getppid());
 	(void)close(pair[1]);
-	become_helper(parent, "sockets-binder", (const int[]){ sock, pair[0] }, 2);
+	sockproxy_become(parent, "sockets-binder", (const int[]){ sock, pair[0] }, 2);
 	while (carrier > 0 && r == 0)
 		r = bind_one(sock, pair[0]);
 	if (r < 0 && r != -EPIPE)
@@ -199,11 +169,11 @@ int sockproxy_place(const struct sockproxy *p, int mfd, const char *name)
 	return io_send_fds(p->sock, &msg, sizeof(msg), &mfd, 1);
 }
 
-int sockproxy_ask(const struct sockproxy *p, const struct sockproxy_job *job, int behind)
+int sockproxy_ask(const struct sockproxy *p, const struct sockproxy_job *job, int fd)
 {
 	struct msg msg = { .job = *job };
 
-	return io_send_fds(p->sock, &msg, sizeof(msg), &behind, 1);
+	return io_send_fds(p->sock, &msg, sizeof(msg), &fd, 1);
 }
 
 int sockproxy_hear(const struct sockproxy *p, struct sockproxy_answer *ret, int *ret_listener)
@@ -217,7 +187,5 @@ int sockproxy_hear(const struct sockproxy *p, struct sockproxy_answer *ret, int 
 		return (int)got;
 	if (got != sizeof(*ret))
 		return -EPIPE;
-	if (ret->error == 0 && !n)
-		ret->error = -EMFILE;
 	return 0;
 }

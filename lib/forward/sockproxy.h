@@ -16,6 +16,11 @@
  *			meanwhile, it can be no thread of that
  *	  carrier	accepts, connects in the client's name, and moves the bytes (forward.h)
  *
+ * The other way round, a server in the file system binds a node there (FUSE_MKNOD), and the one behind it
+ * has to be bound by us: by the file system itself, which makes that node by bind(2). Whether a stream,
+ * packets or datagrams will come, nobody knows yet. The carrier looks who is bound to the node in
+ * the file system, and once a stream listens there, it listens behind.
+ *
  * If the file system is killed, the connection to the kernel ends all the same, and both end with it.
  */
 #ifndef FORWARD_SOCKPROXY_H
@@ -38,17 +43,18 @@ struct sockproxy {
 		.sock = -1, .pid = -1 \
 	}
 
-/* What is to be bound; @uid, @gid: whom a client is to see at the other end. */
 struct sockproxy_job {
 	uint64_t id; /* what is bound is called "%016x" of it */
+	bool inwards; /* the server is in the file system, not behind it: the node is looked up by that name */
 	int type;
+	/* whom a client is to see at the other end */
 	uid_t uid;
 	gid_t gid;
 };
 
 struct sockproxy_answer {
 	uint64_t id;
-	int error; /* -errno; 0: the listening socket comes along */
+	int error; /* -errno; 0: the listening socket comes along, but not with @inwards */
 };
 
 /*
@@ -62,14 +68,14 @@ void sockproxy_stop(struct sockproxy *p);
 int sockproxy_place(const struct sockproxy *p, int mfd, const char *name) _must_check_;
 
 /*
- * sockproxy_ask() - Have it stand in for the socket that the path descriptor @behind is of.
+ * sockproxy_ask() - Have it stand in for the socket that the path descriptor @fd is of; with @inwards,
+ *	@fd is a stream socket of ours that is bound behind.
  * sockproxy_hear() - One answer to that; the listening socket, or -1, is the caller's. When that is shut
  *	down, it is over.
  *
  * Neither waits. Return: 0; -EAGAIN; another -errno: nobody is there any more.
  */
-int sockproxy_ask(const struct sockproxy *p, const struct sockproxy_job *job, int behind)
-	_must_check_;
+int sockproxy_ask(const struct sockproxy *p, const struct sockproxy_job *job, int fd) _must_check_;
 int sockproxy_hear(const struct sockproxy *p, struct sockproxy_answer *ret, int *ret_listener)
 	_must_check_;
 

@@ -214,8 +214,8 @@ static int side_type(int root, const char *path, const char *side, struct err *e
 	return r;
 }
 
-static int start_socket(struct forwards *s, const struct forward_spec *spec,
-			const struct target *t, int host, int view, struct err *e)
+static int start_socket(struct forwards *s, const struct forward_spec *spec, const struct target *t,
+			int host, int view, struct err *e)
 {
 	const char *from = spec->to_inner ? spec->host : spec->inner;
 	const char *at = spec->to_inner ? spec->inner : spec->host;
@@ -227,7 +227,8 @@ static int start_socket(struct forwards *s, const struct forward_spec *spec,
 	int type = side_type(from_root, from, from_side, e), r;
 
 	if (type == -ENOENT && !spec->to_inner)
-		return err_set(e, ENOENT, "there is no socket '%s' on the host, nor '%s' in the session",
+		return err_set(e, ENOENT,
+			       "there is no socket '%s' on the host, nor '%s' in the session",
 			       spec->host, spec->inner);
 	if (type < 0)
 		return type;

@@ -56,7 +56,8 @@ int forwards_add(struct forwards *s, const char *text, struct err *e) _must_chec
 
 int forwards_open(struct forwards *s, struct err *e) _must_check_;
 /* @root: of the view. Must be called with a single thread. */
-int forwards_start(struct forwards *s, const struct target *t, int root, struct err *e) _must_check_;
+int forwards_start(struct forwards *s, const struct target *t, int root, struct err *e)
+	_must_check_;
 void forwards_stop(struct forwards *s);
 #define _cleanup_forwards_ _cleanup_(forwards_stop)
 

@@ -40,10 +40,11 @@ static int add_port(struct forward_spec *ret, const char *text, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	}
 	if (forward_parse(full, &ret->port, &ignored) < 0)
-		return err_set(e, EINVAL,
-			       "--forward takes [ADDRESS:]PORT[:PORT] or SOCKET[:PATH], where a socket "
-			       "has a '/', not '%.60s'",
-			       text);
+		return err_set(
+			e, EINVAL,
+			"--forward takes [ADDRESS:]PORT[:PORT] or SOCKET[:PATH], where a socket "
+			"has a '/', not '%.60s'",
+			text);
 	return 0;
 }
 
@@ -56,10 +57,12 @@ static int add_socket(struct forward_spec *ret, const char *text, struct err *e)
 	int n;
 
 	if (!len || !strchr(inner, '/') || inner[strlen(inner) - 1] == '/' || text[len - 1] == '/')
-		return err_set(e, EINVAL, "--forward '%.60s': both sides are paths of a socket", text);
+		return err_set(e, EINVAL, "--forward '%.60s': both sides are paths of a socket",
+			       text);
 	if (*inner != '/')
 		return err_set(e, EINVAL,
-			       "--forward '%.60s': in the session it must be an absolute path", text);
+			       "--forward '%.60s': in the session it must be an absolute path",
+			       text);
 	if (*text != '/' && !getcwd(cwd, sizeof(cwd)))
 		return err_set(e, errno, "--forward '%.60s': %s", text, err_str(errno));
 	n = asprintf(&ret->host, "%s%s%.*s", cwd, *cwd ? "/" : "", (int)len, text);

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,7 +35,8 @@ enum state {
 	FREE,
 	WANTED, /* the binder is still to be asked */
 	ASKED,
-	LIVE
+	LIVE,
+	INWARD /* the server is at the mount: @listener is bound behind */
 };
 
 struct waiter {
@@ -50,6 +52,7 @@ struct socket {
 	int behind;   /* a path descriptor of the socket of the tree */
 	int listener; /* ours; shut down, when it is over */
 	uint64_t used;
+	bool told; /* of INWARD: the binder was */
 	struct waiter *waiter;
 	size_t nwaiters, room;
 };
@@ -86,7 +89,7 @@ static void drop(struct socket *k)
 	}
 	closep(&k->behind);
 	free(k->waiter);
-	*k = (struct socket){ .state = FREE };
+	*k = (struct socket){ .behind = -1, .listener = -1 };
 }
 
 /* A free place, else that of the one that was not looked up for longest. NULL: all are being made. */
@@ -112,7 +115,7 @@ static bool is_shut(const struct socket *k)
 {
 	struct pollfd p = { .fd = k->listener, .events = POLLRDHUP };
 
-	return poll(&p, 1, 0) > 0 && p.revents & (POLLRDHUP | POLLHUP);
+	return poll(&p, 1, 0) > 0 && p.revents & POLLRDHUP;
 }
 
 static int wait_for(struct socket *k, const struct fuse_call *c, const struct fuse_entry_out *out)
@@ -121,6 +124,47 @@ static int wait_for(struct socket *k, const struct fuse_call *c, const struct fu
 		return -ENOMEM;
 	k->waiter[k->nwaiters++] = (struct waiter){ c->chan, c->req->h.unique, *out };
 	return 0;
+}
+
+int vfs_sockets_make(int dir, const char *name, mode_t mode, int *ret_sock)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	_cleanup_close_ int sock = -1;
+
+	*ret_sock = -1;
+	/* The thread's working directory is where descriptors have names (ident.h). */
+	if ((size_t)snprintf(a.sun_path, sizeof(a.sun_path), "%d/%s", dir, name) >=
+	    sizeof(a.sun_path))
+		return mknodat(dir, name, mode, 0) < 0 ? -errno : 0;
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* The mode of the socket is that of the node, less the umask. */
+	if (sock < 0 || fchmod(sock, mode & ALLPERMS) < 0)
+		return -errno;
+	if (bind(sock, (const struct sockaddr *)&a, sizeof(a)) < 0)
+		return errno == EADDRINUSE ? -EEXIST : -errno;
+	*ret_sock = take_fd(&sock);
+	return 0;
+}
+
+void vfs_sockets_made(struct vfs_sockets *s, const struct fuse_entry_out *out, int sock)
+{
+	static const struct fuse_req no_request;
+	const struct fuse_call none = { .req = &no_request };
+	struct socket *k;
+
+	pthread_mutex_lock(&s->lock);
+	k = s->over ? NULL : place_for(s);
+	if (k) {
+		*k = (struct socket){
+			.id = out->nodeid, .state = INWARD, .listener = sock, .behind = -1
+		};
+		if (wait_for(k, &none, out) < 0)
+			drop(k);
+	} else {
+		(void)close(sock);
+	}
+	pthread_mutex_unlock(&s->lock);
+	(void)eventfd_write(s->wake, 1);
 }
 
 static int want(struct vfs_sockets *s, const struct fuse_call *c, int type, int fd,
@@ -151,11 +195,11 @@ int vfs_sockets_found(struct vfs_sockets *s, const struct fuse_call *c, int fd,
 
 	pthread_mutex_lock(&s->lock);
 	k = find(s, out->nodeid);
-	if (k && k->state == LIVE && (k->type != type || is_shut(k))) {
+	if (k && ((k->state == LIVE && k->type != type) || (k->listener >= 0 && is_shut(k)))) {
 		drop(k);
 		k = NULL;
 	}
-	if (k && k->state == LIVE)
+	if (k && (k->state == LIVE || k->state == INWARD))
 		k->used = ++s->clock;
 	else if (k)
 		r = wait_for(k, c, out) < 0 ? 0 : FUSE_LATER;
@@ -172,18 +216,18 @@ static void fill_place(struct fuse_attr *a)
 	};
 }
 
-/* The binder makes a node: it gets the one that the socket is for. */
-static int bound(struct vfs_sockets *s, struct fuse_call *c)
+/* The binder makes a node, or looks for one: it gets the one that the socket is for. */
+static int bound(struct vfs_sockets *s, enum state state, int error, struct fuse_call *c)
 {
 	struct fuse_entry_out out;
 	const struct socket *k;
 	char *end;
 	uint64_t id = strtoull(c->req->name[0], &end, 16);
-	int r = -EACCES;
+	int r = error;
 
 	pthread_mutex_lock(&s->lock);
 	k = *end ? NULL : find(s, id);
-	if (k && k->state == ASKED) {
+	if (k && k->state == state) {
 		out = k->waiter[0].out;
 		r = s->conf.again(s->conf.fs, id);
 	}
@@ -202,14 +246,14 @@ int vfs_sockets_op(struct vfs_sockets *s, struct fuse_call *c)
 	switch (c->req->h.opcode) {
 	case FUSE_LOOKUP:
 		if (node == PLACE_ID)
-			return -ENOENT;
+			return bound(s, INWARD, -ENOENT, c);
 		if (node != FUSE_ROOT_ID || strcmp(c->req->name[0], s->place) != 0)
 			return 1;
 		fill_place(&entry.attr);
 		memcpy(fuse_out_add(&c->out, sizeof(entry)), &entry, sizeof(entry));
 		return 0;
 	case FUSE_MKNOD:
-		return node == PLACE_ID ? bound(s, c) : 1;
+		return node == PLACE_ID ? bound(s, ASKED, -EACCES, c) : 1;
 	case FUSE_GETATTR:
 		if (node != PLACE_ID)
 			return 1;
@@ -234,8 +278,8 @@ static void answer_all(const struct waiter *w, size_t n)
 	}
 }
 
-/* @listener: -1, there is none. */
-static void made(struct vfs_sockets *s, uint64_t id, int listener)
+/* @listener: -1, there is none, which is a failure but for an INWARD one. */
+static void made(struct vfs_sockets *s, uint64_t id, bool failed, int listener)
 {
 	_cleanup_free_ struct waiter *w = NULL;
 	size_t n = 0;
@@ -243,14 +287,17 @@ static void made(struct vfs_sockets *s, uint64_t id, int listener)
 
 	pthread_mutex_lock(&s->lock);
 	k = find(s, id);
-	if (k) {
+	if (k && k->state == INWARD) {
+		if (failed)
+			drop(k);
+	} else if (k) {
 		w = take_ptr(k->waiter);
 		n = k->nwaiters;
 		k->nwaiters = k->room = 0;
 		k->state = LIVE;
 		k->listener = listener;
 		k->used = ++s->clock;
-		if (listener < 0)
+		if (failed || listener < 0)
 			drop(k);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -270,14 +317,16 @@ static int find_place(struct vfs_sockets *s)
 	return sockproxy_place(&s->proxy, s->mfd, s->place);
 }
 
-static int ask(struct vfs_sockets *s, uint64_t id, int type, int behind)
+static int ask(struct vfs_sockets *s, uint64_t id, bool inwards, int type, int behind)
 {
-	struct sockproxy_job job = { .id = id, .type = type };
+	struct sockproxy_job job = { .id = id, .type = type, .inwards = inwards };
 	struct stat st;
 	int r = find_place(s);
 
 	if (r < 0)
 		return r;
+	if (inwards)
+		return sockproxy_ask(&s->proxy, &job, behind);
 	/* As its server shows itself, in all likelihood: it made the file. */
 	if (fstat(behind, &st) < 0)
 		return -errno;
@@ -290,20 +339,23 @@ static void ask_for_all(struct vfs_sockets *s)
 {
 	for (unsigned int i = 0; i < VFS_SOCKETS_MAX; i++) {
 		struct socket *k = &s->socket[i], now;
+		bool inwards;
 		int r;
 
 		pthread_mutex_lock(&s->lock);
 		now = *k;
 		if (k->state == WANTED)
 			k->state = ASKED;
+		k->told = true;
 		pthread_mutex_unlock(&s->lock);
-		if (now.state != WANTED)
+		inwards = now.state == INWARD && !now.told;
+		if (now.state != WANTED && !inwards)
 			continue;
-		/* Who is being made loses its descriptor to nobody. */
-		r = ask(s, now.id, now.type, now.behind);
+		/* Nobody but this thread takes it while it is new. */
+		r = ask(s, now.id, inwards, now.type, inwards ? now.listener : now.behind);
 		if (r < 0) {
 			log_warn_limited("a socket cannot be connected to: %s", err_str(r));
-			made(s, now.id, -1);
+			made(s, now.id, true, -1);
 		}
 	}
 }
@@ -316,7 +368,7 @@ static void hear_all(struct vfs_sockets *s)
 	while ((r = sockproxy_hear(&s->proxy, &a, &listener)) == 0) {
 		if (a.error)
 			log_warn_limited("a socket cannot be connected to: %s", err_str(a.error));
-		made(s, a.id, listener);
+		made(s, a.id, a.error != 0, listener);
 	}
 	if (r != -EAGAIN) {
 		log_warn("sockets can no longer be connected to: the process for them is gone");
@@ -330,7 +382,8 @@ static void sweep(struct vfs_sockets *s)
 	for (unsigned int i = 0; i < VFS_SOCKETS_MAX; i++) {
 		struct socket *k = &s->socket[i];
 
-		if (k->state == LIVE && (is_shut(k) || forward_unix_type(k->behind) != k->type))
+		if ((k->state == LIVE && forward_unix_type(k->behind) != k->type) ||
+		    (k->listener >= 0 && is_shut(k)))
 			drop(k);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -374,11 +427,11 @@ void vfs_sockets_end(struct vfs_sockets *s)
 		struct socket *k = &s->socket[i];
 
 		pthread_mutex_lock(&s->lock);
-		if (k->state == LIVE)
+		if (k->state == LIVE || k->state == INWARD)
 			drop(k);
 		pthread_mutex_unlock(&s->lock);
 		if (k->state != FREE)
-			made(s, k->id, -1);
+			made(s, k->id, true, -1);
 	}
 	(void)timerfd_settime(s->timer, 0, &never, NULL);
 	closep(&s->mfd);
@@ -406,6 +459,8 @@ int vfs_sockets_new(bool quiet, struct vfs_sockets **ret, struct err *e)
 	s->mfd = -1;
 	s->proxy = (struct sockproxy)SOCKPROXY_INIT;
 	s->epoll = s->wake = s->timer = -1;
+	for (unsigned int i = 0; i < VFS_SOCKETS_MAX; i++)
+		s->socket[i] = (struct socket){ .behind = -1, .listener = -1 };
 	r = sockproxy_start(&s->proxy, quiet, e);
 	if (r == 0) {
 		s->epoll = epoll_create1(EPOLL_CLOEXEC);

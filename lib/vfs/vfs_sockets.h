@@ -15,6 +15,9 @@
  * then on the file system does not end with its last mount, and whoever made that has to call
  * vfs_sockets_end() when it is gone.
  *
+ * A socket that is bound through the mount is reached there without us. For those who connect from behind,
+ * its node there is bound by us (sockproxy.h).
+ *
  * The binder's directory has a name that nobody can guess, and is in no listing. A request for it is
  * answered here: its node, and "bound" nodes in it, each of which is a node of the tree.
  *
@@ -24,6 +27,7 @@
 #define VFS_SOCKETS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "err.h"
 #include "fuse_session.h"
@@ -62,6 +66,14 @@ void vfs_sockets_end(struct vfs_sockets *s);
 
 /* LOOKUP, MKNOD or GETATTR. Return: 1, it is not about the binder's directory; else as a fuse_op. */
 int vfs_sockets_op(struct vfs_sockets *s, struct fuse_call *c) _must_check_;
+/*
+ * vfs_sockets_make() - Make a socket's node @name in @dir, so that what is bound to it at the mount can be
+ *	reached from behind, too. As mknodat(2).
+ * @ret_sock: what vfs_sockets_made() takes, once the node is known; -1: it is a plain node.
+ */
+int vfs_sockets_make(int dir, const char *name, mode_t mode, int *ret_sock) _must_check_;
+void vfs_sockets_made(struct vfs_sockets *s, const struct fuse_entry_out *out, int sock);
+
 /*
  * A lookup, just counted, has met the socket of which @fd is a path descriptor; @out is the answer, which
  * the kernel may not keep (entry_valid is 0).

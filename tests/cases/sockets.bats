@@ -158,6 +158,33 @@ need_ssh() { has ssh-agent ssh-add ssh-keygen || skip "ssh: not installed"; }
 	done
 }
 
+@test "a server that binds through the mount is reached from behind, as soon as it listens, and as who it is" {
+	mounted
+	(umask 027; user mkfifo "$MNT/f"; user /usr/bin/python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$MNT/s")
+	same '1234 1234 750' "$(stat -c '%u %g %a' "$BACK/s")"
+	same "$(stat -c '%u %g' "$BACK/f")" "$(stat -c '%u %g' "$BACK/s")"
+	same 'Connection refused' "$(sockets refused "$BACK/s" stream)"
+	for i in 1 2; do
+		listening "$MNT/a"
+		wait_for 5 connects "$BACK/a"
+		matches "$(user /usr/bin/python3 "$BED_DIR/sockets.py" ask "$BACK/a")" 'uid 1234 gid 1234 groups \[77, 88\].*bye'
+		same '100 of 100' "$(sockets many "$BACK/a" 100)"
+		same '20 of 20' "$(sockets many "$MNT/a" 20)"
+		kill -KILL "$PEER"
+		wait "$PEER" || :
+		same 'Connection refused' "$(sockets refused "$MNT/a" stream)"
+		wait_for 10 refuses "$BACK/a"
+		rm "$BACK/a"
+	done
+	# The same name, now with a server behind.
+	listening "$BACK/a"
+	same connected "$(sockets refused "$MNT/a" stream)"
+	run ! /usr/bin/python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$MNT/a"
+	matches "$output" 'Address already in use'
+}
+connects() { [ "$(sockets refused "$1" stream)" = connected ]; }
+refuses() { [ "$(sockets refused "$1" stream)" = 'Connection refused' ]; }
+
 @test "more sockets than there is room for: the latest work, and those before them when they are asked for" {
 	paths=()
 	for i in $(seq 300); do paths+=("$BACK/s$i"); done
