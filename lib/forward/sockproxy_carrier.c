@@ -18,11 +18,11 @@
 #define BACKLOG 4096
 #define MS      1000000u
 /* When who bound a node is looked for: soon after, for most begin to listen then. */
-#define SOON_MS       2
-#define LATER_MS      200
-#define RARELY_MS     2000
-#define SOON_FOR_MS   1000u
-#define LATER_FOR_MS  30000u
+#define SOON_MS      2
+#define LATER_MS     200
+#define RARELY_MS    2000
+#define SOON_FOR_MS  1000u
+#define LATER_FOR_MS 30000u
 
 /* A socket of ours behind a node that somebody in the file system has bound, or is about to. */
 struct inward {
@@ -39,7 +39,8 @@ struct carrier {
 
 static void inward_free(struct inward *in)
 {
-	(void)shutdown(in->sock, SHUT_RDWR); /* others have it, too: the file system, our own listener */
+	(void)shutdown(in->sock,
+		       SHUT_RDWR); /* others have it, too: the file system, our own listener */
 	(void)close(in->sock);
 	(void)close(in->node);
 	free(in);
@@ -122,10 +123,9 @@ static void add_inward(struct carrier *c, int sock, int node)
 		(void)close(node);
 		return;
 	}
-	*in = (struct inward){ .sock = sock,
-			       .node = node,
-			       .since_ns = loop_now_ns(),
-			       .next = c->inward };
+	*in = (struct inward){
+		.sock = sock, .node = node, .since_ns = loop_now_ns(), .next = c->inward
+	};
 	c->inward = in;
 }
 
@@ -148,7 +148,7 @@ static int take_made(struct forward *f)
 
 	if (io_recv_fds(f->control, &made, sizeof(made), fds, 2, &n) != sizeof(made))
 		return 1; /* the binder is gone */
-	if (n < 2) { /* there was no descriptor left for them */
+	if (n < 2) {      /* there was no descriptor left for them */
 		if (n)
 			(void)close(fds[0]);
 	} else if (made.inwards) {
@@ -161,9 +161,9 @@ static int take_made(struct forward *f)
 
 _Noreturn void sockproxy_carry(int binder, pid_t parent)
 {
-	struct carrier c = { .f = { .control = binder,
-				    .on_control = take_made,
-				    .on_tick = look_at_all } };
+	struct carrier c = {
+		.f = { .control = binder, .on_control = take_made, .on_tick = look_at_all }
+	};
 	struct err e = { 0 };
 
 	sockproxy_become(parent, "sockets-carrier", &binder, 1);

@@ -2,6 +2,7 @@
 #include "vfs_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -88,6 +89,18 @@ int vfs_again(void *fs, uint64_t nodeid)
 	if (r == 0)
 		(void)node_again(&n);
 	return r;
+}
+
+int vfs_path(void *fs, uint64_t nodeid)
+{
+	_cleanup_node_ struct node_ref n = { 0 };
+	struct vfs *v = fs;
+	int r = node_ref(&v->nodes, nodeid, &n);
+
+	if (r < 0)
+		return r;
+	r = fcntl(n.fd, F_DUPFD_CLOEXEC, 0);
+	return r < 0 ? -errno : r;
 }
 
 void vfs_stats(struct vfs *v, struct vfs_stats *ret)

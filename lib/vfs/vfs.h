@@ -27,9 +27,9 @@ struct vfs_conf {
 	/* How long the kernel may believe an entry, attributes, and that there is no entry. */
 	uint64_t entry_ns, attr_ns, negative_ns;
 	bool passthrough;
-	struct vfs_sockets *sockets; /* borrowed; NULL: nobody can connect to any */
-	uint32_t max_fds;  /* path descriptors kept; 0: half of what this process may open */
-	uint32_t max_idle; /* forgotten nodes kept; 0: VFS_IDLE_DEFAULT */
+	bool carry_sockets; /* behind vfs_sockets_fs() */
+	uint32_t max_fds;   /* path descriptors kept; 0: half of what this process may open */
+	uint32_t max_idle;  /* forgotten nodes kept; 0: VFS_IDLE_DEFAULT */
 };
 
 #define VFS_IDLE_DEFAULT 65536
@@ -58,6 +58,7 @@ struct vfs_stats {
 };
 /* For struct vfs_sockets_conf. */
 int vfs_again(void *fs, uint64_t nodeid);
+int vfs_path(void *fs, uint64_t nodeid);
 
 void vfs_stats(struct vfs *v, struct vfs_stats *ret);
 

@@ -31,11 +31,8 @@ int vfs_op_getattr(void *fs, struct fuse_call *c)
 {
 	_cleanup_node_ struct node_ref n = { 0 };
 	struct vfs *v = fs;
-	int r = vfs_try_sockets(v, c);
+	int r = node_ref(&v->nodes, c->req->h.nodeid, &n);
 
-	if (r <= 0)
-		return r;
-	r = node_ref(&v->nodes, c->req->h.nodeid, &n);
 	return r < 0 ? r : vfs_reply_attr(v, c, n.fd);
 }
 

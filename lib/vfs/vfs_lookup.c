@@ -51,7 +51,7 @@ static void fill_entry(const struct vfs *v, uint64_t id, const struct statx *stx
 					.attr_valid = v->conf.attr_ns / NSEC,
 					.attr_valid_nsec = (uint32_t)(v->conf.attr_ns % NSEC) };
 	/* Of a socket each connect() is to be a lookup. */
-	if (v->conf.sockets && S_ISSOCK(stx->stx_mode))
+	if (v->conf.carry_sockets && S_ISSOCK(stx->stx_mode))
 		ret->entry_valid = ret->entry_valid_nsec = 0;
 	vfs_fill_attr(v, stx, &ret->attr);
 }
@@ -173,31 +173,14 @@ static int lookup_parent(struct vfs *v, const struct node_ref *n, struct fuse_en
 
 /* --- requests --- */
 
-int vfs_try_sockets(const struct vfs *v, struct fuse_call *c)
-{
-	return v->conf.sockets ? vfs_sockets_op(v->conf.sockets, c) : 1;
-}
-
-static int met_socket(struct vfs *v, const struct fuse_call *c, const struct fuse_entry_out *out)
-{
-	_cleanup_node_ struct node_ref n = { 0 };
-
-	if (node_ref(&v->nodes, out->nodeid, &n) < 0)
-		return 0;
-	return vfs_sockets_found(v->conf.sockets, c, n.fd, out);
-}
-
 int vfs_op_lookup(void *fs, struct fuse_call *c)
 {
 	_cleanup_node_ struct node_ref dir = { 0 };
 	struct vfs *v = fs;
 	const char *name = c->req->name[0];
-	int r = vfs_try_sockets(v, c);
+	int r = node_ref(&v->nodes, c->req->h.nodeid, &dir);
 	struct fuse_entry_out out = { 0 };
 
-	if (r <= 0)
-		return r;
-	r = node_ref(&v->nodes, c->req->h.nodeid, &dir);
 	if (r < 0)
 		return r;
 	if (strcmp(name, ".") == 0)
@@ -212,8 +195,6 @@ int vfs_op_lookup(void *fs, struct fuse_call *c)
 						       (uint32_t)(v->conf.negative_ns % NSEC) };
 		r = 0;
 	}
-	if (r == 0 && S_ISSOCK(out.attr.mode) && v->conf.sockets)
-		r = met_socket(v, c, &out);
 	if (r == 0)
 		memcpy(fuse_out_add(&c->out, sizeof(out)), &out, sizeof(out));
 	return r;

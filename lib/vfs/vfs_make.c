@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cleanup.h"
 #include "vfs_private.h"
 
 /* The reply to whatever made @name. */
@@ -34,37 +33,19 @@ int vfs_op_symlink(void *fs, struct fuse_call *c)
 	return r < 0 ? r : reply_entry(v, c, dir.fd, c->req->name[0]);
 }
 
-static int make_socket(struct vfs *v, struct fuse_call *c, int dir)
-{
-	_cleanup_close_ int sock = -1;
-	struct fuse_entry_out out;
-	int r = vfs_sockets_make(dir, c->req->name[0], c->req->in.mknod.mode, &sock);
-
-	if (r == 0)
-		r = reply_entry(v, c, dir, c->req->name[0]);
-	if (r < 0 || sock < 0)
-		return r;
-	memcpy(&out, c->out.buf, sizeof(out));
-	vfs_sockets_made(v->conf.sockets, &out, take_fd(&sock));
-	return 0;
-}
-
 int vfs_op_mknod(void *fs, struct fuse_call *c)
 {
 	_cleanup_node_ struct node_ref dir = { 0 };
 	struct vfs *v = fs;
 	const struct fuse_mknod_in *in = &c->req->in.mknod;
-	int r = vfs_try_sockets(v, c);
+	int r = node_ref(&v->nodes, c->req->h.nodeid, &dir);
 
-	if (r <= 0)
-		return r;
-	r = node_ref(&v->nodes, c->req->h.nodeid, &dir);
 	if (r == 0)
 		r = vfs_become(c, in->umask);
-	if (r == 0 && v->conf.sockets && S_ISSOCK(in->mode))
-		return make_socket(v, c, dir.fd);
+	if (r == 0 && v->conf.carry_sockets && S_ISSOCK(in->mode))
+		r = vfs_sockets_make(dir.fd, c->req->name[0], in->mode);
 	/* The protocol's form of a device number is that of 32-bit Linux, which the call takes, too. */
-	if (r == 0 && mknodat(dir.fd, c->req->name[0], in->mode, in->rdev) < 0)
+	else if (r == 0 && mknodat(dir.fd, c->req->name[0], in->mode, in->rdev) < 0)
 		r = -errno;
 	return r < 0 ? r : reply_entry(v, c, dir.fd, c->req->name[0]);
 }

@@ -285,6 +285,24 @@ static void mounted_fini(struct mounted *m)
 	free(m);
 }
 
+static void start_session(struct mounted *m, const struct fuse_fs *fs, void *arg,
+			  const struct fuse_conf *fuse)
+{
+	const struct vfs_sockets_conf conf = { .fs = fs,
+					       .fs_arg = arg,
+					       .again = vfs_again,
+					       .path = vfs_path,
+					       .mount = mount_for_sockets,
+					       .arg = m };
+
+	if (!m->sockets) {
+		fuse_session_init(&m->session, fs, arg, fuse);
+		return;
+	}
+	vfs_sockets_init(m->sockets, &conf);
+	fuse_session_init(&m->session, vfs_sockets_fs(m->sockets), m->sockets, fuse);
+}
+
 static int prepare(struct mounted *m, const struct vfs_mount_conf *o, bool quiet, int *ret_mfd,
 		   struct err *e)
 {
@@ -305,17 +323,14 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, bool quiet
 		r = open_source(m, o, e);
 	if (r < 0)
 		return r;
-	conf.sockets = m->sockets;
+	conf.carry_sockets = o->sockets;
 	r = vfs_fs.thread_start(NULL);
 	if (r < 0)
 		return err_set(e, -r, "cannot act for other users: %s; be root", err_str(r));
 	r = vfs_new(m->source, &conf, &m->vfs, e);
 	if (r < 0)
 		return err_wrap(e, r, "'%s'", o->source);
-	if (m->sockets)
-		vfs_sockets_init(m->sockets, &(struct vfs_sockets_conf){ m->vfs, vfs_again, m,
-									 mount_for_sockets });
-	fuse_session_init(&m->session, &vfs_fs, m->vfs, &fuse);
+	start_session(m, &vfs_fs, m->vfs, &fuse);
 	return connect_all(m, o, ret_mfd, e);
 }
 

@@ -69,9 +69,6 @@ void vfs_fill_attr(const struct vfs *v, const struct statx *stx, struct fuse_att
 /* Attributes of an open descriptor, as the reply. */
 int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd) _must_check_;
 
-/* vfs_sockets_op(), if there are sockets; else 1. */
-int vfs_try_sockets(const struct vfs *v, struct fuse_call *c) _must_check_;
-
 /* Become the caller, for a file to be made. */
 int vfs_become(const struct fuse_call *c, mode_t umask) _must_check_;
 

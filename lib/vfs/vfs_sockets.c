@@ -1,271 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #define LOG_MODULE "sockets"
-#include "vfs_sockets.h"
+#include "vfs_sockets_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "array.h"
 #include "cleanup.h"
 #include "forward_unix.h"
 #include "log.h"
-#include "sockproxy.h"
 
-/* No node of a tree has it: index 0 is nobody's (nodes.h). */
-#define PLACE_ID  (UINT64_C(1) << 32)
-#define PLACE_INO UINT64_C(0x736f636b657473)
-#define FOREVER_S (365u * 86400)
-#define SWEEP_S   5
-
-enum state {
-	FREE,
-	WANTED, /* the binder is still to be asked */
-	ASKED,
-	LIVE,
-	INWARD /* the server is at the mount: @listener is bound behind */
-};
-
-struct waiter {
-	struct fuse_chan *chan;
-	uint64_t unique;
-	struct fuse_entry_out out;
-};
-
-struct socket {
-	uint64_t id; /* of the node */
-	enum state state;
-	int type;
-	int behind;   /* a path descriptor of the socket of the tree */
-	int listener; /* ours; shut down, when it is over */
-	uint64_t used;
-	bool told; /* of INWARD: the binder was */
-	struct waiter *waiter;
-	size_t nwaiters, room;
-};
-
-struct vfs_sockets {
-	struct vfs_sockets_conf conf;
-	struct sockproxy proxy; /* the one thread's, and what follows */
-	int epoll, wake, timer;
-	int mfd;
-	char place[40];
-	pthread_mutex_t lock; /* of what follows */
-	bool over;
-	uint64_t clock;
-	struct socket socket[VFS_SOCKETS_MAX];
-};
-
-/* --- the table, under its lock --- */
-
-static struct socket *find(struct vfs_sockets *s, uint64_t id)
-{
-	for (unsigned int i = 0; i < VFS_SOCKETS_MAX; i++) {
-		if (s->socket[i].state != FREE && s->socket[i].id == id)
-			return &s->socket[i];
-	}
-	return NULL;
-}
-
-/* Close a socket that nobody waits for. */
-static void drop(struct socket *k)
-{
-	if (k->listener >= 0) {
-		(void)shutdown(k->listener, SHUT_RDWR); /* the carrier has it, too */
-		(void)close(k->listener);
-	}
-	closep(&k->behind);
-	free(k->waiter);
-	*k = (struct socket){ .behind = -1, .listener = -1 };
-}
-
-/* A free place, else that of the one that was not looked up for longest. NULL: all are being made. */
-static struct socket *place_for(struct vfs_sockets *s)
-{
-	struct socket *oldest = NULL;
-
-	for (unsigned int i = 0; i < VFS_SOCKETS_MAX; i++) {
-		struct socket *k = &s->socket[i];
-
-		if (k->state == FREE)
-			return k;
-		if (k->state == LIVE && (!oldest || k->used < oldest->used))
-			oldest = k;
-	}
-	if (oldest)
-		drop(oldest);
-	return oldest;
-}
-
-/* The carrier shuts it down when it has found nobody behind. */
-static bool is_shut(const struct socket *k)
-{
-	struct pollfd p = { .fd = k->listener, .events = POLLRDHUP };
-
-	return poll(&p, 1, 0) > 0 && p.revents & POLLRDHUP;
-}
-
-static int wait_for(struct socket *k, const struct fuse_call *c, const struct fuse_entry_out *out)
-{
-	if (array_room(&k->waiter, &k->room, k->nwaiters + 1, sizeof(*k->waiter)) < 0)
-		return -ENOMEM;
-	k->waiter[k->nwaiters++] = (struct waiter){ c->chan, c->req->h.unique, *out };
-	return 0;
-}
-
-int vfs_sockets_make(int dir, const char *name, mode_t mode, int *ret_sock)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	_cleanup_close_ int sock = -1;
-
-	*ret_sock = -1;
-	/* The thread's working directory is where descriptors have names (ident.h). */
-	if ((size_t)snprintf(a.sun_path, sizeof(a.sun_path), "%d/%s", dir, name) >=
-	    sizeof(a.sun_path))
-		return mknodat(dir, name, mode, 0) < 0 ? -errno : 0;
-	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* The mode of the socket is that of the node, less the umask. */
-	if (sock < 0 || fchmod(sock, mode & ALLPERMS) < 0)
-		return -errno;
-	if (bind(sock, (const struct sockaddr *)&a, sizeof(a)) < 0)
-		return errno == EADDRINUSE ? -EEXIST : -errno;
-	*ret_sock = take_fd(&sock);
-	return 0;
-}
-
-void vfs_sockets_made(struct vfs_sockets *s, const struct fuse_entry_out *out, int sock)
-{
-	static const struct fuse_req no_request;
-	const struct fuse_call none = { .req = &no_request };
-	struct socket *k;
-
-	pthread_mutex_lock(&s->lock);
-	k = s->over ? NULL : place_for(s);
-	if (k) {
-		*k = (struct socket){
-			.id = out->nodeid, .state = INWARD, .listener = sock, .behind = -1
-		};
-		if (wait_for(k, &none, out) < 0)
-			drop(k);
-	} else {
-		(void)close(sock);
-	}
-	pthread_mutex_unlock(&s->lock);
-	(void)eventfd_write(s->wake, 1);
-}
-
-static int want(struct vfs_sockets *s, const struct fuse_call *c, int type, int fd,
-		const struct fuse_entry_out *out)
-{
-	struct socket *k = place_for(s);
-
-	if (!k)
-		return 0;
-	*k = (struct socket){ .id = out->nodeid, .state = FREE, .type = type, .listener = -1 };
-	k->behind = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (k->behind < 0 || wait_for(k, c, out) < 0) {
-		drop(k);
-		return 0;
-	}
-	k->state = WANTED;
-	(void)eventfd_write(s->wake, 1);
-	return FUSE_LATER;
-}
-
-/* --- requests --- */
-
-int vfs_sockets_found(struct vfs_sockets *s, const struct fuse_call *c, int fd,
-		      const struct fuse_entry_out *out)
-{
-	int type = forward_unix_type(fd), r = 0;
-	struct socket *k;
-
-	pthread_mutex_lock(&s->lock);
-	k = find(s, out->nodeid);
-	if (k && ((k->state == LIVE && k->type != type) || (k->listener >= 0 && is_shut(k)))) {
-		drop(k);
-		k = NULL;
-	}
-	if (k && (k->state == LIVE || k->state == INWARD))
-		k->used = ++s->clock;
-	else if (k)
-		r = wait_for(k, c, out) < 0 ? 0 : FUSE_LATER;
-	else if (type > 0 && c->chan->ops->late && !s->over)
-		r = want(s, c, type, fd, out);
-	pthread_mutex_unlock(&s->lock);
-	return r;
-}
-
-static void fill_place(struct fuse_attr *a)
-{
-	*a = (struct fuse_attr){
-		.ino = PLACE_INO, .mode = S_IFDIR | 0700, .nlink = 2, .blksize = 4096
-	};
-}
-
-/* The binder makes a node, or looks for one: it gets the one that the socket is for. */
-static int bound(struct vfs_sockets *s, enum state state, int error, struct fuse_call *c)
-{
-	struct fuse_entry_out out;
-	const struct socket *k;
-	char *end;
-	uint64_t id = strtoull(c->req->name[0], &end, 16);
-	int r = error;
-
-	pthread_mutex_lock(&s->lock);
-	k = *end ? NULL : find(s, id);
-	if (k && k->state == state) {
-		out = k->waiter[0].out;
-		r = s->conf.again(s->conf.fs, id);
-	}
-	pthread_mutex_unlock(&s->lock);
-	if (r == 0)
-		memcpy(fuse_out_add(&c->out, sizeof(out)), &out, sizeof(out));
-	return r;
-}
-
-int vfs_sockets_op(struct vfs_sockets *s, struct fuse_call *c)
-{
-	uint64_t node = c->req->h.nodeid;
-	struct fuse_entry_out entry = { .nodeid = PLACE_ID, .attr_valid = FOREVER_S };
-	struct fuse_attr_out attr = { .attr_valid = FOREVER_S };
-
-	switch (c->req->h.opcode) {
-	case FUSE_LOOKUP:
-		if (node == PLACE_ID)
-			return bound(s, INWARD, -ENOENT, c);
-		if (node != FUSE_ROOT_ID || strcmp(c->req->name[0], s->place) != 0)
-			return 1;
-		fill_place(&entry.attr);
-		memcpy(fuse_out_add(&c->out, sizeof(entry)), &entry, sizeof(entry));
-		return 0;
-	case FUSE_MKNOD:
-		return node == PLACE_ID ? bound(s, ASKED, -EACCES, c) : 1;
-	case FUSE_GETATTR:
-		if (node != PLACE_ID)
-			return 1;
-		fill_place(&attr.attr);
-		memcpy(fuse_out_add(&c->out, sizeof(attr)), &attr, sizeof(attr));
-		return 0;
-	default:
-		return 1;
-	}
-}
-
-/* --- the one thread --- */
+#define SWEEP_S 5
 
 /* Answer who waits. The socket is there, or it cannot be had; what was looked up is there in any case. */
 static void answer_all(const struct waiter *w, size_t n)
@@ -286,10 +39,10 @@ static void made(struct vfs_sockets *s, uint64_t id, bool failed, int listener)
 	struct socket *k;
 
 	pthread_mutex_lock(&s->lock);
-	k = find(s, id);
+	k = sockets_find(s, id);
 	if (k && k->state == INWARD) {
 		if (failed)
-			drop(k);
+			sockets_drop(k);
 	} else if (k) {
 		w = take_ptr(k->waiter);
 		n = k->nwaiters;
@@ -298,7 +51,7 @@ static void made(struct vfs_sockets *s, uint64_t id, bool failed, int listener)
 		k->listener = listener;
 		k->used = ++s->clock;
 		if (failed || listener < 0)
-			drop(k);
+			sockets_drop(k);
 	}
 	pthread_mutex_unlock(&s->lock);
 	answer_all(w, n);
@@ -383,8 +136,8 @@ static void sweep(struct vfs_sockets *s)
 		struct socket *k = &s->socket[i];
 
 		if ((k->state == LIVE && forward_unix_type(k->behind) != k->type) ||
-		    (k->listener >= 0 && is_shut(k)))
-			drop(k);
+		    (k->listener >= 0 && sockets_is_shut(k)))
+			sockets_drop(k);
 	}
 	pthread_mutex_unlock(&s->lock);
 }
@@ -428,7 +181,7 @@ void vfs_sockets_end(struct vfs_sockets *s)
 
 		pthread_mutex_lock(&s->lock);
 		if (k->state == LIVE || k->state == INWARD)
-			drop(k);
+			sockets_drop(k);
 		pthread_mutex_unlock(&s->lock);
 		if (k->state != FREE)
 			made(s, k->id, true, -1);
@@ -484,6 +237,7 @@ int vfs_sockets_new(bool quiet, struct vfs_sockets **ret, struct err *e)
 void vfs_sockets_init(struct vfs_sockets *s, const struct vfs_sockets_conf *conf)
 {
 	s->conf = *conf;
+	sockets_fs_init(s);
 }
 
 void vfs_sockets_free(struct vfs_sockets *s)
@@ -493,7 +247,7 @@ void vfs_sockets_free(struct vfs_sockets *s)
 	sockproxy_stop(&s->proxy);
 	for (unsigned int i = 0; i < VFS_SOCKETS_MAX; i++) {
 		if (s->socket[i].state != FREE)
-			drop(&s->socket[i]);
+			sockets_drop(&s->socket[i]);
 	}
 	closep(&s->epoll);
 	closep(&s->wake);

@@ -9,7 +9,8 @@
  * may not keep what it knows of a name, so each connect() comes as a lookup, which looks again: when
  * nobody listens there any more, nor do we.
  *
- * Workers (fuse_serve.h) find the socket and put the answer off. One thread, the one that waits for the
+ * vfs_sockets_fs() stands before the functions of a file system, whatever that consists of. Workers
+ * (fuse_serve.h) find the socket and put the answer off. One thread, the one that waits for the
  * end of the mount, talks with the binder, and answers. Binding is done through a mount of the file system
  * that nobody sees, for a bound socket keeps its mount busy. It is made with the first socket; from
  * then on the file system does not end with its last mount, and whoever made that has to call
@@ -37,9 +38,12 @@
 struct vfs_sockets;
 
 struct vfs_sockets_conf {
-	void *fs;
+	const struct fuse_fs *fs; /* of any tree or trees; borrowed */
+	void *fs_arg;
 	/* Count one more lookup of a node that is known. -errno. */
-	int (*again)(void *fs, uint64_t nodeid);
+	int (*again)(void *fs_arg, uint64_t nodeid);
+	/* A path descriptor of its own for what is behind the node; -errno. */
+	int (*path)(void *fs_arg, uint64_t nodeid);
 	void *arg;
 	/* A detached mount of the file system. Return: it; -errno. */
 	int (*mount)(void *arg);
@@ -64,22 +68,16 @@ void vfs_sockets_end(struct vfs_sockets *s);
 
 /* --- of the workers --- */
 
-/* LOOKUP, MKNOD or GETATTR. Return: 1, it is not about the binder's directory; else as a fuse_op. */
-int vfs_sockets_op(struct vfs_sockets *s, struct fuse_call *c) _must_check_;
 /*
- * vfs_sockets_make() - Make a socket's node @name in @dir, so that what is bound to it at the mount can be
- *	reached from behind, too. As mknodat(2).
- * @ret_sock: what vfs_sockets_made() takes, once the node is known; -1: it is a plain node.
+ * The file system of conf.fs, with sockets; its argument is the struct vfs_sockets. What conf.fs says of a
+ * socket the kernel must not keep (entry_valid is 0), and it makes them by vfs_sockets_make().
  */
-int vfs_sockets_make(int dir, const char *name, mode_t mode, int *ret_sock) _must_check_;
-void vfs_sockets_made(struct vfs_sockets *s, const struct fuse_entry_out *out, int sock);
+const struct fuse_fs *vfs_sockets_fs(const struct vfs_sockets *s);
 
 /*
- * A lookup, just counted, has met the socket of which @fd is a path descriptor; @out is the answer, which
- * the kernel may not keep (entry_valid is 0).
- * Return: 0, give it; FUSE_LATER, it will be given.
+ * Make a socket's node as mknodat(2) does, bound by a socket of ours, so that what is bound at the mount can
+ * be reached from behind. It is kept for the answer of this thread's request.
  */
-int vfs_sockets_found(struct vfs_sockets *s, const struct fuse_call *c, int fd,
-		      const struct fuse_entry_out *out) _must_check_;
+int vfs_sockets_make(int dir, const char *name, mode_t mode) _must_check_;
 
 #endif

@@ -177,8 +177,8 @@ static void test_who_listens(void **state)
 		fd = bound(path, type, -1);
 		node = path_of(path);
 		assert_int_equal(forward_unix_type(node), 0);
-		assert_true(forward_unix_other(node, type == SOCK_STREAM ? SOCK_SEQPACKET
-									   : SOCK_STREAM));
+		assert_true(forward_unix_other(node,
+					       type == SOCK_STREAM ? SOCK_SEQPACKET : SOCK_STREAM));
 		assert_false(forward_unix_other(node, type));
 		if (type != SOCK_DGRAM) {
 			assert_int_equal(listen(fd, 0), 0);
