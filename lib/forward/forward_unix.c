@@ -104,6 +104,16 @@ static int become(const struct name *n)
 	return 0;
 }
 
+/* It can't fail, for the saved ids are ours. Return: @r, a descriptor or 0; or an error. */
+static int become_again(const struct name *self, int r)
+{
+	int error = become(self);
+
+	if (error < 0 && r > 0)
+		(void)close(r);
+	return error < 0 ? error : r;
+}
+
 int forward_unix_connect(int fd, int type)
 {
 	_cleanup_close_ int sock = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -126,9 +136,7 @@ int forward_unix_dial(int fd, int type, int client)
 	r = become(&him);
 	if (r == 0)
 		r = forward_unix_connect(fd, type);
-	if (become(&self) < 0)
-		abort();
-	return r;
+	return become_again(&self, r);
 }
 
 int forward_unix_bind(const char *path, int type, uid_t uid, gid_t gid)
@@ -150,8 +158,7 @@ int forward_unix_bind(const char *path, int type, uid_t uid, gid_t gid)
 	(void)!become(&him);
 	if (listen(sock, BACKLOG) < 0)
 		r = -errno;
-	if (become(&self) < 0)
-		abort();
+	r = become_again(&self, r);
 	return r < 0 ? r : take_fd(&sock);
 }
 

@@ -54,7 +54,8 @@ static int met(struct vfs_sockets *s, const struct fuse_call *c, int fd,
 
 	pthread_mutex_lock(&s->lock);
 	k = sockets_find(s, out->nodeid);
-	if (k && ((k->state == LIVE && k->type != type) || (k->listener >= 0 && sockets_is_shut(k)))) {
+	if (k &&
+	    ((k->state == LIVE && k->type != type) || (k->listener >= 0 && sockets_is_shut(k)))) {
 		sockets_drop(k);
 		k = NULL;
 	}

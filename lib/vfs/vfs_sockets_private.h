@@ -10,7 +10,7 @@
 #include "vfs_sockets.h"
 
 /* The binder's directory. No node of a tree has the id: index 0 is nobody's (nodes.h). */
-#define PLACE_ID  (UINT64_C(1) << 32)
+#define PLACE_ID (UINT64_C(1) << 32)
 
 enum state {
 	FREE,
@@ -40,7 +40,7 @@ struct socket {
 
 struct vfs_sockets {
 	struct vfs_sockets_conf conf;
-	struct fuse_fs fs; /* conf.fs, behind us */
+	struct fuse_fs fs;      /* conf.fs, behind us */
 	struct sockproxy proxy; /* the one thread's, and what follows */
 	int epoll, wake, timer;
 	int mfd;
