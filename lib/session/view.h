@@ -40,7 +40,8 @@
 
 enum view_kind {
 	VIEW_BIND,
-	VIEW_UNION
+	VIEW_UNION,
+	VIEW_FUSE /* as VIEW_BIND, but the tools tree is one mount that a server of ours answers for */
 };
 
 struct view_opts {

@@ -30,7 +30,7 @@ enum {
 const struct opt cmd_attach_opts[] = {
 	{ OPT_TOOLS, "tools", "DIR|CONTAINER|IMAGE.tar|host", "where the tools come from",
 	  OPT_COMPLETE_FILE | OPT_COMPLETE_DIR | OPT_COMPLETE_TARGET },
-	{ OPT_VIEW, "view", "bind|union",
+	{ OPT_VIEW, "view", "bind|union|fuse",
 	  "tools at /, or laid under the container's root by an overlay", 0 },
 	{ OPT_RW, "rw", NULL, "let the tools tree be written", 0 },
 	RUN_OPTS,
@@ -70,8 +70,11 @@ static int parse(struct attach *a, struct opt_parser *p, struct err *e)
 			a->view.kind = VIEW_UNION;
 		else if (!strcmp(p->arg, "bind"))
 			a->view.kind = VIEW_BIND;
+		else if (!strcmp(p->arg, "fuse"))
+			a->view.kind = VIEW_FUSE;
 		else
-			r = err_set(e, EINVAL, "--view takes bind or union, not '%.40s'", p->arg);
+			r = err_set(e, EINVAL, "--view takes bind, union or fuse, not '%.40s'",
+				    p->arg);
 	}
 	return r < 0 ? r : run_operands(&a->run, p, e);
 }
