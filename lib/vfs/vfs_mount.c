@@ -37,6 +37,8 @@ struct mounted {
 	struct fuse_chan *chan[FUSE_WORKERS_MAX];
 	unsigned int n;
 	struct vfs *vfs;
+	struct merge *merge; /* of which @vfs is the upper layer; or NULL */
+	struct merge_trees trees;
 	int tree;     /* a copy of the mounts at and below the source, of our own */
 	int source;   /* its top, open for reading */
 	char *target; /* where, absolute */
@@ -204,7 +206,11 @@ static void mounted_fini(struct mounted *m)
 {
 	for (unsigned int i = 0; i < m->n; i++)
 		fuse_dev_fini(&m->dev[i]);
-	vfs_free(m->vfs);
+	if (m->merge)
+		merge_free(m->merge);
+	else
+		vfs_free(m->vfs);
+	merge_trees_fini(&m->trees);
 	if (m->source >= 0)
 		(void)close(m->source);
 	if (m->tree >= 0)
@@ -219,7 +225,8 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_m
 				       .attr_ns = o->attr_ns,
 				       .negative_ns = o->negative_ns,
 				       .passthrough = o->passthrough };
-	const struct fuse_conf fuse = { .flags = vfs_flags(&conf),
+	const struct fuse_conf fuse = { .flags = o->merge.lower ? merge_flags(&conf)
+								: vfs_flags(&conf),
 					.max_write = FUSE_MAX_WRITE,
 					.max_stack_depth = VFS_STACK_DEPTH };
 	int r;
@@ -230,13 +237,23 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_m
 	r = open_source(m, o->source, e);
 	if (r < 0)
 		return r;
+	r = merge_trees_open(&o->merge, &m->trees, e);
+	if (r < 0)
+		return r;
 	r = vfs_fs.thread_start(NULL);
 	if (r < 0)
 		return err_set(e, -r, "cannot act for other users: %s; be root", err_str(r));
 	r = vfs_new(m->source, &conf, &m->vfs, e);
 	if (r < 0)
 		return err_wrap(e, r, "'%s'", o->source);
-	fuse_session_init(&m->session, &vfs_fs, m->vfs, &fuse);
+	if (o->merge.lower)
+		r = merge_open(&m->trees, m->vfs, &conf, &m->merge, e);
+	if (r < 0)
+		return r;
+	if (m->merge)
+		fuse_session_init(&m->session, &merge_fs, m->merge, &fuse);
+	else
+		fuse_session_init(&m->session, &vfs_fs, m->vfs, &fuse);
 	return connect_all(m, o, ret_mfd, e);
 }
 

@@ -65,6 +65,15 @@ static int set_seconds(const char *name, const char *text, uint64_t *ret, struct
 	return 0;
 }
 
+static int set_path(char **at, const char *name, const char *value, struct err *e)
+{
+	if (!*value)
+		return err_set(e, EINVAL, "%s= wants a directory", name);
+	free(*at);
+	*at = strdup(value);
+	return *at ? 0 : err_set(e, ENOMEM, "out of memory");
+}
+
 static int set_value(struct vfs_mount_conf *o, const char *name, const char *value, struct err *e)
 {
 	if (strcmp(name, "threads") == 0)
@@ -75,6 +84,10 @@ static int set_value(struct vfs_mount_conf *o, const char *name, const char *val
 		return set_seconds(name, value, &o->attr_ns, e);
 	if (strcmp(name, "negative_timeout") == 0)
 		return set_seconds(name, value, &o->negative_ns, e);
+	if (strcmp(name, "lower") == 0)
+		return set_path(&o->merge.lower, name, value, e);
+	if (strcmp(name, "scratch") == 0)
+		return set_path(&o->merge.scratch, name, value, e);
 	/* Notes of others: systemd's, and comments. */
 	if (strcmp(name, "comment") == 0 || strncmp(name, "x-", 2) == 0)
 		return 0;
@@ -106,17 +119,43 @@ static int set_one(struct vfs_mount_conf *o, char *word, struct err *e)
 	return err_set(e, EINVAL, "there is no option '%.40s'", word);
 }
 
+/* The word that begins at @text; what it has behind backslashes is moved together. Return: the next; NULL. */
+static char *cut_word(char *text)
+{
+	char *to = text;
+
+	for (; *text && *text != ','; text++) {
+		if (*text == '\\' && text[1])
+			text++;
+		*to++ = *text;
+	}
+	if (!*text) {
+		*to = 0;
+		return NULL;
+	}
+	*to = 0;
+	return text + 1;
+}
+
+void vfs_mount_conf_fini(struct vfs_mount_conf *conf)
+{
+	merge_conf_fini(&conf->merge);
+}
+
 int vfs_mount_options(struct vfs_mount_conf *conf, const char *list, struct err *e)
 {
 	_cleanup_free_ char *copy = strdup(list);
-	char *rest = copy, *word;
+	char *word = copy;
 	int r = 0;
 
 	if (!copy)
 		return err_set(e, ENOMEM, "out of memory");
-	while (r == 0 && (word = strsep(&rest, ",")) != NULL) {
+	while (r == 0 && word) {
+		char *next = cut_word(word);
+
 		if (*word)
 			r = set_one(conf, word, e);
+		word = next;
 	}
 	return r;
 }

@@ -137,6 +137,8 @@ int main(int argc, char **argv)
 	s.helper = strncmp(program_invocation_short_name, "mount.", strlen("mount.")) == 0;
 	r = parse(argc, argv, &s, &e);
 	log_init("cntrfs", "CNTR_LOG", s.verbose);
+	if (r == 0 && s.mount.merge.scratch && !s.mount.merge.lower)
+		r = err_set(&e, EINVAL, "scratch= takes lower= as well");
 	if (r > 0)
 		return 0;
 	if (r < 0) {
