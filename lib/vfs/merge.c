@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "ident.h"
+#include "vfs_map.h"
 
 /* The layer of an open file stands in its number, above the index, which is not that large. */
 #define FH_LAYER_SHIFT 30
@@ -22,7 +23,7 @@ int merge_pass(struct merge *m, struct fuse_call *c, enum merge_layer layer, uin
 
 	req.h.nodeid = part;
 	sub.req = &req;
-	r = vfs_fs.op[req.h.opcode](m->layer[layer], &sub);
+	r = vfs_functions(m->layer[layer])->op[req.h.opcode](m->layer[layer], &sub);
 	c->out = sub.out;
 	return r;
 }

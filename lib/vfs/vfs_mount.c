@@ -27,6 +27,7 @@
 #include "log.h"
 #include "mnt.h"
 #include "vfs.h"
+#include "vfs_map.h"
 
 /* For the kernel to tell us of the end after a mount that nobody uses is gone. */
 #define GRACE_MS 1000
@@ -224,7 +225,9 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_m
 	const struct vfs_conf conf = { .entry_ns = o->entry_ns,
 				       .attr_ns = o->attr_ns,
 				       .negative_ns = o->negative_ns,
-				       .passthrough = o->passthrough };
+				       .passthrough = o->passthrough,
+				       .users = o->users,
+				       .groups = o->groups };
 	const struct fuse_conf fuse = { .flags = o->merge.lower ? merge_flags(&conf)
 								: vfs_flags(&conf),
 					.max_write = FUSE_MAX_WRITE,
@@ -253,7 +256,7 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_m
 	if (m->merge)
 		fuse_session_init(&m->session, &merge_fs, m->merge, &fuse);
 	else
-		fuse_session_init(&m->session, &vfs_fs, m->vfs, &fuse);
+		fuse_session_init(&m->session, vfs_functions(m->vfs), m->vfs, &fuse);
 	return connect_all(m, o, ret_mfd, e);
 }
 

@@ -10,8 +10,9 @@
 #include "merge_open.h"
 
 struct vfs_mount_conf {
-	const char *source, *target; /* directories */
-	struct merge_conf merge;     /* with another tree */
+	const char *source, *target;       /* directories */
+	struct merge_conf merge;           /* with another tree */
+	struct proc_idmap *users, *groups; /* its own; NULL: none */
 	/* of the mount */
 	unsigned int attrs; /* MOUNT_ATTR_* */
 	bool read_only, allow_other;

@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "fuse_session.h"
 #include "opt.h"
+#include "vfs_map.h"
 
 #define SECONDS_MAX 1000000.0
 
@@ -88,6 +89,10 @@ static int set_value(struct vfs_mount_conf *o, const char *name, const char *val
 		return set_path(&o->merge.lower, name, value, e);
 	if (strcmp(name, "scratch") == 0)
 		return set_path(&o->merge.scratch, name, value, e);
+	if (strcmp(name, "map-users") == 0)
+		return vfs_map_add(&o->users, value, e);
+	if (strcmp(name, "map-groups") == 0)
+		return vfs_map_add(&o->groups, value, e);
 	/* Notes of others: systemd's, and comments. */
 	if (strcmp(name, "comment") == 0 || strncmp(name, "x-", 2) == 0)
 		return 0;
@@ -140,6 +145,9 @@ static char *cut_word(char *text)
 void vfs_mount_conf_fini(struct vfs_mount_conf *conf)
 {
 	merge_conf_fini(&conf->merge);
+	free(conf->users);
+	free(conf->groups);
+	conf->users = conf->groups = NULL;
 }
 
 int vfs_mount_options(struct vfs_mount_conf *conf, const char *list, struct err *e)
