@@ -212,6 +212,6 @@ int session_run(const struct session *s, int *ret_exit, struct err *e)
 	}
 	closep(&run.mntns); /* the last that holds the view */
 	run.mntns = -1;
-	view_server_stop(&run.server, r >= 0 && s->view && s->view->writable);
+	view_server_stop(&run.server, r >= 0 && s->view && (s->view->writable || s->view->merge));
 	return r < 0 ? r : 0;
 }

@@ -47,6 +47,7 @@ enum view_kind {
 struct view_opts {
 	enum view_kind kind;
 	const char *base; /* absolute, normalised, not "/" */
+	bool merge;       /* with VIEW_FUSE: the container's root over the tools tree */
 	bool writable;    /* the tools tree may be written */
 	bool unmasked;    /* a /proc without the container's masks, for debuggers */
 	uid_t uid;        /* whom /etc/passwd shall know if the container has none */

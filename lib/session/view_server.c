@@ -8,6 +8,10 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -22,13 +26,18 @@
 #include "fuse_serve.h"
 #include "io.h"
 #include "log.h"
+#include "merge.h"
 #include "mnt.h"
+#include "mountinfo.h"
 #include "vfs.h"
 
-#define THREADS      4
-#define STOP_MS      3000
-#define TIMEOUT_NS   UINT64_C(1000000000) /* how long the kernel believes names and attributes */
-#define SERVER_TITLE "attach-files"
+#define THREADS 4
+#define STOP_MS 3000
+/* The scratch layer is memory that the container's limits do not count. */
+#define SCRATCH_SIZE   "256m"
+#define SCRATCH_INODES "65536"
+#define TIMEOUT_NS     UINT64_C(1000000000) /* how long the kernel believes names and attributes */
+#define SERVER_TITLE   "attach-files"
 
 /* What goes from the mounter to the server, and from that to the caller: both ends are our code. */
 struct server_msg {
@@ -41,12 +50,12 @@ struct server {
 	int parent; /* a pidfd of the caller */
 	bool early; /* in the container's user namespace, for want of rights on the host */
 	struct tools tools;
-	int lower; /* root of the tools tree, open for reading */
+	int top[MERGE_LAYERS]; /* of the trees, open for reading, or -1; the tools are MERGE_LOWER */
+	struct merge_stats *stats;
 	int mfd;
 	struct fuse_dev dev[THREADS];
 	struct fuse_chan *chan[THREADS];
 	unsigned int n;
-	struct vfs *vfs;
 	struct fuse_session session;
 };
 
@@ -55,13 +64,19 @@ static bool foreign_user(const struct target *t)
 	return t->ns.fd[NS_USER] >= 0 && !t->ns.ours[NS_USER];
 }
 
+/* Can anything be changed? */
+static bool is_writable(const struct server *sv)
+{
+	return sv->s->view->writable || sv->s->view->merge;
+}
+
 /* --- the file system, in the user namespace that it is to belong to --- */
 
 static int connect_all(struct server *sv, struct err *e)
 {
-	bool writable = sv->s->view->writable;
+	bool writable = is_writable(sv);
 	const struct fuse_dev_mount conf = {
-		.source = "tools",
+		.source = sv->s->view->merge ? "merged" : "tools",
 		.subtype = "cntrfs",
 		.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (writable ? 0 : MOUNT_ATTR_RDONLY),
 		.read_only = !writable,
@@ -143,12 +158,17 @@ static int connect_there(struct server *sv, struct err *e)
 
 /* --- the trees --- */
 
-/* A mount namespace of our own; one who may not have it is root of the container's user namespace. */
+/*
+ * A mount namespace of our own; one who may not have it is root of the container's user namespace.
+ * If the target is in our mount namespace, the working directory leads to its root in the copy.
+ */
 static int own_mounts(struct server *sv, struct err *e)
 {
 	const struct target *t = sv->s->target;
 	int joined = 0, r;
 
+	if (t->ns.ours[NS_MNT] && fchdir(t->rootfd) < 0)
+		return err_set(e, errno, "entering the target's root: %s", err_str(errno));
 	if (unshare(CLONE_NEWNS) < 0) {
 		if (errno != EPERM || !foreign_user(t))
 			return err_set(
@@ -168,6 +188,19 @@ static int own_mounts(struct server *sv, struct err *e)
 }
 
 /* On top of our root: below Linux 6.15 mounts are put together only where they are attached. */
+static int attach_tree(int mfd)
+{
+	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return root < 0 ? -errno : mnt_attach(mfd, root);
+}
+
+static int open_top(int mfd, int *ret, struct err *e)
+{
+	*ret = openat(mfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *ret < 0 ? err_set(e, errno, "opening a tree of the view: %s", err_str(errno)) : 0;
+}
+
 static int open_tools(struct server *sv, struct err *e)
 {
 	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -178,8 +211,83 @@ static int open_tools(struct server *sv, struct err *e)
 	r = root < 0 ? -errno : tools_attach(&sv->tools, root);
 	if (r < 0)
 		return err_set(e, -r, "mounting the tools tree: %s", err_str(r));
-	sv->lower = openat(sv->tools.mount[0].fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return sv->lower < 0 ? err_set(e, errno, "opening the tools tree: %s", err_str(errno)) : 0;
+	return open_top(sv->tools.mount[0].fd, &sv->top[MERGE_LOWER], e);
+}
+
+/* The container's tree as it is now: what it mounts later could make us wait without end. */
+static int clone_root(const struct target *t)
+{
+	_cleanup_close_ int here = -1, mfd = -1;
+
+	if (t->ns.ours[NS_MNT]) {
+		_cleanup_close_ int root = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		return root < 0 ? -errno : mnt_clone(root, true, MS_PRIVATE);
+	}
+	here = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (here < 0 || setns(t->ns.fd[NS_MNT], CLONE_NEWNS) < 0)
+		return -errno;
+	mfd = mnt_clone(t->rootfd, true, MS_PRIVATE);
+	if (setns(here, CLONE_NEWNS) < 0)
+		return -errno;
+	return take_fd(&mfd);
+}
+
+/*
+ * A process of the container's may answer for a FUSE file system in it, or not: who waits for that
+ * cannot be killed. In a tree of the caller's own container they may be locked, and stay.
+ */
+static void drop_fuse(const struct target *t, int mfd)
+{
+	_cleanup_free_ struct mount_entry *m = malloc(sizeof(*m));
+	struct cursor c = cur_of(t->mountinfo, t->mountinfo_len);
+	int r;
+
+	while (m && (r = mountinfo_next(&c, m)) != 0) {
+		_cleanup_close_ int fd = -1;
+		char path[32];
+
+		if (r < 0 || m->fstype.len < 4 || strncmp(m->fstype.p, "fuse", 4) != 0)
+			continue;
+		fd = mnt_open_nolink(mfd, m->point, O_PATH);
+		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (fd < 0 || umount2(path, MNT_DETACH) < 0)
+			log_info("'%s' of the container is a FUSE file system, and in the view",
+				 m->point);
+	}
+}
+
+static int open_upper(struct server *sv, struct err *e)
+{
+	_cleanup_close_ int mfd = clone_root(sv->s->target);
+	int r = mfd < 0 ? mfd : attach_tree(mfd);
+
+	if (r < 0)
+		return err_set(e, -r, "cloning the container's tree: %s", err_str(r));
+	drop_fuse(sv->s->target, mfd);
+	return open_top(mfd, &sv->top[MERGE_UPPER], e);
+}
+
+static int open_scratch(struct server *sv, struct err *e)
+{
+	static const struct mnt_param params[] = {
+		{ "mode", "0755" }, { "size", SCRATCH_SIZE }, { "nr_inodes", SCRATCH_INODES }, { 0 }
+	};
+	_cleanup_close_ int mfd = mnt_new("tmpfs", params, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	int r = mfd < 0 ? mfd : attach_tree(mfd);
+
+	if (r < 0)
+		return err_set(e, -r, "making a scratch layer: %s", err_str(r));
+	return open_top(mfd, &sv->top[MERGE_SCRATCH], e);
+}
+
+static int open_trees(struct server *sv, struct err *e)
+{
+	int r = sv->s->view->merge ? open_upper(sv, e) : 0;
+
+	if (!r && sv->s->view->merge)
+		r = open_scratch(sv, e);
+	return r < 0 ? r : open_tools(sv, e);
 }
 
 /* --- rights --- */
@@ -195,7 +303,7 @@ static const uint64_t caps_to_write = UINT64_C(1) << CAP_CHOWN | UINT64_C(1) << 
 
 static int drop_caps(const struct server *sv, struct err *e)
 {
-	uint64_t keep = caps_to_read | (sv->s->view->writable ? caps_to_write : 0);
+	uint64_t keep = caps_to_read | (is_writable(sv) ? caps_to_write : 0);
 	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 
@@ -221,7 +329,8 @@ static int keep_only(const struct server *sv, struct err *e)
 	keep[n++] = sv->sock;
 	keep[n++] = sv->parent;
 	keep[n++] = sv->mfd;
-	keep[n++] = sv->lower;
+	for (unsigned int i = 0; i < MERGE_LAYERS; i++)
+		keep[n++] = sv->top[i];
 	for (unsigned int i = 0; i < sv->n; i++)
 		keep[n++] = sv->dev[i].fd;
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
@@ -231,21 +340,52 @@ static int keep_only(const struct server *sv, struct err *e)
 	return r < 0 ? err_set(e, -r, "closing descriptors: %s", err_str(r)) : 0;
 }
 
-static int set_up(struct server *sv, struct err *e)
+/*
+ * The container's files have the ids that the host knows them by; on the mount they have the container's.
+ * The tools are to belong to the same numbers there as here.
+ */
+static int make_fs(struct server *sv, struct err *e)
 {
-	const struct vfs_conf conf = { .entry_ns = TIMEOUT_NS,
+	const struct ns_cred *cred = &sv->s->target->cred;
+	const struct vfs_conf same = { .entry_ns = TIMEOUT_NS,
 				       .attr_ns = TIMEOUT_NS,
 				       .passthrough = true };
-	const struct fuse_conf fuse = { .flags = vfs_flags(&conf),
+	const struct fuse_conf fuse = { .flags = sv->s->view->merge ? merge_flags(&same)
+								    : vfs_flags(&same),
 					.max_write = FUSE_MAX_WRITE,
 					.max_stack_depth = VFS_STACK_DEPTH };
+	struct vfs *layer[MERGE_LAYERS] = { NULL };
+	struct vfs_conf mapped = same;
+	struct merge *merge = NULL;
+	int r = 0;
+
+	if (foreign_user(sv->s->target) && !sv->early) {
+		mapped.users = &cred->uid_map;
+		mapped.groups = &cred->gid_map;
+	}
+	for (unsigned int i = 0; !r && i < MERGE_LAYERS; i++)
+		if (sv->top[i] >= 0)
+			r = vfs_new(sv->top[i], i == MERGE_UPPER ? &mapped : &same, &layer[i], e);
+	if (!r && sv->s->view->merge)
+		r = merge_new(layer, sv->stats, &merge, e);
+	if (r < 0)
+		return r;
+	if (merge)
+		fuse_session_init(&sv->session, &merge_fs, merge, &fuse);
+	else
+		fuse_session_init(&sv->session, &vfs_fs, layer[MERGE_LOWER], &fuse);
+	return 0;
+}
+
+static int set_up(struct server *sv, struct err *e)
+{
 	int r = own_mounts(sv, e);
 
 	if (!r)
 		r = foreign_user(sv->s->target) && !sv->early ? connect_there(sv, e)
 							      : connect_all(sv, e);
 	if (!r)
-		r = open_tools(sv, e);
+		r = open_trees(sv, e);
 	if (!r)
 		r = keep_only(sv, e);
 	if (!r)
@@ -254,11 +394,9 @@ static int set_up(struct server *sv, struct err *e)
 		r = vfs_fs.thread_start(NULL);
 	if (r < 0)
 		return e->code ? r : err_set(e, -r, "acting for other users: %s", err_str(r));
-	r = vfs_new(sv->lower, &conf, &sv->vfs, e);
 	for (unsigned int i = 0; i < sv->n; i++)
 		sv->chan[i] = &sv->dev[i].chan;
-	fuse_session_init(&sv->session, &vfs_fs, sv->vfs, &fuse);
-	return r;
+	return make_fs(sv, e);
 }
 
 /* Not to outlive the caller, even stopped: the kernel kills us with it, unless it is gone already. */
@@ -290,9 +428,15 @@ static void serve(struct server *sv)
 		;
 }
 
-static _Noreturn void server_run(const struct session *s, int sock, int parent)
+static _Noreturn void server_run(const struct session *s, struct merge_stats *stats, int sock,
+				 int parent)
 {
-	struct server sv = { .s = s, .sock = sock, .parent = parent, .lower = -1, .mfd = -1 };
+	struct server sv = { .s = s,
+			     .sock = sock,
+			     .parent = parent,
+			     .top = { -1, -1, -1 },
+			     .stats = stats,
+			     .mfd = -1 };
 
 	for (int sig = 1; sig < SIGSYS; sig++) /* the user's terminal or shell must not end us */
 		(void)signal(sig, SIG_IGN);
@@ -306,6 +450,15 @@ static _Noreturn void server_run(const struct session *s, int sock, int parent)
 	_exit(0);
 }
 
+/* Without memory that is shared the changes are not counted: no reason not to start. */
+static struct merge_stats *stats_new(void)
+{
+	void *p = mmap(NULL, sizeof(struct merge_stats), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 int view_server_start(const struct session *s, struct view_server *ret, struct err *e)
 {
 	_cleanup_close_ int parent = pidfd_open_nr(getpid());
@@ -316,10 +469,12 @@ int view_server_start(const struct session *s, struct view_server *ret, struct e
 		return err_set(e, -parent, "opening a pidfd: %s", err_str(parent));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock) < 0)
 		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
+	if (s->view->merge)
+		ret->stats = stats_new();
 	ret->pid = fork();
 	if (!ret->pid) {
 		(void)close(sock[0]);
-		server_run(s, sock[1], parent);
+		server_run(s, ret->stats, sock[1], parent);
 	}
 	(void)close(sock[1]);
 	r = ret->pid < 0 ? err_set(e, errno, "forking: %s", err_str(errno))
@@ -330,6 +485,24 @@ int view_server_start(const struct session *s, struct view_server *ret, struct e
 	if (r < 0)
 		view_server_stop(ret, false);
 	return r;
+}
+
+/* A change of the tools is never silent: it seems to be one, and is gone now. */
+static void tell_changes(struct view_server *v)
+{
+	uint32_t copied, hidden;
+
+	if (!v->stats)
+		return;
+	copied = atomic_load(&v->stats->copied);
+	hidden = atomic_load(&v->stats->hidden);
+	if (copied || hidden)
+		log_warn(
+			"of the tools tree, %u files were changed and %u names removed, in a scratch layer "
+			"that is gone now; the container's own files were written to",
+			copied, hidden);
+	(void)munmap(v->stats, sizeof(*v->stats));
+	v->stats = NULL;
 }
 
 void view_server_stop(struct view_server *v, bool flush)
@@ -347,4 +520,5 @@ void view_server_stop(struct view_server *v, bool flush)
 	closep(&v->pidfd);
 	v->pid = 0;
 	v->pidfd = -1;
+	tell_changes(v);
 }

@@ -23,12 +23,14 @@
 #ifndef SESSION_VIEW_SERVER_H
 #define SESSION_VIEW_SERVER_H
 
+#include "merge.h"
 #include "session.h"
 
 struct view_server {
 	pid_t pid; /* 0: there is none */
 	int pidfd;
-	int mount; /* detached; -1: it has been handed on */
+	int mount;                 /* detached; -1: it has been handed on */
+	struct merge_stats *stats; /* of a merged view, shared with the server; or NULL */
 };
 #define VIEW_SERVER_INIT                 \
 	{                                \

@@ -24,6 +24,7 @@
 enum {
 	OPT_TOOLS = RUN_OWN,
 	OPT_VIEW,
+	OPT_MERGE,
 	OPT_RW
 };
 
@@ -31,7 +32,8 @@ const struct opt cmd_attach_opts[] = {
 	{ OPT_TOOLS, "tools", "DIR|CONTAINER|IMAGE.tar|host", "where the tools come from",
 	  OPT_COMPLETE_FILE | OPT_COMPLETE_DIR | OPT_COMPLETE_TARGET },
 	{ OPT_VIEW, "view", "bind|union|fuse",
-	  "tools at /, or laid under the container's root by an overlay", 0 },
+	  "tools at / (by mounts, or a file server), or under the container's root", 0 },
+	{ OPT_MERGE, "merge", NULL, "with --view fuse: the container's root over the tools", 0 },
 	{ OPT_RW, "rw", NULL, "let the tools tree be written", 0 },
 	RUN_OPTS,
 	{ 0 },
@@ -64,6 +66,8 @@ static int parse(struct attach *a, struct opt_parser *p, struct err *e)
 			a->tools = p->arg;
 		else if (id == OPT_RW)
 			a->view.writable = true;
+		else if (id == OPT_MERGE)
+			a->view.merge = true;
 		else if (id != OPT_VIEW)
 			r = run_option(&a->run, id, p->arg, e);
 		else if (!strcmp(p->arg, "union"))
@@ -76,6 +80,11 @@ static int parse(struct attach *a, struct opt_parser *p, struct err *e)
 			r = err_set(e, EINVAL, "--view takes bind, union or fuse, not '%.40s'",
 				    p->arg);
 	}
+	if (!r && a->view.merge && a->view.kind != VIEW_FUSE)
+		r = err_set(e, EINVAL, "--merge takes --view fuse");
+	if (!r && a->view.merge && a->view.writable)
+		r = err_set(e, EINVAL,
+			    "--rw does not go with --merge, which writes to the container");
 	return r < 0 ? r : run_operands(&a->run, p, e);
 }
 
@@ -199,6 +208,12 @@ static const char *find_home(const struct attach *a)
 	return a->run.t.cred.uid ? "/" : "/root";
 }
 
+/* Is the container's root over the tools, at the same place? */
+static bool is_over(const struct attach *a)
+{
+	return a->view.kind == VIEW_UNION || a->view.merge;
+}
+
 /* The container's environment; what names the terminal and the tools' places is the caller's. */
 static int make_env(const struct attach *a, const char *shell, struct env *env, struct err *e)
 {
@@ -208,7 +223,7 @@ static int make_env(const struct attach *a, const char *shell, struct env *env, 
 
 	ctr_path = env_get(env, "PATH");
 	path = path && *path ? path : ENV_DEFAULT_PATH;
-	if (!r && a->view.kind == VIEW_UNION && ctr_path && *ctr_path) {
+	if (!r && is_over(a) && ctr_path && *ctr_path) {
 		if (asprintf(&joined, "%s:%s", ctr_path, path) < 0) {
 			joined = NULL;
 			r = -ENOMEM;
@@ -235,8 +250,7 @@ static bool runs_foreign(const struct attach *a)
 	for (size_t i = 0; i < a->run.nenv; i++)
 		if (!strncmp(a->run.env[i], "PATH=", strlen("PATH=")))
 			return true;
-	return !a->host || a->view.kind == VIEW_UNION ||
-	       (a->run.command && strchr(a->run.command[0], '/'));
+	return !a->host || is_over(a) || (a->run.command && strchr(a->run.command[0], '/'));
 }
 
 static int attach(struct attach *a, int *ret_exit, struct err *e)
@@ -247,7 +261,7 @@ static int attach(struct attach *a, int *ret_exit, struct err *e)
 	int r = base_dir(&a->view.base, e);
 
 	a->host = !a->tools || !strcmp(a->tools, "host");
-	a->run.mounts = a->view.kind == VIEW_UNION;
+	a->run.mounts = is_over(a);
 	if (!r && runs_foreign(a))
 		r = sealed_self(cmd_argv, e);
 	if (!r)
