@@ -497,10 +497,9 @@ static void tell_changes(struct view_server *v)
 	copied = atomic_load(&v->stats->copied);
 	hidden = atomic_load(&v->stats->hidden);
 	if (copied || hidden)
-		log_warn(
-			"of the tools tree, %u files were changed and %u names removed, in a scratch layer "
-			"that is gone now; the container's own files were written to",
-			copied, hidden);
+		log_warn("%u files of the tools were changed and %u names removed, in a scratch "
+			 "layer that is gone now",
+			 copied, hidden);
 	(void)munmap(v->stats, sizeof(*v->stats));
 	v->stats = NULL;
 }
