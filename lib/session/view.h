@@ -36,6 +36,7 @@
 
 #include "dev.h"
 #include "err.h"
+#include "policy.h"
 #include "tools.h"
 
 enum view_kind {
@@ -46,11 +47,12 @@ enum view_kind {
 
 struct view_opts {
 	enum view_kind kind;
-	const char *base; /* absolute, normalised, not "/" */
-	bool merge;       /* with VIEW_FUSE: the container's root over the tools tree */
-	bool writable;    /* the tools tree may be written */
-	bool unmasked;    /* a /proc without the container's masks, for debuggers */
-	uid_t uid;        /* whom /etc/passwd shall know if the container has none */
+	const char *base;            /* absolute, normalised, not "/" */
+	bool merge;                  /* with VIEW_FUSE: the container's root over the tools tree */
+	const struct policy *policy; /* with VIEW_FUSE: what is hidden; or NULL */
+	bool writable;               /* the tools tree may be written */
+	bool unmasked;               /* a /proc without the container's masks, for debuggers */
+	uid_t uid;                   /* whom /etc/passwd shall know if the container has none */
 	gid_t gid;
 	const char *home;
 };

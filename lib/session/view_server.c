@@ -64,6 +64,11 @@ static bool foreign_user(const struct target *t)
 	return t->ns.fd[NS_USER] >= 0 && !t->ns.ours[NS_USER];
 }
 
+static bool is_merged(const struct server *sv)
+{
+	return sv->s->view->merge || sv->s->view->policy;
+}
+
 /* Can anything be changed? */
 static bool is_writable(const struct server *sv)
 {
@@ -350,8 +355,8 @@ static int make_fs(struct server *sv, struct err *e)
 	const struct vfs_conf same = { .entry_ns = TIMEOUT_NS,
 				       .attr_ns = TIMEOUT_NS,
 				       .passthrough = true };
-	const struct fuse_conf fuse = { .flags = sv->s->view->merge ? merge_flags(&same)
-								    : vfs_flags(&same),
+	const struct fuse_conf fuse = { .flags = is_merged(sv) ? merge_flags(&same)
+							       : vfs_flags(&same),
 					.max_write = FUSE_MAX_WRITE,
 					.max_stack_depth = VFS_STACK_DEPTH };
 	struct vfs *layer[MERGE_LAYERS] = { NULL };
@@ -366,8 +371,13 @@ static int make_fs(struct server *sv, struct err *e)
 	for (unsigned int i = 0; !r && i < MERGE_LAYERS; i++)
 		if (sv->top[i] >= 0)
 			r = vfs_new(sv->top[i], i == MERGE_UPPER ? &mapped : &same, &layer[i], e);
-	if (!r && sv->s->view->merge)
-		r = merge_new(layer, sv->stats, &merge, e);
+	/* A policy alone is that of a single tree. */
+	if (!sv->s->view->merge && sv->s->view->policy) {
+		layer[MERGE_UPPER] = layer[MERGE_LOWER];
+		layer[MERGE_LOWER] = NULL;
+	}
+	if (!r && is_merged(sv))
+		r = merge_new(layer, sv->s->view->policy, sv->stats, &merge, e);
 	if (r < 0)
 		return r;
 	if (merge)

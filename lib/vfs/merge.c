@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +142,8 @@ static int take_up(struct merge *m, uint64_t id, struct merge_ref *ref)
 
 	pthread_mutex_lock(&m->change);
 	r = merge_get(m, id, ref);
+	if (r == 0 && policy_protects(m->policy, ref->parts.mark))
+		r = -EROFS;
 	if (r == 0 && merge_top(&ref->parts) == MERGE_LOWER) {
 		if (ref->parts.dir) {
 			r = merge_scratch_dir(m, ref->index, &part);
@@ -238,18 +241,33 @@ static uint64_t *fh_of(struct fuse_req *req)
 	}
 }
 
+/* It may set attributes of a file that is open for reading. */
+static int may_ioctl(struct merge *m, const struct fuse_req *req)
+{
+	struct merge_ref ref;
+	int r = merge_get(m, req->h.nodeid, &ref);
+
+	if (r < 0 || !policy_protects(m->policy, ref.parts.mark))
+		return r;
+	return req->in.ioctl.cmd == FS_IOC_GETFLAGS || req->in.ioctl.cmd == FS_IOC_FSGETXATTR
+		       ? 0
+		       : -EROFS;
+}
+
 static int op_file(void *fs, struct fuse_call *c)
 {
 	struct merge *m = fs;
 	struct fuse_req req = *c->req;
 	struct fuse_call sub = *c;
 	enum merge_layer layer;
-	int r;
+	int r = 0;
 
 	/* A directory is open in all of its layers, and in none. */
 	if (req.h.opcode == FUSE_IOCTL && req.in.ioctl.flags & FUSE_IOCTL_DIR)
 		return -ENOTTY;
-	r = layer_of(m, fh_of(&req), &layer);
+	if (req.h.opcode == FUSE_IOCTL)
+		r = may_ioctl(m, &req);
+	r = r < 0 ? r : layer_of(m, fh_of(&req), &layer);
 	if (r < 0)
 		return r;
 	sub.req = &req;
@@ -291,14 +309,15 @@ static int op_syncfs(void *fs, struct fuse_call *c)
 
 /* --- the whole --- */
 
-int merge_new(struct vfs *const layer[MERGE_LAYERS], struct merge_stats *stats, struct merge **ret,
-	      struct err *e)
+int merge_new(struct vfs *const layer[MERGE_LAYERS], const struct policy *policy,
+	      struct merge_stats *stats, struct merge **ret, struct err *e)
 {
 	struct merge *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		return err_set(e, ENOMEM, "out of memory");
 	memcpy(m->layer, layer, sizeof(m->layer));
+	m->policy = policy;
 	m->stats = stats ? stats : &m->own_stats;
 	pthread_mutex_init(&m->change, NULL);
 	pthread_mutex_init(&m->lock, NULL);

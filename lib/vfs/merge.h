@@ -24,6 +24,9 @@
  * Copies are never silent: struct merge_stats counts them, the log (info) names them, and the attribute
  * "user.cntr.layer" of any file says where it is.
  *
+ * Places that a policy names are hidden: no lookup and no listing finds them, and nothing is made there
+ * (EPERM). Or they cannot be changed (EROFS). Their own names, and those on the way to them, stay (EBUSY).
+ *
  * What would move a file from one layer to another is EXDEV, as between file systems; so is to rename a
  * directory that the lower tree has a part in.
  */
@@ -32,6 +35,7 @@
 
 #include <stdatomic.h>
 
+#include "policy.h"
 #include "vfs.h"
 
 enum merge_layer {
@@ -54,12 +58,12 @@ struct merge;
 
 /*
  * merge_new() - Merge the layers, which become its own if this succeeds; that of MERGE_SCRATCH may be
- * NULL: then what the lower tree has is read-only (EROFS).
+ * NULL: then what the lower tree has is read-only (EROFS). So may that of MERGE_LOWER be: a single tree.
  *
- * @stats: borrowed; or NULL.
+ * @policy, @stats: borrowed; or NULL.
  */
-int merge_new(struct vfs *const layer[MERGE_LAYERS], struct merge_stats *stats, struct merge **ret,
-	      struct err *e) _must_check_;
+int merge_new(struct vfs *const layer[MERGE_LAYERS], const struct policy *policy,
+	      struct merge_stats *stats, struct merge **ret, struct err *e) _must_check_;
 void merge_free(struct merge *m);
 
 /* Its functions; their argument is the struct merge. */

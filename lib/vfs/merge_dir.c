@@ -341,7 +341,7 @@ static int add_entry(struct merge *m, struct fuse_call *c, const struct merge_re
 	bool plus = c->req->h.opcode == FUSE_READDIRPLUS;
 	struct fuse_entry_out entry = { 0 };
 
-	if (e->gone)
+	if (e->gone || policy_hides(m->policy, policy_step(m->policy, dir->parts.mark, text)))
 		return 1;
 	if (!fuse_out_fits(&c->out, &name, plus, c->req->in.read.size))
 		return 0;

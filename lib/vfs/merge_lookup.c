@@ -107,8 +107,11 @@ static void follow_link(struct merge *m, const struct merge_ref *dir, const char
 int merge_find(struct merge *m, const struct merge_ref *dir, const char *name,
 	       struct merge_parts *ret, struct fuse_entry_out *entry)
 {
-	struct merge_parts p = { 0 };
+	struct merge_parts p = { .mark = policy_step(m->policy, dir->parts.mark, name) };
 	bool any = false;
+
+	if (policy_hides(m->policy, p.mark))
+		return -ENOENT;
 
 	for (unsigned int i = 0; i < MERGE_LAYERS; i++) {
 		struct fuse_entry_out out;
@@ -153,7 +156,8 @@ int merge_lookup(struct merge *m, const struct merge_ref *dir, const char *name,
 int merge_made(struct merge *m, const struct merge_ref *dir, const char *name,
 	       enum merge_layer layer, struct fuse_entry_out *entry)
 {
-	struct merge_parts p = { .dir = S_ISDIR(entry->attr.mode) };
+	struct merge_parts p = { .mark = policy_step(m->policy, dir->parts.mark, name),
+				 .dir = S_ISDIR(entry->attr.mode) };
 
 	p.id[layer] = entry->nodeid;
 	entry->attr.ino = merge_ino(entry->attr.ino, layer);

@@ -29,6 +29,18 @@ static bool is_mark(const char *name)
 	return strncmp(name, MERGE_WHITEOUT, strlen(MERGE_WHITEOUT)) == 0;
 }
 
+/* May @name of @dir come, or go? */
+static int may_change(struct merge *m, const struct merge_ref *dir, const char *name)
+{
+	policy_mark mark = policy_step(m->policy, dir->parts.mark, name);
+
+	if (policy_hides(m->policy, mark))
+		return -EPERM;
+	return policy_protects(m->policy, dir->parts.mark) || policy_protects(m->policy, mark)
+		       ? -EROFS
+		       : 0;
+}
+
 /* Where something that is made in @dir goes, and the directory's part there. */
 static int place_for(struct merge *m, const struct merge_ref *dir, const char *name,
 		     enum merge_layer *ret_layer, uint64_t *ret_part)
@@ -71,7 +83,9 @@ static int make(struct merge *m, struct fuse_call *c, const struct merge_ref *di
 		return -ESTALE;
 	if (r)
 		return -EEXIST;
-	r = place_for(m, dir, name, &layer, &part);
+	r = may_change(m, dir, name);
+	if (r == 0)
+		r = place_for(m, dir, name, &layer, &part);
 	if (r == 0)
 		r = merge_pass(m, c, layer, part);
 	if (r < 0)
@@ -91,7 +105,7 @@ static int link_node(struct merge *m, struct fuse_call *c, const struct merge_re
 {
 	struct fuse_req req = *c->req;
 	struct fuse_call sub = *c;
-	enum merge_layer layer, old_layer;
+	enum merge_layer layer = MERGE_UPPER, old_layer;
 	struct merge_parts p;
 	struct merge_ref old;
 	uint64_t part;
@@ -104,7 +118,11 @@ static int link_node(struct merge *m, struct fuse_call *c, const struct merge_re
 	old_layer = merge_top(&old.parts);
 	if (old_layer == MERGE_LOWER)
 		return -EXDEV;
-	r = place_for(m, dir, req.name[0], &layer, &part);
+	r = may_change(m, dir, req.name[0]);
+	if (r == 0 && old.parts.mark != policy_step(m->policy, dir->parts.mark, req.name[0]))
+		r = -EXDEV;
+	if (r == 0)
+		r = place_for(m, dir, req.name[0], &layer, &part);
 	if (r == 0 && layer != old_layer)
 		r = -EXDEV;
 	if (r < 0)
@@ -181,6 +199,11 @@ static int remove_name(struct merge *m, struct fuse_call *c, const struct merge_
 
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
+	r = may_change(m, dir, name);
+	if (r < 0)
+		return r;
+	if (policy_is_place(p.mark))
+		return -EBUSY;
 	if (p.dir != rmdir)
 		return rmdir ? -ENOTDIR : -EISDIR;
 	r = rmdir ? merge_is_filled(m, &p) : 0;
@@ -267,6 +290,15 @@ static int may_move(struct merge *m, struct move *v)
 
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
+	r = may_change(m, &v->from, v->name);
+	if (r == 0)
+		r = may_change(m, &v->to, v->newname);
+	if (r < 0)
+		return r;
+	if (policy_is_place(v->what.mark))
+		return -EBUSY;
+	if (v->what.mark != policy_step(m->policy, v->to.parts.mark, v->newname))
+		return -EXDEV;
 	v->layer = merge_top(&v->what);
 	if (v->layer == MERGE_LOWER || (v->what.dir && !is_of(&v->what, v->layer)))
 		return -EXDEV;

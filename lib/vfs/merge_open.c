@@ -10,10 +10,16 @@
 #include "cleanup.h"
 #include "mnt.h"
 
+bool merge_is_wanted(const struct merge_conf *c)
+{
+	return c->lower || c->policy.n;
+}
+
 void merge_conf_fini(struct merge_conf *c)
 {
 	free(c->lower);
 	free(c->scratch);
+	policy_fini(&c->policy);
 	*c = (struct merge_conf){ 0 };
 }
 
@@ -60,8 +66,8 @@ int merge_trees_open(const struct merge_conf *c, struct merge_trees *ret, struct
 	return r;
 }
 
-int merge_open(const struct merge_trees *trees, struct vfs *upper, const struct vfs_conf *conf,
-	       struct merge **ret, struct err *e)
+int merge_open(const struct merge_trees *trees, const struct policy *policy, struct vfs *upper,
+	       const struct vfs_conf *conf, struct merge **ret, struct err *e)
 {
 	struct vfs *layer[MERGE_LAYERS] = { [MERGE_UPPER] = upper };
 	int r = 0;
@@ -70,7 +76,7 @@ int merge_open(const struct merge_trees *trees, struct vfs *upper, const struct 
 		if (trees->top[i] > 0)
 			r = vfs_new(trees->top[i], conf, &layer[i], e);
 	if (r == 0)
-		r = merge_new(layer, NULL, ret, e);
+		r = merge_new(layer, policy, NULL, ret, e);
 	if (r < 0) {
 		vfs_free(layer[MERGE_LOWER]);
 		vfs_free(layer[MERGE_SCRATCH]);

@@ -9,7 +9,10 @@
 struct merge_conf {
 	char *lower;   /* NULL: nothing is merged */
 	char *scratch; /* NULL: what the lower tree has is read-only */
+	struct policy policy;
 };
+/* Does it say anything? */
+bool merge_is_wanted(const struct merge_conf *c);
 void merge_conf_fini(struct merge_conf *c);
 
 /* Copies of mounts, which live as long as they have descriptors. */
@@ -23,8 +26,8 @@ void merge_trees_fini(struct merge_trees *t);
 int merge_trees_open(const struct merge_conf *c, struct merge_trees *ret, struct err *e)
 	_must_check_;
 
-/* Merge @upper, which becomes the merged tree's own if this succeeds, with the trees. */
-int merge_open(const struct merge_trees *trees, struct vfs *upper, const struct vfs_conf *conf,
-	       struct merge **ret, struct err *e) _must_check_;
+/* Merge @upper, which becomes the merged tree's own if this succeeds, with the trees. @policy: as merge_new()'s. */
+int merge_open(const struct merge_trees *trees, const struct policy *policy, struct vfs *upper,
+	       const struct vfs_conf *conf, struct merge **ret, struct err *e) _must_check_;
 
 #endif

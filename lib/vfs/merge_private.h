@@ -13,6 +13,7 @@
 /* Nodes of the layers; 0: the layer has no part in it. */
 struct merge_parts {
 	uint64_t id[MERGE_LAYERS];
+	policy_mark mark;
 	bool dir;
 };
 
@@ -31,6 +32,7 @@ struct merge_dir;
 
 struct merge {
 	struct vfs *layer[MERGE_LAYERS];
+	const struct policy *policy;
 	struct merge_stats *stats, own_stats;
 	pthread_mutex_t change; /* held while names or copies are made; taken before @lock */
 	pthread_mutex_t lock;   /* of the tables below; never held over a system call */

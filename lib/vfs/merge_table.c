@@ -66,7 +66,7 @@ static struct merge_node *find(struct merge *m, const struct merge_parts *p, uin
 	for (uint32_t i = m->nbuckets ? m->bucket[hash_of(m, p)] : 0; i; i = m->node[i].hash_next) {
 		struct merge_node *n = &m->node[i];
 
-		if (memcmp(n->parts.id, p->id, sizeof(p->id)) == 0 &&
+		if (memcmp(n->parts.id, p->id, sizeof(p->id)) == 0 && n->parts.mark == p->mark &&
 		    (!is_placed(p) || (n->parent == parent && strcmp(n->name, name) == 0)))
 			return n;
 	}
@@ -231,9 +231,11 @@ int merge_place(struct merge *m, uint32_t index, uint32_t *ret_parent, char name
 
 int merge_table_init(struct merge *m)
 {
-	const struct merge_parts root = {
-		{ FUSE_ROOT_ID, m->layer[MERGE_SCRATCH] ? FUSE_ROOT_ID : 0, FUSE_ROOT_ID }, true
-	};
+	const struct merge_parts root = { { FUSE_ROOT_ID,
+					    m->layer[MERGE_SCRATCH] ? FUSE_ROOT_ID : 0,
+					    m->layer[MERGE_LOWER] ? FUSE_ROOT_ID : 0 },
+					  policy_root(m->policy),
+					  true };
 	const struct merge_node *n = insert(m, &root, 0, NULL);
 
 	return !n ? -ENOMEM : n->index == FUSE_ROOT_ID ? 0 : -EINVAL;

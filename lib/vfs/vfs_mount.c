@@ -228,8 +228,8 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_m
 				       .passthrough = o->passthrough,
 				       .users = o->users,
 				       .groups = o->groups };
-	const struct fuse_conf fuse = { .flags = o->merge.lower ? merge_flags(&conf)
-								: vfs_flags(&conf),
+	const struct fuse_conf fuse = { .flags = merge_is_wanted(&o->merge) ? merge_flags(&conf)
+									    : vfs_flags(&conf),
 					.max_write = FUSE_MAX_WRITE,
 					.max_stack_depth = VFS_STACK_DEPTH };
 	int r;
@@ -249,8 +249,8 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_m
 	r = vfs_new(m->source, &conf, &m->vfs, e);
 	if (r < 0)
 		return err_wrap(e, r, "'%s'", o->source);
-	if (o->merge.lower)
-		r = merge_open(&m->trees, m->vfs, &conf, &m->merge, e);
+	if (merge_is_wanted(&o->merge))
+		r = merge_open(&m->trees, &o->merge.policy, m->vfs, &conf, &m->merge, e);
 	if (r < 0)
 		return r;
 	if (m->merge)

@@ -89,6 +89,10 @@ static int set_value(struct vfs_mount_conf *o, const char *name, const char *val
 		return set_path(&o->merge.lower, name, value, e);
 	if (strcmp(name, "scratch") == 0)
 		return set_path(&o->merge.scratch, name, value, e);
+	if (strcmp(name, "hide") == 0)
+		return policy_add(&o->merge.policy, POLICY_HIDE, value, e);
+	if (strcmp(name, "ro") == 0)
+		return policy_add(&o->merge.policy, POLICY_READ_ONLY, value, e);
 	if (strcmp(name, "map-users") == 0)
 		return vfs_map_add(&o->users, value, e);
 	if (strcmp(name, "map-groups") == 0)

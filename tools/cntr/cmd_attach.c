@@ -25,6 +25,7 @@ enum {
 	OPT_TOOLS = RUN_OWN,
 	OPT_VIEW,
 	OPT_MERGE,
+	OPT_HIDE,
 	OPT_RW
 };
 
@@ -34,6 +35,7 @@ const struct opt cmd_attach_opts[] = {
 	{ OPT_VIEW, "view", "bind|union|fuse",
 	  "tools at / (by mounts, or a file server), or under the container's root", 0 },
 	{ OPT_MERGE, "merge", NULL, "with --view fuse: the container's root over the tools", 0 },
+	{ OPT_HIDE, "hide", "PATH", "with --view fuse: have it not in the view", 0 },
 	{ OPT_RW, "rw", NULL, "let the tools tree be written", 0 },
 	RUN_OPTS,
 	{ 0 },
@@ -43,6 +45,7 @@ struct attach {
 	struct run run;
 	const char *tools;
 	struct view_opts view;
+	struct policy policy;
 	struct tools_src src;
 	int image_lock; /* keeps the image that the tools come from in the cache; or -1 */
 	bool host;      /* the tools are the host's own root */
@@ -50,6 +53,7 @@ struct attach {
 
 static void attach_close(struct attach *a)
 {
+	policy_fini(&a->policy);
 	tools_src_fini(&a->src);
 	closep(&a->image_lock);
 	run_close(&a->run);
@@ -66,6 +70,8 @@ static int parse(struct attach *a, struct opt_parser *p, struct err *e)
 			a->tools = p->arg;
 		else if (id == OPT_RW)
 			a->view.writable = true;
+		else if (id == OPT_HIDE)
+			r = policy_add(&a->policy, POLICY_HIDE, p->arg, e);
 		else if (id == OPT_MERGE)
 			a->view.merge = true;
 		else if (id != OPT_VIEW)
@@ -82,6 +88,8 @@ static int parse(struct attach *a, struct opt_parser *p, struct err *e)
 	}
 	if (!r && a->view.merge && a->view.kind != VIEW_FUSE)
 		r = err_set(e, EINVAL, "--merge takes --view fuse");
+	if (!r && a->policy.n && a->view.kind != VIEW_FUSE)
+		r = err_set(e, EINVAL, "--hide takes --view fuse");
 	if (!r && a->view.merge && a->view.writable)
 		r = err_set(e, EINVAL,
 			    "--rw does not go with --merge, which writes to the container");
@@ -271,6 +279,7 @@ static int attach(struct attach *a, int *ret_exit, struct err *e)
 	if (r < 0)
 		return r;
 	a->view.unmasked = a->run.privileged;
+	a->view.policy = a->policy.n ? &a->policy : NULL;
 	a->view.uid = a->run.t.cred.uid;
 	a->view.gid = a->run.t.cred.gid;
 	a->view.home = find_home(a);
