@@ -354,7 +354,8 @@ static int make_fs(struct server *sv, struct err *e)
 	const struct ns_cred *cred = &sv->s->target->cred;
 	const struct vfs_conf same = { .entry_ns = TIMEOUT_NS,
 				       .attr_ns = TIMEOUT_NS,
-				       .passthrough = true };
+				       .passthrough = true,
+				       .share = sv->s->view->merge ? MERGE_LAYERS : 1 };
 	const struct fuse_conf fuse = { .flags = is_merged(sv) ? merge_flags(&same)
 							       : vfs_flags(&same),
 					.max_write = FUSE_MAX_WRITE,

@@ -31,6 +31,7 @@ struct vfs_conf {
 	bool passthrough;
 	const struct proc_idmap *users, *groups; /* vfs_map.h; borrowed; NULL: none */
 	uint32_t max_fds;  /* path descriptors kept; 0: half of what this process may open */
+	uint32_t share;    /* among so many trees of this process; 0: it is the only one */
 	uint32_t max_idle; /* forgotten nodes kept; 0: VFS_IDLE_DEFAULT */
 };
 

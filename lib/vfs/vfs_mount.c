@@ -227,7 +227,8 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_m
 				       .negative_ns = o->negative_ns,
 				       .passthrough = o->passthrough,
 				       .users = o->users,
-				       .groups = o->groups };
+				       .groups = o->groups,
+				       .share = o->merge.lower ? MERGE_LAYERS : 1 };
 	const struct fuse_conf fuse = { .flags = merge_is_wanted(&o->merge) ? merge_flags(&conf)
 									    : vfs_flags(&conf),
 					.max_write = FUSE_MAX_WRITE,

@@ -108,6 +108,16 @@ reads_without_end='while :; do ls -lR /usr/share/doc /etc; cat /usr/bin/env /etc
 	[ "$bind" != 7:8 ]
 }
 
+@test "--hide: it is not there, at its name nothing can be made, the rest is" {
+	run cntr attach --hide /usr/share/doc --hide etc/hostname2 --rw "$TARGET" -- sh -c 'test -e /usr/share/doc || echo none; ls /usr/share | grep -cx doc; mkdir /usr/share/doc; ls -d /usr/share/man'
+	matches "$output" $'none\n0\n.*not permitted\n/usr/share/man'
+	[ -d /usr/share/doc ]
+	run cntr attach --merge --hide /app --hide /usr/bin/gdb "$TARGET" -- sh -c 'test -e /app || test -e /usr/bin/gdb || ls /etc/os-release'
+	same /etc/os-release "$output"
+	tool_error 2 "$CNTR" attach --view bind --hide /app "$TARGET"
+	tool_error 2 "$CNTR" attach --view fuse --hide / "$TARGET"
+}
+
 @test "without /dev/fuse it says so" {
 	mount --bind /dev/null /dev/fuse
 	tool_error 125 "$CNTR" attach --view fuse "$TARGET" -- true
