@@ -12,10 +12,22 @@ cap_fuse()
 	grep -qw fuse /proc/filesystems || { echo "this kernel has no FUSE"; return 1; }
 }
 
+# A file system of its own, with access lists and attributes.
+setup_file()
+{
+	need fuse
+	mkdir -p "$BED/views"
+	truncate -s 64M "$BED/views.img"
+	mkfs.ext4 -q "$BED/views.img"
+	mount -o loop "$BED/views.img" "$BED/views" || skip "no loop device"
+}
+
+teardown_file() { umount --lazy "$BED/views" 2>/dev/null || :; }
+
 setup()
 {
 	need fuse
-	DIR=$BED/views.$BATS_TEST_NUMBER
+	DIR=$BED/views/$BATS_TEST_NUMBER
 	U=$DIR/u L=$DIR/l S=$DIR/s MNT=$DIR/m
 	mkdir -p "$U" "$L" "$S" "$MNT"
 }

@@ -102,6 +102,11 @@ reads_without_end='while :; do ls -lR /usr/share/doc /etc; cat /usr/bin/env /etc
 	local bind fuse
 	bind=$(cntr attach --view bind --tools "$BED/tools" "$TARGET" -- /bin/busybox stat -c %u:%g /app 2>/dev/null)
 	fuse=$(cntr attach --tools "$BED/tools" "$TARGET" -- /bin/busybox stat -c %u:%g /app)
+	# Merged: the container's files belong to whom they do there, the tools to root.
+	same 0:0 "$(cntr attach --merge "$TARGET" -- stat -c %u:%g /usr/bin/env)" "owner of a tool"
+	same 0:0 "$(cntr attach --merge "$TARGET" -- stat -c %u:%g /app)" "owner of a file of the container"
+	same 0 "$(status cntr attach --merge "$TARGET" -- sh -c 'touch /etc/new /usr/share/new')"
+	same "$(awk '{ print $2; exit }' "/proc/$TPID/uid_map")" "$(stat -c %u "/proc/$TPID/root/etc/new")"
 	runc_rm mapped
 	umount "$BED/tools"
 	same 7:8 "$fuse"

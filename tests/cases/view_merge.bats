@@ -85,17 +85,6 @@ m()
 	runc_rm alpine
 }
 
-@test "mapped ids: the container's files belong to whom they do there, the tools to root" {
-	need userns
-	runc_idmap_run mapped musl
-	same 0:0 "$(m stat -c %u:%g /usr/bin/env)" "owner of a tool"
-	same 0:0 "$(m stat -c %u:%g /bin/hello)" "owner of a file of the container"
-	same 0 "$(status m sh -c 'touch /lib/new /usr/share/new')"
-	same 0:0 "$(m stat -c %u:%g /lib/new)"
-	same "$(stat -c %u "/proc/$TPID/root/lib/new")" "$(awk '{ print $2; exit }' "/proc/$TPID/uid_map")"
-	runc_rm mapped
-}
-
 @test "without root" {
 	local tools=$BED/user/tools
 	bed_engine_up rootless
