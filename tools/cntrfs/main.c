@@ -26,7 +26,7 @@ enum {
 };
 
 static const struct opt opts[] = {
-	{ O_OPTIONS, "options", "LIST", "ro, nosuid, ..., attr_timeout=S, ...: cntrfs(8)" },
+	{ O_OPTIONS, "options", "LIST", "ro, nosuid, ..., lower=DIR, hide=PATH, ...: cntrfs(8)" },
 	{ O_FOREGROUND, "foreground", NULL, "stay, instead of returning once it is mounted" },
 	{ O_VERBOSE, "verbose", NULL, "say more on standard error" },
 	{ O_TYPE, "types", "TYPE", "ignored: mount(8) says it" },
