@@ -143,6 +143,11 @@ int fuse_dev_clone(const struct fuse_dev *d, struct fuse_dev *ret)
 	return 0;
 }
 
+struct fuse_dev fuse_dev_of(int fd)
+{
+	return (struct fuse_dev){ { &dev_transport }, fd };
+}
+
 void fuse_dev_fini(struct fuse_dev *d)
 {
 	if (d->fd >= 0)

@@ -43,6 +43,9 @@ int fuse_dev_mount_again(const struct fuse_dev *d, const struct fuse_dev_mount *
 /* One more channel of the same connection. */
 int fuse_dev_clone(const struct fuse_dev *d, struct fuse_dev *ret) _must_check_;
 
+/* A channel of a connection that somebody else made: @fd is taken. */
+struct fuse_dev fuse_dev_of(int fd);
+
 void fuse_dev_fini(struct fuse_dev *d);
 
 #endif

@@ -89,6 +89,16 @@ static int enter_user_early(struct child *ch, struct err *e)
 	return ch->c->s->view ? copy_mounts(ch, e) : 0;
 }
 
+static int take_served(struct child *ch, struct err *e)
+{
+	ch->tools.mount[0].path = strdup("");
+	if (!ch->tools.mount[0].path)
+		return err_set(e, ENOMEM, "no memory");
+	ch->tools.mount[0].fd = ch->c->served;
+	ch->tools.n = 1;
+	return 0;
+}
+
 /* Detached mounts of what is the host's: made before its mount namespace is left. */
 static int take_host(struct child *ch, struct err *e)
 {
@@ -98,7 +108,9 @@ static int take_host(struct child *ch, struct err *e)
 	int r = dev_take_nodes(&ch->parts.dev, !foreign_user(s->target), e);
 
 	if (!r)
-		r = tools_clone(s->tools, s->view->writable, userns, &ch->tools, e);
+		r = ch->c->served >= 0
+			    ? take_served(ch, e)
+			    : tools_clone(s->tools, s->view->writable, userns, &ch->tools, e);
 	if (r != -EPERM || early)
 		return r;
 	r = enter_user_early(ch, e);

@@ -26,6 +26,7 @@ struct child_ctx {
 	int guarded; /* its other end */
 	int parent;  /* a pidfd of the caller */
 	int proc;    /* the host's /proc */
+	int served;  /* the tools tree, if a server answers for it (view_server.h); or -1 */
 };
 
 /* Processes that the caller has to end: 0 or less, and -1, if there is none. */

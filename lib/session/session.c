@@ -14,10 +14,12 @@
 #include "cleanup.h"
 #include "io.h"
 #include "log.h"
+#include "view_server.h"
 
 /* What the caller knows of the running command. */
 struct running {
 	struct child_born born;
+	struct view_server server;
 	pid_t session; /* its terminal session, as @proc shows it */
 	int mntns;
 	int root;   /* of its view */
@@ -25,9 +27,10 @@ struct running {
 	int master; /* of its terminal, or -1 */
 };
 
-#define RUNNING_INIT                                                                       \
-	{                                                                                  \
-		.born = { .pidfd = -1 }, .mntns = -1, .root = -1, .proc = -1, .master = -1 \
+#define RUNNING_INIT                                                                          \
+	{                                                                                     \
+		.born = { .pidfd = -1 }, .server = VIEW_SERVER_INIT, .mntns = -1, .root = -1, \
+		.proc = -1, .master = -1                                                      \
 	}
 
 static void running_close(struct running *r)
@@ -161,7 +164,8 @@ static int start_child(const struct session *s, int sock[2], int guard[2], struc
 				 .guard = guard[1],
 				 .guarded = guard[0],
 				 .parent = parent,
-				 .proc = proc };
+				 .proc = proc,
+				 .served = run->server.mount };
 	int r;
 
 	if (parent < 0 || proc < 0)
@@ -173,14 +177,20 @@ static int start_child(const struct session *s, int sock[2], int guard[2], struc
 static int start(const struct session *s, struct running *run, int *ret_exit, struct err *e)
 {
 	_cleanup_(pair_close) struct pair sock = PAIR_INIT, guard = PAIR_INIT;
-	int r;
+	int r = 0;
 
+	if (s->view && s->view->kind == VIEW_FUSE)
+		r = view_server_start(s, &run->server, e);
+	if (r < 0)
+		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock.fd) < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, guard.fd) < 0)
 		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
 	r = start_child(s, sock.fd, guard.fd, run, e);
 	if (r < 0)
 		return r;
+	closep(&run->server.mount); /* its end comes with the session's */
+	run->server.mount = -1;
 	closep(&sock.fd[1]);
 	closep(&guard.fd[0]);
 	sock.fd[1] = guard.fd[0] = -1;
@@ -221,5 +231,8 @@ int session_run(const struct session *s, int *ret_exit, struct err *e)
 		(void)kill(run.born.guard, SIGKILL);
 		(void)waitpid(run.born.guard, NULL, 0);
 	}
+	closep(&run.mntns); /* the last that holds the view */
+	run.mntns = -1;
+	view_server_stop(&run.server, r >= 0 && s->view && (s->view->writable || s->view->merge));
 	return r < 0 ? r : 0;
 }

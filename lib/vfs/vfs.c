@@ -41,7 +41,7 @@ int vfs_new(int root, const struct vfs_conf *conf, struct vfs **ret, struct err 
 		return err_set(e, ENOMEM, "out of memory");
 	v->conf = *conf;
 	if (v->conf.max_fds == 0)
-		v->conf.max_fds = fds;
+		v->conf.max_fds = v->conf.share > 1 ? fds / v->conf.share : fds;
 	if (v->conf.max_idle == 0)
 		v->conf.max_idle = VFS_IDLE_DEFAULT;
 	files_init(&v->files);

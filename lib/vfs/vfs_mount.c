@@ -29,6 +29,7 @@
 #include "mnt.h"
 #include "mountinfo.h"
 #include "vfs.h"
+#include "vfs_map.h"
 #include "vfs_sockets.h"
 
 /* For the kernel to tell us of the end after a mount that nobody uses is gone. */
@@ -40,6 +41,8 @@ struct mounted {
 	struct fuse_chan *chan[FUSE_WORKERS_MAX];
 	unsigned int n;
 	struct vfs *vfs;
+	struct merge *merge; /* of which @vfs is the upper layer; or NULL */
+	struct merge_trees trees;
 	struct vfs_sockets *sockets; /* NULL: none */
 	struct fuse_dev_mount conf;
 	int tree;     /* a copy of the mounts at and below the source, of our own */
@@ -275,7 +278,11 @@ static void mounted_fini(struct mounted *m)
 {
 	for (unsigned int i = 0; i < m->n; i++)
 		fuse_dev_fini(&m->dev[i]);
-	vfs_free(m->vfs);
+	if (m->merge)
+		merge_free(m->merge);
+	else
+		vfs_free(m->vfs);
+	merge_trees_fini(&m->trees);
 	vfs_sockets_free(m->sockets);
 	if (m->source >= 0)
 		(void)close(m->source);
@@ -290,8 +297,8 @@ static void start_session(struct mounted *m, const struct fuse_fs *fs, void *arg
 {
 	const struct vfs_sockets_conf conf = { .fs = fs,
 					       .fs_arg = arg,
-					       .again = vfs_again,
-					       .path = vfs_path,
+					       .again = m->merge ? merge_again : vfs_again,
+					       .path = m->merge ? merge_path : vfs_path,
 					       .mount = mount_for_sockets,
 					       .arg = m };
 
@@ -306,11 +313,16 @@ static void start_session(struct mounted *m, const struct fuse_fs *fs, void *arg
 static int prepare(struct mounted *m, const struct vfs_mount_conf *o, bool quiet, int *ret_mfd,
 		   struct err *e)
 {
-	struct vfs_conf conf = { .entry_ns = o->entry_ns,
-				 .attr_ns = o->attr_ns,
-				 .negative_ns = o->negative_ns,
-				 .passthrough = o->passthrough };
-	const struct fuse_conf fuse = { .flags = vfs_flags(&conf),
+	const struct vfs_conf conf = { .entry_ns = o->entry_ns,
+				       .attr_ns = o->attr_ns,
+				       .negative_ns = o->negative_ns,
+				       .passthrough = o->passthrough,
+				       .carry_sockets = o->sockets,
+				       .users = o->users,
+				       .groups = o->groups,
+				       .share = o->merge.lower ? MERGE_LAYERS : 1 };
+	const struct fuse_conf fuse = { .flags = merge_is_wanted(&o->merge) ? merge_flags(&conf)
+									    : vfs_flags(&conf),
 					.max_write = FUSE_MAX_WRITE,
 					.max_stack_depth = VFS_STACK_DEPTH };
 	int r;
@@ -323,14 +335,23 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, bool quiet
 		r = open_source(m, o, e);
 	if (r < 0)
 		return r;
-	conf.carry_sockets = o->sockets;
+	r = merge_trees_open(&o->merge, &m->trees, e);
+	if (r < 0)
+		return r;
 	r = vfs_fs.thread_start(NULL);
 	if (r < 0)
 		return err_set(e, -r, "cannot act for other users: %s; be root", err_str(r));
 	r = vfs_new(m->source, &conf, &m->vfs, e);
 	if (r < 0)
 		return err_wrap(e, r, "'%s'", o->source);
-	start_session(m, &vfs_fs, m->vfs, &fuse);
+	if (merge_is_wanted(&o->merge))
+		r = merge_open(&m->trees, &o->merge.policy, m->vfs, &conf, &m->merge, e);
+	if (r < 0)
+		return r;
+	if (m->merge)
+		start_session(m, &merge_fs, m->merge, &fuse);
+	else
+		start_session(m, vfs_functions(m->vfs), m->vfs, &fuse);
 	return connect_all(m, o, ret_mfd, e);
 }
 
