@@ -149,7 +149,8 @@ enum fuse_request_flag {
 	FUSE_FSYNC_FDATASYNC = 1 << 0,
 	FUSE_SETXATTR_ACL_KILL_SGID = 1 << 0,
 	FUSE_IOCTL_COMPAT = 1 << 0,
-	FUSE_IOCTL_UNRESTRICTED = 1 << 1
+	FUSE_IOCTL_UNRESTRICTED = 1 << 1,
+	FUSE_IOCTL_DIR = 1 << 4
 };
 
 struct fuse_in_header {

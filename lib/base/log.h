@@ -64,4 +64,12 @@ bool log_allowed(struct log_limit *limit);
 			log_at(LOG_INFO, __VA_ARGS__); \
 	} while (0)
 
+/* The same for what the user should know. */
+#define log_warn_limited(...)                   \
+	do {                                    \
+		static struct log_limit limit_; \
+		if (log_allowed(&limit_))       \
+			log_warn(__VA_ARGS__);  \
+	} while (0)
+
 #endif

@@ -57,6 +57,7 @@ static void dev_backing_close(struct fuse_chan *c, int id)
 static const struct fuse_transport dev_transport = {
 	.receive = dev_receive,
 	.send = dev_send,
+	.late = true,
 	.backing_open = dev_backing_open,
 	.backing_close = dev_backing_close,
 };
@@ -93,16 +94,12 @@ static int configure(int fs, int dev, const struct fuse_dev_mount *m)
 	return r;
 }
 
-int fuse_dev_mount(const struct fuse_dev_mount *m, struct fuse_dev *ret, int *ret_mfd,
-		   struct err *e)
+/* With a device that has a connection the kernel takes the file system that is there. */
+static int mount_dev(int dev, const struct fuse_dev_mount *m, int *ret_mfd, struct err *e)
 {
-	_cleanup_close_ int dev = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	_cleanup_close_ int fs = -1;
+	_cleanup_close_ int fs = fsopen("fuse", FSOPEN_CLOEXEC);
 	int mfd, r;
 
-	if (dev < 0)
-		return err_set(e, errno, "cannot open /dev/fuse: %s", err_str(errno));
-	fs = fsopen("fuse", FSOPEN_CLOEXEC);
 	if (fs < 0)
 		return err_set(e, errno, "cannot make a FUSE file system: %s", err_str(errno));
 	r = configure(fs, dev, m);
@@ -111,9 +108,28 @@ int fuse_dev_mount(const struct fuse_dev_mount *m, struct fuse_dev *ret, int *re
 	mfd = fsmount(fs, FSMOUNT_CLOEXEC, m->attrs);
 	if (mfd < 0)
 		return err_set(e, errno, "cannot make a mount of it: %s", err_str(errno));
-	*ret = (struct fuse_dev){ { &dev_transport }, take_fd(&dev) };
 	*ret_mfd = mfd;
 	return 0;
+}
+
+int fuse_dev_mount(const struct fuse_dev_mount *m, struct fuse_dev *ret, int *ret_mfd,
+		   struct err *e)
+{
+	_cleanup_close_ int dev = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	int r;
+
+	if (dev < 0)
+		return err_set(e, errno, "cannot open /dev/fuse: %s", err_str(errno));
+	r = mount_dev(dev, m, ret_mfd, e);
+	if (r == 0)
+		*ret = (struct fuse_dev){ { &dev_transport }, take_fd(&dev) };
+	return r;
+}
+
+int fuse_dev_mount_again(const struct fuse_dev *d, const struct fuse_dev_mount *m, int *ret_mfd,
+			 struct err *e)
+{
+	return mount_dev(d->fd, m, ret_mfd, e);
 }
 
 int fuse_dev_clone(const struct fuse_dev *d, struct fuse_dev *ret)
@@ -125,6 +141,11 @@ int fuse_dev_clone(const struct fuse_dev *d, struct fuse_dev *ret)
 		return -errno;
 	*ret = (struct fuse_dev){ { &dev_transport }, take_fd(&fd) };
 	return 0;
+}
+
+struct fuse_dev fuse_dev_of(int fd)
+{
+	return (struct fuse_dev){ { &dev_transport }, fd };
 }
 
 void fuse_dev_fini(struct fuse_dev *d)

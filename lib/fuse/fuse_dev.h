@@ -36,8 +36,15 @@ struct fuse_dev_mount {
 int fuse_dev_mount(const struct fuse_dev_mount *m, struct fuse_dev *ret, int *ret_mfd,
 		   struct err *e) _must_check_;
 
+/* One more mount of the file system of that connection, detached; @m as for the first. Linux 5.10. */
+int fuse_dev_mount_again(const struct fuse_dev *d, const struct fuse_dev_mount *m, int *ret_mfd,
+			 struct err *e) _must_check_;
+
 /* One more channel of the same connection. */
 int fuse_dev_clone(const struct fuse_dev *d, struct fuse_dev *ret) _must_check_;
+
+/* A channel of a connection that somebody else made: @fd is taken. */
+struct fuse_dev fuse_dev_of(int fd);
 
 void fuse_dev_fini(struct fuse_dev *d);
 

@@ -38,7 +38,11 @@ static int mem_send(struct fuse_chan *c, const struct iovec *iov, int n)
 	return 0;
 }
 
-static const struct fuse_transport mem_transport = { .receive = mem_receive, .send = mem_send };
+static const struct fuse_transport mem_transport = {
+	.receive = mem_receive,
+	.send = mem_send,
+	.late = true,
+};
 
 void fuse_mem_init(struct fuse_mem *m, void (*replied)(void *arg, const struct iovec *iov, int n),
 		   void *arg)

@@ -37,6 +37,11 @@ static int send_reply(struct fuse_chan *c, uint64_t unique, int error, const str
 	return c->ops->send(c, iov, size ? 2 : 1);
 }
 
+int fuse_session_reply(struct fuse_chan *c, uint64_t unique, int error, const struct fuse_out *out)
+{
+	return send_reply(c, unique, error, out);
+}
+
 static int notify(struct fuse_chan *c, enum fuse_notify_code code, struct iovec *iov, int n)
 {
 	struct fuse_out_header h = { .len = sizeof(h), .error = (int)code };
@@ -216,6 +221,8 @@ int fuse_session_handle(struct fuse_session *s, struct fuse_chan *c, unsigned in
 	log_trace("%" PRIu64 " %s node %#" PRIx64 " %s: %d, %zu bytes", req.h.unique,
 		  fuse_opcode_name(req.h.opcode), req.h.nodeid, req.name[0] ? req.name[0] : "", r,
 		  call.out.size);
+	if (r == FUSE_LATER)
+		return 0;
 	if (req.h.opcode == FUSE_INTERRUPT ? r != -EAGAIN : fuse_opcode_silent(req.h.opcode))
 		return 0;
 	r = send_reply(c, req.h.unique, r, &call.out);

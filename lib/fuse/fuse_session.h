@@ -42,7 +42,11 @@ struct fuse_call {
 	struct fuse_out out;
 };
 
-/* Return: 0 and @call->out is the reply; -errno. */
+/*
+ * Return: 0 and @call->out is the reply; -errno; FUSE_LATER, fuse_session_reply() will be called for
+ * it, where the transport has @late.
+ */
+#define FUSE_LATER 1
 typedef int (*fuse_op)(void *fs, struct fuse_call *call);
 
 struct fuse_fs {
@@ -103,6 +107,9 @@ void fuse_session_init(struct fuse_session *s, const struct fuse_fs *fs, void *a
  */
 int fuse_session_handle(struct fuse_session *s, struct fuse_chan *c, unsigned int worker,
 			const void *msg, size_t size, const struct fuse_out *out) _must_check_;
+
+/* Answer a request that was put off, from any thread: as its function would have. -ENOENT: nobody waits. */
+int fuse_session_reply(struct fuse_chan *c, uint64_t unique, int error, const struct fuse_out *out);
 
 /* Tell the file system that the connection is over; again does nothing. No thread may handle any more. */
 void fuse_session_end(struct fuse_session *s);

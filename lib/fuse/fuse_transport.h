@@ -14,6 +14,7 @@
 #ifndef FUSE_TRANSPORT_H
 #define FUSE_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -28,6 +29,8 @@ struct fuse_transport {
 	ssize_t (*receive)(struct fuse_chan *c, void *buf, size_t size);
 	/* Send a message in @n parts, the first a fuse_out_header. -ENOENT: nobody waits for it any more. */
 	int (*send)(struct fuse_chan *c, const struct iovec *iov, int n);
+	/* send() may be called for a request from another thread, after the next was taken. */
+	bool late;
 	/*
 	 * Have the peer do the input and output of @fd, a regular file, itself (FUSE_PASSTHROUGH).
 	 * Return: an id > 0 for struct fuse_open_out; -errno. NULL: it can't.

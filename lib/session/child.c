@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -88,6 +89,16 @@ static int enter_user_early(struct child *ch, struct err *e)
 	return ch->c->s->view ? copy_mounts(ch, e) : 0;
 }
 
+static int take_served(struct child *ch, struct err *e)
+{
+	ch->tools.mount[0].path = strdup("");
+	if (!ch->tools.mount[0].path)
+		return err_set(e, ENOMEM, "no memory");
+	ch->tools.mount[0].fd = ch->c->served;
+	ch->tools.n = 1;
+	return 0;
+}
+
 /* Detached mounts of what is the host's: made before its mount namespace is left. */
 static int take_host(struct child *ch, struct err *e)
 {
@@ -97,7 +108,9 @@ static int take_host(struct child *ch, struct err *e)
 	int r = dev_take_nodes(&ch->parts.dev, !foreign_user(s->target), e);
 
 	if (!r)
-		r = tools_clone(s->tools, s->view->writable, userns, &ch->tools, e);
+		r = ch->c->served >= 0
+			    ? take_served(ch, e)
+			    : tools_clone(s->tools, s->view->writable, userns, &ch->tools, e);
 	if (r != -EPERM || early)
 		return r;
 	r = enter_user_early(ch, e);
@@ -210,12 +223,17 @@ static int report_ready(struct child *ch, int mntns, int master, struct err *e)
 				 .report = ch->report,
 				 .owners_unmapped = ch->tools.owners_unmapped };
 	bool none = proc < 0 || (ch->c->s->view && ch->parts.proc < 0); /* could be had */
-	int fds[3] = { mntns, none ? ch->c->proc : proc, master };
+	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fds[4] = { mntns, none ? ch->c->proc : proc, root, master };
+	char byte;
 	int r;
 
 	msg.pid = none ? 0 : getpid();
-	r = io_send_fds(ch->c->sock, &msg, sizeof(msg), fds, master < 0 ? 2 : 3);
-
+	r = root < 0 ? -errno
+		     : io_send_fds(ch->c->sock, &msg, sizeof(msg), fds, master < 0 ? 3 : 4);
+	/* What leads into the view is made before the command looks for it. */
+	if (!r && ch->c->s->forwards && recv(ch->c->sock, &byte, 1, 0) < 1)
+		_exit(PTY_EXIT_FAILED);
 	return r < 0 ? err_set(e, -r, "reporting to the parent: %s", err_str(r)) : 0;
 }
 

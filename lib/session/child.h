@@ -8,8 +8,8 @@
 /* What comes over the socket, as plain data. The caller trusts it: both ends are our code. */
 struct child_msg {
 	enum {
-		CHILD_BORN,  /* of the helper: the command's pid, and its pidfd */
-		CHILD_READY, /* of the child: the mount namespace and, if there is one, the master */
+		CHILD_BORN, /* of the helper: the command's pid, and its pidfd */
+		CHILD_READY, /* of the child: mount namespace, /proc, root of the view and, if there is one, the master */
 		CHILD_FAILED, /* of either: why */
 	} kind;
 	pid_t pid; /* CHILD_BORN: as the host sees it; CHILD_READY: as its /proc shows it, or 0 */
@@ -26,6 +26,7 @@ struct child_ctx {
 	int guarded; /* its other end */
 	int parent;  /* a pidfd of the caller */
 	int proc;    /* the host's /proc */
+	int served;  /* the tools tree, if a server answers for it (view_server.h); or -1 */
 };
 
 /* Processes that the caller has to end: 0 or less, and -1, if there is none. */

@@ -14,25 +14,30 @@
 #include "cleanup.h"
 #include "io.h"
 #include "log.h"
+#include "view_server.h"
 
 /* What the caller knows of the running command. */
 struct running {
 	struct child_born born;
+	struct view_server server;
 	pid_t session; /* its terminal session, as @proc shows it */
 	int mntns;
+	int root;   /* of its view */
 	int proc;   /* the /proc of its view */
 	int master; /* of its terminal, or -1 */
 };
 
-#define RUNNING_INIT                                                           \
-	{                                                                      \
-		.born = { .pidfd = -1 }, .mntns = -1, .proc = -1, .master = -1 \
+#define RUNNING_INIT                                                                          \
+	{                                                                                     \
+		.born = { .pidfd = -1 }, .server = VIEW_SERVER_INIT, .mntns = -1, .root = -1, \
+		.proc = -1, .master = -1                                                      \
 	}
 
 static void running_close(struct running *r)
 {
 	closep(&r->born.pidfd);
 	closep(&r->mntns);
+	closep(&r->root);
 	closep(&r->proc);
 	closep(&r->master);
 }
@@ -55,7 +60,7 @@ static void warn_about(const struct session *s, const struct child_msg *msg)
 			"the file system of the tools cannot map owners: files appear as nobody's");
 }
 
-static int take_message(const struct session *s, const struct child_msg *msg, int fds[3],
+static int take_message(const struct session *s, const struct child_msg *msg, int fds[4],
 			size_t nfds, struct running *run)
 {
 	if (msg->kind == CHILD_BORN && nfds == 1) {
@@ -63,17 +68,31 @@ static int take_message(const struct session *s, const struct child_msg *msg, in
 		run->born.pidfd = fds[0];
 		return 0;
 	}
-	if (msg->kind == CHILD_READY && nfds >= 2) {
+	if (msg->kind == CHILD_READY && nfds >= 3) {
 		run->session = msg->pid;
 		run->mntns = fds[0];
 		run->proc = fds[1];
-		run->master = nfds == 3 ? fds[2] : -1;
+		run->root = fds[2]; /* for the forwards, until they have it */
+		run->master = nfds == 4 ? fds[3] : -1;
 		warn_about(s, msg);
 		return 0;
 	}
 	for (size_t i = 0; i < nfds; i++)
 		(void)close(fds[i]);
 	return -EPROTO;
+}
+
+/* The child waits for that. */
+static int start_forwards(const struct session *s, int sock, struct running *run, struct err *e)
+{
+	int r = forwards_start(s->forwards, s->target, run->root, e);
+
+	/* It would hold what is mounted there. */
+	closep(&run->root);
+	run->root = -1;
+	if (!r && send(sock, "", 1, MSG_NOSIGNAL) < 0)
+		r = err_set(e, errno, "telling the child: %s", err_str(errno));
+	return r;
 }
 
 /* Read until the socket closes, which execve() does, or somebody fails. */
@@ -85,9 +104,9 @@ static int hear_children(const struct session *s, int sock, struct running *run,
 
 	for (;;) {
 		size_t nfds = 0;
-		int fds[3];
+		int fds[4], r;
 
-		n = io_recv_fds(sock, &msg, sizeof(msg), fds, 3, &nfds);
+		n = io_recv_fds(sock, &msg, sizeof(msg), fds, ARRAY_SIZE(fds), &nfds);
 		if (n <= 0)
 			break;
 		if ((size_t)n == sizeof(msg) && msg.kind == CHILD_FAILED) {
@@ -97,6 +116,9 @@ static int hear_children(const struct session *s, int sock, struct running *run,
 		}
 		if ((size_t)n != sizeof(msg) || take_message(s, &msg, fds, nfds, run) < 0)
 			return err_set(e, EPROTO, "a malformed message from our own child");
+		r = msg.kind == CHILD_READY && s->forwards ? start_forwards(s, sock, run, e) : 0;
+		if (r < 0)
+			return r;
 	}
 	if (n < 0)
 		return err_set(e, (int)-n, "hearing from the child: %s", err_str((int)n));
@@ -142,7 +164,8 @@ static int start_child(const struct session *s, int sock[2], int guard[2], struc
 				 .guard = guard[1],
 				 .guarded = guard[0],
 				 .parent = parent,
-				 .proc = proc };
+				 .proc = proc,
+				 .served = run->server.mount };
 	int r;
 
 	if (parent < 0 || proc < 0)
@@ -154,14 +177,20 @@ static int start_child(const struct session *s, int sock[2], int guard[2], struc
 static int start(const struct session *s, struct running *run, int *ret_exit, struct err *e)
 {
 	_cleanup_(pair_close) struct pair sock = PAIR_INIT, guard = PAIR_INIT;
-	int r;
+	int r = 0;
 
+	if (s->view && s->view->kind == VIEW_FUSE)
+		r = view_server_start(s, &run->server, e);
+	if (r < 0)
+		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock.fd) < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, guard.fd) < 0)
 		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
 	r = start_child(s, sock.fd, guard.fd, run, e);
 	if (r < 0)
 		return r;
+	closep(&run->server.mount); /* its end comes with the session's */
+	run->server.mount = -1;
 	closep(&sock.fd[1]);
 	closep(&guard.fd[0]);
 	sock.fd[1] = guard.fd[0] = -1;
@@ -196,9 +225,14 @@ int session_run(const struct session *s, int *ret_exit, struct err *e)
 	if (r < 0 && *ret_exit == PTY_EXIT_FAILED)
 		(void)!target_check(s->target, e);
 	sweep(s, &run);
+	if (s->forwards)
+		forwards_stop(s->forwards);
 	if (run.born.guard > 0) {
 		(void)kill(run.born.guard, SIGKILL);
 		(void)waitpid(run.born.guard, NULL, 0);
 	}
+	closep(&run.mntns); /* the last that holds the view */
+	run.mntns = -1;
+	view_server_stop(&run.server, r >= 0 && s->view && (s->view->writable || s->view->merge));
 	return r < 0 ? r : 0;
 }

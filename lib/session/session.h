@@ -29,6 +29,7 @@
 
 #include "environ.h"
 #include "err.h"
+#include "forwards.h"
 #include "guard.h"
 #include "relay.h"
 #include "target.h"
@@ -41,10 +42,11 @@ struct session {
 	const struct tools_src *tools; /* with @view */
 	struct relay *relay;
 	const struct env *env;
-	char **main_argv;        /* for the guard's title; may be NULL */
-	const char *workdir;     /* inside the session's view */
-	bool workdir_given;      /* it has to exist; else "/" does as well */
-	const char *const *argv; /* the command, ends with NULL */
+	char **main_argv;          /* for the guard's title; may be NULL */
+	struct forwards *forwards; /* opened; may be NULL */
+	const char *workdir;       /* inside the session's view */
+	bool workdir_given;        /* it has to exist; else "/" does as well */
+	const char *const *argv;   /* the command, ends with NULL */
 };
 
 /*

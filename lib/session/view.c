@@ -153,7 +153,7 @@ static bool can_pivot(const struct view_opts *opts, const struct tools *tools, i
 	int top = tools->mount[0].fd;
 	char first[NAME_MAX + 1];
 
-	if (opts->kind != VIEW_BIND || !is_ns_root(rootfd))
+	if (opts->kind == VIEW_UNION || !is_ns_root(rootfd))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		if (!is_dir(top, dirs[i]))
@@ -289,6 +289,8 @@ static int add_etc(const struct view_opts *opts, const struct view_parts *p, str
 		_cleanup_close_ int made = -1;
 		int r, mfd = p->etc[i];
 
+		if (mfd >= 0 && opts->merge)
+			continue; /* it is there, and can be replaced */
 		if (mfd < 0 && f->without == ETC_EMPTY && !exists(s->rootfd, f->path))
 			continue;
 		if (mfd < 0)
@@ -380,7 +382,7 @@ static int pivot(int fd, const char *base, struct err *e)
 static int fill(const struct view_opts *opts, struct view_parts *p, struct scaffold *s,
 		int *ret_pts, struct err *e)
 {
-	bool tmp = opts->kind == VIEW_BIND && !opts->writable;
+	bool tmp = opts->kind != VIEW_UNION && !opts->merge && !opts->writable;
 	_cleanup_close_ int dev = -1;
 	int r = add_points(opts, s, tmp, e);
 

@@ -36,19 +36,23 @@
 
 #include "dev.h"
 #include "err.h"
+#include "policy.h"
 #include "tools.h"
 
 enum view_kind {
 	VIEW_BIND,
-	VIEW_UNION
+	VIEW_UNION,
+	VIEW_FUSE /* as VIEW_BIND, but the tools tree is one mount that a server of ours answers for */
 };
 
 struct view_opts {
 	enum view_kind kind;
-	const char *base; /* absolute, normalised, not "/" */
-	bool writable;    /* the tools tree may be written */
-	bool unmasked;    /* a /proc without the container's masks, for debuggers */
-	uid_t uid;        /* whom /etc/passwd shall know if the container has none */
+	const char *base;            /* absolute, normalised, not "/" */
+	bool merge;                  /* with VIEW_FUSE: the container's root over the tools tree */
+	const struct policy *policy; /* with VIEW_FUSE: what is hidden; or NULL */
+	bool writable;               /* the tools tree may be written */
+	bool unmasked;               /* a /proc without the container's masks, for debuggers */
+	uid_t uid;                   /* whom /etc/passwd shall know if the container has none */
 	gid_t gid;
 	const char *home;
 };

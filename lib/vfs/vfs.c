@@ -2,6 +2,7 @@
 #include "vfs_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -40,7 +41,7 @@ int vfs_new(int root, const struct vfs_conf *conf, struct vfs **ret, struct err 
 		return err_set(e, ENOMEM, "out of memory");
 	v->conf = *conf;
 	if (v->conf.max_fds == 0)
-		v->conf.max_fds = fds;
+		v->conf.max_fds = v->conf.share > 1 ? fds / v->conf.share : fds;
 	if (v->conf.max_idle == 0)
 		v->conf.max_idle = VFS_IDLE_DEFAULT;
 	files_init(&v->files);
@@ -77,6 +78,29 @@ uint64_t vfs_flags(const struct vfs_conf *conf)
 int vfs_become(const struct fuse_call *c, mode_t umask)
 {
 	return ident_become(c->req->h.uid, c->req->h.gid, umask);
+}
+
+int vfs_again(void *fs, uint64_t nodeid)
+{
+	_cleanup_node_ struct node_ref n = { 0 };
+	struct vfs *v = fs;
+	int r = node_ref(&v->nodes, nodeid, &n);
+
+	if (r == 0)
+		(void)node_again(&n);
+	return r;
+}
+
+int vfs_path(void *fs, uint64_t nodeid)
+{
+	_cleanup_node_ struct node_ref n = { 0 };
+	struct vfs *v = fs;
+	int r = node_ref(&v->nodes, nodeid, &n);
+
+	if (r < 0)
+		return r;
+	r = fcntl(n.fd, F_DUPFD_CLOEXEC, 0);
+	return r < 0 ? -errno : r;
 }
 
 void vfs_stats(struct vfs *v, struct vfs_stats *ret)

@@ -23,11 +23,16 @@
 #include "err.h"
 #include "fuse_session.h"
 
+struct proc_idmap;
+
 struct vfs_conf {
 	/* How long the kernel may believe an entry, attributes, and that there is no entry. */
 	uint64_t entry_ns, attr_ns, negative_ns;
 	bool passthrough;
+	bool carry_sockets;                      /* behind vfs_sockets_fs() */
+	const struct proc_idmap *users, *groups; /* vfs_map.h; borrowed; NULL: none */
 	uint32_t max_fds;  /* path descriptors kept; 0: half of what this process may open */
+	uint32_t share;    /* among so many trees of this process; 0: it is the only one */
 	uint32_t max_idle; /* forgotten nodes kept; 0: VFS_IDLE_DEFAULT */
 };
 
@@ -44,7 +49,7 @@ struct vfs;
 int vfs_new(int root, const struct vfs_conf *conf, struct vfs **ret, struct err *e) _must_check_;
 void vfs_free(struct vfs *v);
 
-/* Its functions; their argument is the struct vfs. */
+/* Its functions; their argument is the struct vfs. With maps of ids: vfs_functions(). */
 extern const struct fuse_fs vfs_fs;
 
 /* For struct fuse_conf: what it wants of the protocol. */
@@ -55,6 +60,10 @@ uint64_t vfs_flags(const struct vfs_conf *conf);
 struct vfs_stats {
 	uint32_t nodes, idle, fds;
 };
+/* For struct vfs_sockets_conf. */
+int vfs_again(void *fs, uint64_t nodeid);
+int vfs_path(void *fs, uint64_t nodeid);
+
 void vfs_stats(struct vfs *v, struct vfs_stats *ret);
 
 #endif

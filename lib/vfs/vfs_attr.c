@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "ident.h"
+#include "vfs_map.h"
 #include "vfs_private.h"
 
 #define NSEC UINT64_C(1000000000)
@@ -64,8 +65,8 @@ int vfs_op_statx(void *fs, struct fuse_call *c)
 		.attributes = s.stx_attributes,
 		.attributes_mask = s.stx_attributes_mask,
 		.nlink = s.stx_nlink,
-		.uid = s.stx_uid,
-		.gid = s.stx_gid,
+		.uid = vfs_map_out(v->conf.users, s.stx_uid),
+		.gid = vfs_map_out(v->conf.groups, s.stx_gid),
 		.mode = s.stx_mode,
 		.ino = vfs_ino(v, s.stx_mnt_id, s.stx_ino),
 		.size = s.stx_size,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "vfs_map.h"
 #include "vfs_private.h"
 
 #define NSEC UINT64_C(1000000000)
@@ -34,8 +35,8 @@ void vfs_fill_attr(const struct vfs *v, const struct statx *s, struct fuse_attr 
 		.ctimensec = s->stx_ctime.tv_nsec,
 		.mode = s->stx_mode,
 		.nlink = s->stx_nlink,
-		.uid = s->stx_uid,
-		.gid = s->stx_gid,
+		.uid = vfs_map_out(v->conf.users, s->stx_uid),
+		.gid = vfs_map_out(v->conf.groups, s->stx_gid),
 		.rdev = (s->stx_rdev_minor & 0xff) | s->stx_rdev_major << 8 |
 			(s->stx_rdev_minor & ~0xffu) << 12,
 		.blksize = s->stx_blksize,
@@ -50,6 +51,9 @@ static void fill_entry(const struct vfs *v, uint64_t id, const struct statx *stx
 					.entry_valid_nsec = (uint32_t)(v->conf.entry_ns % NSEC),
 					.attr_valid = v->conf.attr_ns / NSEC,
 					.attr_valid_nsec = (uint32_t)(v->conf.attr_ns % NSEC) };
+	/* Of a socket each connect() is to be a lookup. */
+	if (v->conf.carry_sockets && S_ISSOCK(stx->stx_mode))
+		ret->entry_valid = ret->entry_valid_nsec = 0;
 	vfs_fill_attr(v, stx, &ret->attr);
 }
 

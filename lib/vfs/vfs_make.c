@@ -42,8 +42,10 @@ int vfs_op_mknod(void *fs, struct fuse_call *c)
 
 	if (r == 0)
 		r = vfs_become(c, in->umask);
+	if (r == 0 && v->conf.carry_sockets && S_ISSOCK(in->mode))
+		r = vfs_sockets_make(dir.fd, c->req->name[0], in->mode);
 	/* The protocol's form of a device number is that of 32-bit Linux, which the call takes, too. */
-	if (r == 0 && mknodat(dir.fd, c->req->name[0], in->mode, in->rdev) < 0)
+	else if (r == 0 && mknodat(dir.fd, c->req->name[0], in->mode, in->rdev) < 0)
 		r = -errno;
 	return r < 0 ? r : reply_entry(v, c, dir.fd, c->req->name[0]);
 }

@@ -24,9 +24,13 @@
 #include "cleanup.h"
 #include "fuse_dev.h"
 #include "fuse_serve.h"
+#include "io.h"
 #include "log.h"
 #include "mnt.h"
+#include "mountinfo.h"
 #include "vfs.h"
+#include "vfs_map.h"
+#include "vfs_sockets.h"
 
 /* For the kernel to tell us of the end after a mount that nobody uses is gone. */
 #define GRACE_MS 1000
@@ -37,6 +41,10 @@ struct mounted {
 	struct fuse_chan *chan[FUSE_WORKERS_MAX];
 	unsigned int n;
 	struct vfs *vfs;
+	struct merge *merge; /* of which @vfs is the upper layer; or NULL */
+	struct merge_trees trees;
+	struct vfs_sockets *sockets; /* NULL: none */
+	struct fuse_dev_mount conf;
 	int tree;     /* a copy of the mounts at and below the source, of our own */
 	int source;   /* its top, open for reading */
 	char *target; /* where, absolute */
@@ -47,8 +55,9 @@ struct mounted {
  * What is served is a detached copy of the mounts: the mount that we make, should it lie in the source, is
  * not in it, else the server would wait for itself.
  */
-static int open_source(struct mounted *m, const char *path, struct err *e)
+static int open_source(struct mounted *m, const struct vfs_mount_conf *o, struct err *e)
 {
+	const char *path = o->source;
 	_cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
@@ -57,6 +66,12 @@ static int open_source(struct mounted *m, const char *path, struct err *e)
 	if (m->tree < 0)
 		return err_set(e, -m->tree, "cannot copy the mount of '%s': %s", path,
 			       err_str(m->tree));
+	if (o->read_only) {
+		int r = mnt_set(m->tree, MOUNT_ATTR_RDONLY, 0, true);
+
+		if (r < 0)
+			return err_set(e, -r, "cannot make '%s' read-only: %s", path, err_str(r));
+	}
 	m->source = openat(m->tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (m->source < 0)
 		return err_set(e, errno, "cannot open '%s': %s", path, err_str(errno));
@@ -67,13 +82,16 @@ static int open_source(struct mounted *m, const char *path, struct err *e)
 static int connect_all(struct mounted *m, const struct vfs_mount_conf *o, int *ret_mfd,
 		       struct err *e)
 {
-	const struct fuse_dev_mount conf = { .source = o->source,
-					     .subtype = "cntrfs",
-					     .attrs = o->attrs,
-					     .read_only = o->read_only,
-					     .allow_other = o->allow_other };
-	int r = fuse_dev_mount(&conf, &m->dev[0], ret_mfd, e);
+	int r;
 
+	m->conf = (struct fuse_dev_mount){ .source = o->source,
+					   .subtype = "cntrfs",
+					   .attrs = o->attrs,
+					   .allow_other = o->allow_other };
+	/* Of the mount, not of the file system: sockets are bound in that. What we serve is read-only, too. */
+	if (o->read_only)
+		m->conf.attrs |= MOUNT_ATTR_RDONLY;
+	r = fuse_dev_mount(&m->conf, &m->dev[0], ret_mfd, e);
 	if (r < 0)
 		return r;
 	for (m->n = 1; m->n < o->threads; m->n++) {
@@ -126,14 +144,68 @@ static void unmount(struct mounted *m)
 		log_warn("cannot unmount '%s': %s", m->target, err_str(errno));
 }
 
-/* Return: false, the connection ended by itself. */
-static bool wait_for_end(int done, int signals)
+/* A second mount of it, which nobody sees, for sockets to be bound in. */
+static int mount_for_sockets(void *arg)
 {
-	struct pollfd p[2] = { { .fd = done, .events = POLLIN },
-			       { .fd = signals, .events = POLLIN } };
+	struct mounted *m = arg;
+	struct fuse_dev_mount conf = m->conf;
+	struct err e = { 0 };
+	int mfd, r;
 
-	while (poll(p, 2, -1) < 0 && errno == EINTR)
-		;
+	conf.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+	r = fuse_dev_mount_again(&m->dev[0], &conf, &mfd, &e);
+	if (r < 0)
+		log_warn("%s", e.msg);
+	return r < 0 ? r : mfd;
+}
+
+/* Anywhere in our mount namespace: it may have been moved. What cannot be read may be. */
+static bool mnt_exists(uint64_t id)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ struct mount_entry *entry = malloc(sizeof(*entry));
+	struct cursor c;
+	size_t len;
+
+	if (!entry ||
+	    io_read_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_SIZE_MAX, &text, &len) < 0)
+		return true;
+	c = cur_of(text, len);
+	for (;;) {
+		int r = mountinfo_next(&c, entry);
+
+		if (r == 0 || (r > 0 && entry->id == id))
+			return r > 0;
+	}
+}
+
+/* With a mount of it for the sockets, the end of ours is to be noticed by looking. */
+static void check_mount(const struct mounted *m)
+{
+	if (vfs_sockets_hold(m->sockets) && !mnt_exists(m->mount_id))
+		vfs_sockets_end(m->sockets);
+}
+
+/* Return: false, the connection ended by itself. */
+static bool wait_for_end(const struct mounted *m, int done, int signals)
+{
+	_cleanup_close_ int mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	struct pollfd p[4] = { { .fd = done, .events = POLLIN },
+			       { .fd = signals, .events = POLLIN },
+			       { .fd = m->sockets ? vfs_sockets_fd(m->sockets) : -1,
+				 .events = POLLIN },
+			       { .fd = m->sockets ? mounts : -1, .events = POLLPRI } };
+
+	while (!p[0].revents && !p[1].revents) {
+		if (poll(p, ARRAY_SIZE(p), -1) < 0)
+			continue;
+		if (p[2].revents) {
+			vfs_sockets_handle(m->sockets);
+			check_mount(m);
+		}
+		if (p[3].revents)
+			check_mount(m);
+	}
 	return !p[0].revents;
 }
 
@@ -189,9 +261,11 @@ static int run(struct mounted *m, int mfd, int ready, int signals, struct err *e
 	}
 	if (ready >= 0)
 		say_ready(ready);
-	asked = wait_for_end(fuse_serve_fd(server), signals);
+	asked = wait_for_end(m, fuse_serve_fd(server), signals);
 	if (asked)
 		unmount(m);
+	if (m->sockets)
+		vfs_sockets_end(m->sockets);
 	report(m);
 	/* With files still open the connection lives on. */
 	if (asked && !is_over(server))
@@ -204,7 +278,12 @@ static void mounted_fini(struct mounted *m)
 {
 	for (unsigned int i = 0; i < m->n; i++)
 		fuse_dev_fini(&m->dev[i]);
-	vfs_free(m->vfs);
+	if (m->merge)
+		merge_free(m->merge);
+	else
+		vfs_free(m->vfs);
+	merge_trees_fini(&m->trees);
+	vfs_sockets_free(m->sockets);
 	if (m->source >= 0)
 		(void)close(m->source);
 	if (m->tree >= 0)
@@ -213,13 +292,37 @@ static void mounted_fini(struct mounted *m)
 	free(m);
 }
 
-static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_mfd, struct err *e)
+static void start_session(struct mounted *m, const struct fuse_fs *fs, void *arg,
+			  const struct fuse_conf *fuse)
+{
+	const struct vfs_sockets_conf conf = { .fs = fs,
+					       .fs_arg = arg,
+					       .again = m->merge ? merge_again : vfs_again,
+					       .path = m->merge ? merge_path : vfs_path,
+					       .mount = mount_for_sockets,
+					       .arg = m };
+
+	if (!m->sockets) {
+		fuse_session_init(&m->session, fs, arg, fuse);
+		return;
+	}
+	vfs_sockets_init(m->sockets, &conf);
+	fuse_session_init(&m->session, vfs_sockets_fs(m->sockets), m->sockets, fuse);
+}
+
+static int prepare(struct mounted *m, const struct vfs_mount_conf *o, bool quiet, int *ret_mfd,
+		   struct err *e)
 {
 	const struct vfs_conf conf = { .entry_ns = o->entry_ns,
 				       .attr_ns = o->attr_ns,
 				       .negative_ns = o->negative_ns,
-				       .passthrough = o->passthrough };
-	const struct fuse_conf fuse = { .flags = vfs_flags(&conf),
+				       .passthrough = o->passthrough,
+				       .carry_sockets = o->sockets,
+				       .users = o->users,
+				       .groups = o->groups,
+				       .share = o->merge.lower ? MERGE_LAYERS : 1 };
+	const struct fuse_conf fuse = { .flags = merge_is_wanted(&o->merge) ? merge_flags(&conf)
+									    : vfs_flags(&conf),
 					.max_write = FUSE_MAX_WRITE,
 					.max_stack_depth = VFS_STACK_DEPTH };
 	int r;
@@ -227,7 +330,12 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_m
 	m->target = realpath(o->target, NULL);
 	if (!m->target)
 		return err_set(e, errno, "cannot mount on '%s': %s", o->target, err_str(errno));
-	r = open_source(m, o->source, e);
+	r = o->sockets ? vfs_sockets_new(quiet, &m->sockets, e) : 0;
+	if (r == 0)
+		r = open_source(m, o, e);
+	if (r < 0)
+		return r;
+	r = merge_trees_open(&o->merge, &m->trees, e);
 	if (r < 0)
 		return r;
 	r = vfs_fs.thread_start(NULL);
@@ -236,7 +344,14 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_m
 	r = vfs_new(m->source, &conf, &m->vfs, e);
 	if (r < 0)
 		return err_wrap(e, r, "'%s'", o->source);
-	fuse_session_init(&m->session, &vfs_fs, m->vfs, &fuse);
+	if (merge_is_wanted(&o->merge))
+		r = merge_open(&m->trees, &o->merge.policy, m->vfs, &conf, &m->merge, e);
+	if (r < 0)
+		return r;
+	if (m->merge)
+		start_session(m, &merge_fs, m->merge, &fuse);
+	else
+		start_session(m, vfs_functions(m->vfs), m->vfs, &fuse);
 	return connect_all(m, o, ret_mfd, e);
 }
 
@@ -257,7 +372,7 @@ int vfs_mount_serve(const struct vfs_mount_conf *conf, int ready, struct err *e)
 	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
 	signals = signalfd(-1, &mask, SFD_CLOEXEC);
 	r = signals < 0 ? err_set(e, errno, "no signalfd: %s", err_str(errno))
-			: prepare(m, conf, &mfd, e);
+			: prepare(m, conf, ready >= 0, &mfd, e);
 	if (r == 0)
 		r = run(m, mfd, ready, signals, e);
 	if (r <= 0)

@@ -7,26 +7,34 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "merge_open.h"
 
 struct vfs_mount_conf {
-	const char *source, *target; /* directories */
+	const char *source, *target;       /* directories */
+	struct merge_conf merge;           /* with another tree */
+	struct proc_idmap *users, *groups; /* its own; NULL: none */
 	/* of the mount */
 	unsigned int attrs; /* MOUNT_ATTR_* */
 	bool read_only, allow_other;
 	/* of the server */
-	bool passthrough;
+	bool passthrough, sockets;
 	long threads;
 	uint64_t entry_ns, attr_ns, negative_ns;
 };
 
-#define VFS_MOUNT_DEFAULT                                                                       \
-	{                                                                                       \
-		.allow_other = true, .passthrough = true, .threads = 2, .entry_ns = 1000000000, \
-		.attr_ns = 1000000000                                                           \
+#define VFS_MOUNT_DEFAULT                                                                \
+	{                                                                                \
+		.allow_other = true, .passthrough = true, .sockets = true, .threads = 2, \
+		.entry_ns = 1000000000, .attr_ns = 1000000000                            \
 	}
 
-/* Take one list of options as in fstab, "a,b=c"; -EINVAL and @e for what is not known. */
+/*
+ * Take one list of options as in fstab, "a,b=c"; a comma of a value has a backslash before it, and so has a
+ * backslash. -EINVAL and @e for what is not known.
+ */
 int vfs_mount_options(struct vfs_mount_conf *conf, const char *list, struct err *e) _must_check_;
+/* Free what they said. */
+void vfs_mount_conf_fini(struct vfs_mount_conf *conf);
 
 /*
  * vfs_mount_serve() - Mount, and serve until that is over: unmounted, or a signal asked us to.

@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "fuse_session.h"
 #include "opt.h"
+#include "vfs_map.h"
 
 #define SECONDS_MAX 1000000.0
 
@@ -51,6 +52,8 @@ static const struct flag {
 	{ "allow_other", offsetof(struct vfs_mount_conf, allow_other), true },
 	{ "noallow_other", offsetof(struct vfs_mount_conf, allow_other), false },
 	{ "passthrough", offsetof(struct vfs_mount_conf, passthrough), true },
+	{ "sockets", offsetof(struct vfs_mount_conf, sockets), true },
+	{ "nosockets", offsetof(struct vfs_mount_conf, sockets), false },
 	{ "nopassthrough", offsetof(struct vfs_mount_conf, passthrough), false },
 };
 
@@ -65,6 +68,15 @@ static int set_seconds(const char *name, const char *text, uint64_t *ret, struct
 	return 0;
 }
 
+static int set_path(char **at, const char *name, const char *value, struct err *e)
+{
+	if (!*value)
+		return err_set(e, EINVAL, "%s= wants a directory", name);
+	free(*at);
+	*at = strdup(value);
+	return *at ? 0 : err_set(e, ENOMEM, "out of memory");
+}
+
 static int set_value(struct vfs_mount_conf *o, const char *name, const char *value, struct err *e)
 {
 	if (strcmp(name, "threads") == 0)
@@ -75,6 +87,18 @@ static int set_value(struct vfs_mount_conf *o, const char *name, const char *val
 		return set_seconds(name, value, &o->attr_ns, e);
 	if (strcmp(name, "negative_timeout") == 0)
 		return set_seconds(name, value, &o->negative_ns, e);
+	if (strcmp(name, "lower") == 0)
+		return set_path(&o->merge.lower, name, value, e);
+	if (strcmp(name, "scratch") == 0)
+		return set_path(&o->merge.scratch, name, value, e);
+	if (strcmp(name, "hide") == 0)
+		return policy_add(&o->merge.policy, POLICY_HIDE, value, e);
+	if (strcmp(name, "ro") == 0)
+		return policy_add(&o->merge.policy, POLICY_READ_ONLY, value, e);
+	if (strcmp(name, "map-users") == 0)
+		return vfs_map_add(&o->users, value, e);
+	if (strcmp(name, "map-groups") == 0)
+		return vfs_map_add(&o->groups, value, e);
 	/* Notes of others: systemd's, and comments. */
 	if (strcmp(name, "comment") == 0 || strncmp(name, "x-", 2) == 0)
 		return 0;
@@ -106,17 +130,46 @@ static int set_one(struct vfs_mount_conf *o, char *word, struct err *e)
 	return err_set(e, EINVAL, "there is no option '%.40s'", word);
 }
 
+/* The word that begins at @text; what it has behind backslashes is moved together. Return: the next; NULL. */
+static char *cut_word(char *text)
+{
+	char *to = text;
+
+	for (; *text && *text != ','; text++) {
+		if (*text == '\\' && text[1])
+			text++;
+		*to++ = *text;
+	}
+	if (!*text) {
+		*to = 0;
+		return NULL;
+	}
+	*to = 0;
+	return text + 1;
+}
+
+void vfs_mount_conf_fini(struct vfs_mount_conf *conf)
+{
+	merge_conf_fini(&conf->merge);
+	free(conf->users);
+	free(conf->groups);
+	conf->users = conf->groups = NULL;
+}
+
 int vfs_mount_options(struct vfs_mount_conf *conf, const char *list, struct err *e)
 {
 	_cleanup_free_ char *copy = strdup(list);
-	char *rest = copy, *word;
+	char *word = copy;
 	int r = 0;
 
 	if (!copy)
 		return err_set(e, ENOMEM, "out of memory");
-	while (r == 0 && (word = strsep(&rest, ",")) != NULL) {
+	while (r == 0 && word) {
+		char *next = cut_word(word);
+
 		if (*word)
 			r = set_one(conf, word, e);
+		word = next;
 	}
 	return r;
 }

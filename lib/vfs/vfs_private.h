@@ -6,6 +6,7 @@
 #include "files.h"
 #include "nodes.h"
 #include "vfs.h"
+#include "vfs_sockets.h"
 
 struct vfs {
 	struct vfs_conf conf;

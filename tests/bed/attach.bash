@@ -3,9 +3,12 @@
 
 ATTACH_TIMEOUT_S=60
 
-# cntr ARG...: as the user that owns the container, with an end.
+# cntr ARG...: as the user that owns the container, with an end; attach with the view $ATTACH_VIEW, if that is set.
 cntr()
 {
+	if [ "$1" = attach ] && [ -n "${ATTACH_VIEW:-}" ]; then
+		set -- attach --view "$ATTACH_VIEW" "${@:2}"
+	fi
 	${CNTR_AS:-} timeout -k 5 "$ATTACH_TIMEOUT_S" "$CNTR" "$@"
 }
 
@@ -46,7 +49,7 @@ find_process()
 # attach_start [OPTION...] -- CMD...: in the background. CMD must be unlike any other. Sets CPID (cntr) and APID (CMD).
 attach_start()
 {
-	local options=()
+	local options=(${ATTACH_VIEW:+--view "$ATTACH_VIEW"})
 	while [ "$1" != -- ]; do
 		options+=("$1")
 		shift

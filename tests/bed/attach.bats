@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # What must be true in an attached shell, for each engine. tests/cases/attach-ENGINE.bats are links
-# to this file: the name of the link says which engine it is.
+# to this file: the name of the link says which engine it is, and attach-ENGINE-VIEW.bats which --view.
 
 load ../bed/bed
 
@@ -9,6 +9,10 @@ setup_file()
 {
 	ENGINE=$(basename "$BATS_TEST_FILENAME" .bats)
 	export ENGINE=${ENGINE#attach-}
+	if [[ $ENGINE == *-* ]]; then
+		export ATTACH_VIEW=${ENGINE#*-}
+		ENGINE=${ENGINE%%-*}
+	fi
 	if [ "$ENGINE" = rootless ]; then
 		export CNTR_AS=$AS_USER
 	fi
@@ -51,7 +55,7 @@ teardown_file()
 }
 
 @test "files: CNTR_BASE_DIR says where" {
-	same ID=bed-image "$(${CNTR_AS:-} env CNTR_BASE_DIR=/mnt timeout 20 "$CNTR" attach "$TARGET" -- cat /mnt/etc/os-release)"
+	same ID=bed-image "$(${CNTR_AS:-} env CNTR_BASE_DIR=/mnt timeout 20 "$CNTR" attach --view "${ATTACH_VIEW:-bind}" "$TARGET" -- cat /mnt/etc/os-release)"
 }
 
 @test "files: what is written there is the container's" {

@@ -70,7 +70,7 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 	same "$BACK" "$(findmnt -no SOURCE "$MNT")"
 	echo one >"$MNT/a"
 	same one "$(cat "$BACK/a")"
-	pid=$(pgrep -f "^$CNTRFS $BACK")
+	pid=$(pgrep -of "^$CNTRFS $BACK")
 	umount "$MNT"
 	wait_for 10 test ! -e "/proc/$pid"
 }

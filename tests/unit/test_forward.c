@@ -56,7 +56,7 @@ static int listener(void)
 static int setup(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
-	struct forward f = { .n = 0 };
+	struct forward f = FORWARD_INIT;
 	struct forward_port p = { .at = { 0 } };
 	struct sockaddr_in any = local(0);
 	struct err e;
@@ -67,7 +67,7 @@ static int setup(void **state)
 	memcpy(&p.at, &any, sizeof(any));
 	p.to = port_of(r->server);
 	assert_int_equal(forward_listen(&f, &p, any.sin_addr, &e), 0);
-	r->port = port_of(f.listener[0]);
+	r->port = port_of(f.listener[0]->fd);
 	r->carrier = fork();
 	if (!r->carrier)
 		_exit(forward_sandbox(&e) < 0 || forward_run(&f, &e) < 0 ? EXIT_FAILURE
@@ -211,7 +211,7 @@ static void test_no_server(void **state)
 static void test_port_in_use(void **state)
 {
 	struct rig *r = *state;
-	struct forward f = { .n = 0 };
+	struct forward f = FORWARD_INIT;
 	struct forward_port p = { .at = { 0 } };
 	struct sockaddr_in used = local(r->port);
 	struct err e;

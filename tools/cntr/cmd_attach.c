@@ -24,15 +24,23 @@
 enum {
 	OPT_TOOLS = RUN_OWN,
 	OPT_VIEW,
-	OPT_RW
+	OPT_MERGE,
+	OPT_HIDE,
+	OPT_RW,
+	OPT_FORWARD
 };
 
 const struct opt cmd_attach_opts[] = {
 	{ OPT_TOOLS, "tools", "DIR|CONTAINER|IMAGE.tar|host", "where the tools come from",
 	  OPT_COMPLETE_FILE | OPT_COMPLETE_DIR | OPT_COMPLETE_TARGET },
-	{ OPT_VIEW, "view", "bind|union",
-	  "tools at /, or laid under the container's root by an overlay", 0 },
+	{ OPT_VIEW, "view", "bind|union|fuse",
+	  "tools at / (by mounts, or a file server), or under the container's root", 0 },
+	{ OPT_MERGE, "merge", NULL, "with --view fuse: the container's root over the tools", 0 },
+	{ OPT_HIDE, "hide", "PATH", "with --view fuse: have it not in the view", 0 },
 	{ OPT_RW, "rw", NULL, "let the tools tree be written", 0 },
+	{ OPT_FORWARD, "forward", "[ADDRESS:]PORT[:PORT]|SOCKET[:PATH]",
+	  "a port of the container at the host's, or a unix socket of one side at the other",
+	  OPT_COMPLETE_FILE },
 	RUN_OPTS,
 	{ 0 },
 };
@@ -41,14 +49,18 @@ struct attach {
 	struct run run;
 	const char *tools;
 	struct view_opts view;
+	struct policy policy;
 	struct tools_src src;
+	struct forwards forwards;
 	int image_lock; /* keeps the image that the tools come from in the cache; or -1 */
 	bool host;      /* the tools are the host's own root */
 };
 
 static void attach_close(struct attach *a)
 {
+	policy_fini(&a->policy);
 	tools_src_fini(&a->src);
+	forwards_stop(&a->forwards);
 	closep(&a->image_lock);
 	run_close(&a->run);
 }
@@ -64,15 +76,31 @@ static int parse(struct attach *a, struct opt_parser *p, struct err *e)
 			a->tools = p->arg;
 		else if (id == OPT_RW)
 			a->view.writable = true;
+		else if (id == OPT_FORWARD)
+			r = forwards_add(&a->forwards, p->arg, e);
+		else if (id == OPT_HIDE)
+			r = policy_add(&a->policy, POLICY_HIDE, p->arg, e);
+		else if (id == OPT_MERGE)
+			a->view.merge = true;
 		else if (id != OPT_VIEW)
 			r = run_option(&a->run, id, p->arg, e);
 		else if (!strcmp(p->arg, "union"))
 			a->view.kind = VIEW_UNION;
 		else if (!strcmp(p->arg, "bind"))
 			a->view.kind = VIEW_BIND;
+		else if (!strcmp(p->arg, "fuse"))
+			a->view.kind = VIEW_FUSE;
 		else
-			r = err_set(e, EINVAL, "--view takes bind or union, not '%.40s'", p->arg);
+			r = err_set(e, EINVAL, "--view takes bind, union or fuse, not '%.40s'",
+				    p->arg);
 	}
+	if (!r && a->view.merge && a->view.kind != VIEW_FUSE)
+		r = err_set(e, EINVAL, "--merge takes --view fuse");
+	if (!r && a->policy.n && a->view.kind != VIEW_FUSE)
+		r = err_set(e, EINVAL, "--hide takes --view fuse");
+	if (!r && a->view.merge && a->view.writable)
+		r = err_set(e, EINVAL,
+			    "--rw does not go with --merge, which writes to the container");
 	return r < 0 ? r : run_operands(&a->run, p, e);
 }
 
@@ -196,6 +224,12 @@ static const char *find_home(const struct attach *a)
 	return a->run.t.cred.uid ? "/" : "/root";
 }
 
+/* Is the container's root over the tools, at the same place? */
+static bool is_over(const struct attach *a)
+{
+	return a->view.kind == VIEW_UNION || a->view.merge;
+}
+
 /* The container's environment; what names the terminal and the tools' places is the caller's. */
 static int make_env(const struct attach *a, const char *shell, struct env *env, struct err *e)
 {
@@ -205,7 +239,7 @@ static int make_env(const struct attach *a, const char *shell, struct env *env, 
 
 	ctr_path = env_get(env, "PATH");
 	path = path && *path ? path : ENV_DEFAULT_PATH;
-	if (!r && a->view.kind == VIEW_UNION && ctr_path && *ctr_path) {
+	if (!r && is_over(a) && ctr_path && *ctr_path) {
 		if (asprintf(&joined, "%s:%s", ctr_path, path) < 0) {
 			joined = NULL;
 			r = -ENOMEM;
@@ -232,8 +266,7 @@ static bool runs_foreign(const struct attach *a)
 	for (size_t i = 0; i < a->run.nenv; i++)
 		if (!strncmp(a->run.env[i], "PATH=", strlen("PATH=")))
 			return true;
-	return !a->host || a->view.kind == VIEW_UNION ||
-	       (a->run.command && strchr(a->run.command[0], '/'));
+	return !a->host || is_over(a) || (a->run.command && strchr(a->run.command[0], '/'));
 }
 
 static int attach(struct attach *a, int *ret_exit, struct err *e)
@@ -244,16 +277,21 @@ static int attach(struct attach *a, int *ret_exit, struct err *e)
 	int r = base_dir(&a->view.base, e);
 
 	a->host = !a->tools || !strcmp(a->tools, "host");
-	a->run.mounts = a->view.kind == VIEW_UNION;
+	a->run.mounts = is_over(a);
 	if (!r && runs_foreign(a))
 		r = sealed_self(cmd_argv, e);
 	if (!r)
 		r = run_open(&a->run, true, e);
 	if (!r)
 		r = open_tools(a, e);
+	if (!r && a->forwards.n) {
+		s.forwards = &a->forwards;
+		r = forwards_open(s.forwards, e);
+	}
 	if (r < 0)
 		return r;
 	a->view.unmasked = a->run.privileged;
+	a->view.policy = a->policy.n ? &a->policy : NULL;
 	a->view.uid = a->run.t.cred.uid;
 	a->view.gid = a->run.t.cred.gid;
 	a->view.home = find_home(a);
@@ -269,9 +307,9 @@ static int attach(struct attach *a, int *ret_exit, struct err *e)
 
 int cmd_attach(struct opt_parser *p)
 {
-	_cleanup_(attach_close) struct attach a = { .run = RUN_INIT,
-						    .src = TOOLS_SRC_INIT,
-						    .image_lock = -1 };
+	_cleanup_(attach_close) struct attach a = {
+		.run = RUN_INIT, .src = TOOLS_SRC_INIT, .forwards = FORWARDS_INIT, .image_lock = -1
+	};
 	int exit_code = PTY_EXIT_FAILED;
 	struct err e = { 0 };
 

@@ -26,7 +26,7 @@ enum {
 };
 
 static const struct opt opts[] = {
-	{ O_OPTIONS, "options", "LIST", "ro, nosuid, ..., attr_timeout=S, ...: cntrfs(8)" },
+	{ O_OPTIONS, "options", "LIST", "ro, nosuid, ..., lower=DIR, hide=PATH, ...: cntrfs(8)" },
 	{ O_FOREGROUND, "foreground", NULL, "stay, instead of returning once it is mounted" },
 	{ O_VERBOSE, "verbose", NULL, "say more on standard error" },
 	{ O_TYPE, "types", "TYPE", "ignored: mount(8) says it" },
@@ -137,6 +137,8 @@ int main(int argc, char **argv)
 	s.helper = strncmp(program_invocation_short_name, "mount.", strlen("mount.")) == 0;
 	r = parse(argc, argv, &s, &e);
 	log_init("cntrfs", "CNTR_LOG", s.verbose);
+	if (r == 0 && s.mount.merge.scratch && !s.mount.merge.lower)
+		r = err_set(&e, EINVAL, "scratch= takes lower= as well");
 	if (r > 0)
 		return 0;
 	if (r < 0) {

@@ -330,7 +330,7 @@ static int run(struct conf *c, struct forward *f, struct err *e)
 int main(int argc, char **argv)
 {
 	struct conf c = { .fd = -1, .ready = -1, .poll_us = 20 };
-	struct forward f = { .n = 0 };
+	struct forward f = FORWARD_INIT;
 	struct err e = { 0 };
 	int r;
 

@@ -74,6 +74,37 @@ int forward_parse(const char *text, struct forward_port *ret, struct err *e)
 	return 0;
 }
 
+static int dial_tcp(struct forward_listener *l, int client)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	(void)client;
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&l->to, sizeof(l->to)) < 0 &&
+	    errno != EINPROGRESS) {
+		int r = -errno;
+
+		(void)close(fd);
+		/* Of TCP that is a lack of ports, which trying again does not help. */
+		return r == -EAGAIN ? -EADDRNOTAVAIL : r;
+	}
+	return fd;
+}
+
+static void listener_free(struct forward_listener *l)
+{
+	free(l);
+}
+
+int forward_take(struct forward *f, struct forward_listener *l, struct err *e)
+{
+	if (f->n == FORWARD_PORTS_MAX)
+		return err_set(e, E2BIG, "more than %d of them", FORWARD_PORTS_MAX);
+	f->listener[f->n++] = l;
+	return 0;
+}
+
 int forward_listen(struct forward *f, const struct forward_port *port, struct in_addr guest,
 		   struct err *e)
 {
@@ -83,6 +114,7 @@ int forward_listen(struct forward *f, const struct forward_port *port, struct in
 	uint16_t number = ntohs(four->sin_port); /* at the same place in both families */
 	socklen_t size = port->at.ss_family == AF_INET ? sizeof(struct sockaddr_in)
 						       : sizeof(struct sockaddr_in6);
+	struct forward_listener *l;
 	int one = 1;
 
 	if (f->n == FORWARD_PORTS_MAX)
@@ -97,17 +129,26 @@ int forward_listen(struct forward *f, const struct forward_port *port, struct in
 			return err_set(e, errno, "port %u is not for this user", number);
 		return err_set(e, errno, "cannot listen on port %u: %s", number, err_str(errno));
 	}
-	f->to[f->n] = (struct sockaddr_in){ .sin_family = AF_INET,
-					    .sin_port = htons(port->to),
-					    .sin_addr = guest };
-	f->listener[f->n++] = take_fd(&fd);
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return err_set(e, ENOMEM, "out of memory");
+	*l = (struct forward_listener){
+		.fd = take_fd(&fd),
+		.dial = dial_tcp,
+		.end = listener_free,
+		.to = { .sin_family = AF_INET, .sin_port = htons(port->to), .sin_addr = guest }
+	};
+	f->listener[f->n++] = l;
 	return 0;
 }
 
 void forward_fini(struct forward *f)
 {
-	for (unsigned int i = 0; i < f->n; i++)
-		closep(&f->listener[i]);
+	for (unsigned int i = 0; i < f->n; i++) {
+		closep(&f->listener[i]->fd);
+		if (f->listener[i]->end)
+			f->listener[i]->end(f->listener[i]);
+	}
 	f->n = 0;
 }
 
@@ -119,7 +160,7 @@ int forward_sandbox(struct err *e)
 		SCMP_SYS(connect),
 		SCMP_SYS(setsockopt),
 		SCMP_SYS(getsockopt),
-		SCMP_SYS(recvfrom),
+		SCMP_SYS(recvmsg),
 		SCMP_SYS(sendto),
 		SCMP_SYS(shutdown),
 		SCMP_SYS(close),

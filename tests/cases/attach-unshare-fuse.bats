@@ -1,0 +1,1 @@
+../bed/attach.bats
