@@ -18,6 +18,8 @@
 #define FUSE_MAJOR     7
 #define FUSE_MINOR_MIN 31
 #define FUSE_MINOR     45
+/* From here on there is FUSE_NOTIFY_INC_EPOCH. */
+#define FUSE_MINOR_EPOCH 44
 
 #define FUSE_ROOT_ID 1
 /* The device refuses to be read into less. */

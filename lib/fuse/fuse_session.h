@@ -110,5 +110,7 @@ void fuse_session_end(struct fuse_session *s);
 /* Any thread, while no lock is held that a function takes. -ENOENT: the peer does not know it. */
 int fuse_notify_inode(struct fuse_chan *c, uint64_t nodeid, int64_t off, int64_t len);
 int fuse_notify_entry(struct fuse_chan *c, uint64_t parent, const char *name);
+/* All entries that were told so far; from FUSE_MINOR_EPOCH on. */
+int fuse_notify_epoch(struct fuse_chan *c);
 
 #endif

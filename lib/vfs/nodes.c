@@ -263,6 +263,54 @@ void nodes_forget(struct nodes *t, uint64_t id, uint64_t nlookup)
 	node_close(&closing);
 }
 
+bool nodes_have_handles(struct nodes *t)
+{
+	bool have;
+
+	pthread_mutex_lock(&t->lock);
+	have = table_at(t, FUSE_ROOT_ID)->handle_bytes != 0;
+	pthread_mutex_unlock(&t->lock);
+	return have;
+}
+
+int nodes_index_handles(struct nodes *t)
+{
+	bool ok;
+
+	pthread_mutex_lock(&t->lock);
+	ok = table_index_handles(t);
+	pthread_mutex_unlock(&t->lock);
+	return ok ? 0 : -ENOMEM;
+}
+
+uint64_t nodes_by_handle(struct nodes *t, int32_t type, const uint8_t *bytes, size_t size)
+{
+	const struct node *n;
+	uint64_t id = 0;
+
+	pthread_mutex_lock(&t->lock);
+	n = table_find_handle(t, type, bytes, size);
+	if (n && n->nlookup)
+		id = node_id(n);
+	pthread_mutex_unlock(&t->lock);
+	return id;
+}
+
+uint64_t nodes_each(struct nodes *t, uint32_t *at)
+{
+	uint64_t id = 0;
+
+	pthread_mutex_lock(&t->lock);
+	for (; !id && *at < t->used; (*at)++) {
+		const struct node *n = table_at(t, *at);
+
+		if (*at && n->type && n->nlookup)
+			id = node_id(n);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return id;
+}
+
 /* --- the whole table --- */
 
 int nodes_init(struct nodes *t, int root, uint32_t max_fds, uint32_t max_idle)

@@ -74,6 +74,12 @@ uint64_t vfs_flags(const struct vfs_conf *conf)
 	return flags | (conf->passthrough ? FUSE_PASSTHROUGH : 0);
 }
 
+struct vfs_times vfs_times(const struct vfs *v, bool top)
+{
+	return top && atomic_load_explicit(&v->watched, memory_order_relaxed) ? v->watched_times
+									      : v->conf.times;
+}
+
 int vfs_become(const struct fuse_call *c, mode_t umask)
 {
 	return ident_become(c->req->h.uid, c->req->h.gid, umask);

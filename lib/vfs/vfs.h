@@ -23,9 +23,13 @@
 #include "err.h"
 #include "fuse_session.h"
 
-struct vfs_conf {
-	/* How long the kernel may believe an entry, attributes, and that there is no entry. */
+/* How long the kernel may believe an entry, attributes, and that there is no entry. */
+struct vfs_times {
 	uint64_t entry_ns, attr_ns, negative_ns;
+};
+
+struct vfs_conf {
+	struct vfs_times times; /* vfs_watch.h makes others right */
 	bool passthrough;
 	uint32_t max_fds;  /* path descriptors kept; 0: half of what this process may open */
 	uint32_t max_idle; /* forgotten nodes kept; 0: VFS_IDLE_DEFAULT */

@@ -13,6 +13,11 @@
 
 #define NSEC UINT64_C(1000000000)
 
+static uint64_t attr_ns(const struct vfs *v, const struct statx *stx)
+{
+	return vfs_times(v, vfs_is_top(v, stx->stx_mnt_id)).attr_ns;
+}
+
 int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd)
 {
 	struct fuse_attr_out *out;
@@ -21,8 +26,8 @@ int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd)
 	if (statx(fd, "", AT_EMPTY_PATH, NODE_STATX_MASK, &stx) < 0)
 		return -errno;
 	out = fuse_out_add(&c->out, sizeof(*out));
-	out->attr_valid = v->conf.attr_ns / NSEC;
-	out->attr_valid_nsec = (uint32_t)(v->conf.attr_ns % NSEC);
+	out->attr_valid = attr_ns(v, &stx) / NSEC;
+	out->attr_valid_nsec = (uint32_t)(attr_ns(v, &stx) % NSEC);
 	vfs_fill_attr(v, &stx, &out->attr);
 	return 0;
 }
@@ -56,8 +61,8 @@ int vfs_op_statx(void *fs, struct fuse_call *c)
 	if (statx(n.fd, "", flags, NODE_STATX_MASK, &s) < 0)
 		return -errno;
 	out = fuse_out_add(&c->out, sizeof(*out));
-	out->attr_valid = v->conf.attr_ns / NSEC;
-	out->attr_valid_nsec = (uint32_t)(v->conf.attr_ns % NSEC);
+	out->attr_valid = attr_ns(v, &s) / NSEC;
+	out->attr_valid_nsec = (uint32_t)(attr_ns(v, &s) % NSEC);
 	out->stat = (struct fuse_statx){
 		.mask = s.stx_mask & (STATX_BASIC_STATS | STATX_BTIME),
 		.blksize = s.stx_blksize,
@@ -162,8 +167,12 @@ int vfs_op_setattr(void *fs, struct fuse_call *c)
 		if (!f.file)
 			return -EBADF;
 	}
+	vfs_watch_setting(v, c->req->h.nodeid);
 	r = set_all(&n, f.file, in);
-	return r < 0 ? r : vfs_reply_attr(v, c, n.fd);
+	if (r == 0)
+		r = vfs_reply_attr(v, c, n.fd);
+	vfs_watch_setting(v, c->req->h.nodeid);
+	return r;
 }
 
 /* --- the file system --- */

@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -39,11 +40,18 @@ static ssize_t write_data(int fd, const struct fuse_req *req)
 	return pwritev2(fd, &iov, 1, (off_t)in->offset, append ? RWF_APPEND : 0);
 }
 
+bool vfs_has_suid(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_mode & (S_ISUID | S_ISGID);
+}
+
 int vfs_op_write(void *fs, struct fuse_call *c)
 {
 	struct vfs *v = fs;
 	const struct fuse_write_in *in = &c->req->in.write;
-	bool kill = in->write_flags & FUSE_WRITE_KILL_SUIDGID;
+	bool kill = in->write_flags & FUSE_WRITE_KILL_SUIDGID, had = false;
 	struct fuse_write_out *out;
 	ssize_t n;
 	int r = 0;
@@ -51,8 +59,10 @@ int vfs_op_write(void *fs, struct fuse_call *c)
 
 	if (!f.file)
 		return -EBADF;
-	if (kill)
+	if (kill) {
+		had = vfs_has_suid(f.file->fd);
 		r = ident_drop_fsetid();
+	}
 	n = r < 0 ? r : write_data(f.file->fd, c->req);
 	if (n < 0 && r == 0)
 		r = -errno;
@@ -60,6 +70,9 @@ int vfs_op_write(void *fs, struct fuse_call *c)
 		ident_restore_fsetid();
 	if (r < 0)
 		return r;
+	/* The kernel expects another size and time only. */
+	if (had)
+		(void)fuse_notify_inode(c->chan, c->req->h.nodeid, -1, 0);
 	out = fuse_out_add(&c->out, sizeof(*out));
 	out->size = (uint32_t)n;
 	return 0;

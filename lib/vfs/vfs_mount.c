@@ -27,6 +27,15 @@
 #include "log.h"
 #include "mnt.h"
 #include "vfs.h"
+#include "vfs_watch.h"
+
+#define SECOND UINT64_C(1000000000)
+
+/*
+ * A change of a name is always told of. Of attributes, a last access and a write in a mapping are not.
+ */
+static const struct vfs_times when_told = { 600 * SECOND, 60 * SECOND, 600 * SECOND };
+static const struct vfs_times when_not = { SECOND, SECOND, 0 };
 
 /* For the kernel to tell us of the end after a mount that nobody uses is gone. */
 #define GRACE_MS 1000
@@ -37,9 +46,10 @@ struct mounted {
 	struct fuse_chan *chan[FUSE_WORKERS_MAX];
 	unsigned int n;
 	struct vfs *vfs;
-	int tree;     /* a copy of the mounts at and below the source, of our own */
-	int source;   /* its top, open for reading */
-	char *target; /* where, absolute */
+	struct vfs_watch *watch; /* or NULL */
+	int tree;                /* a copy of the mounts at and below the source, of our own */
+	int source;              /* its top, open for reading */
+	char *target;            /* where, absolute */
 	uint64_t mount_id;
 };
 
@@ -139,10 +149,17 @@ static bool wait_for_end(int done, int signals)
 
 static void report(const struct mounted *m)
 {
+	struct vfs_watch_stats w;
 	struct vfs_stats st;
 
 	vfs_stats(m->vfs, &st);
 	log_info("%u nodes, %u of them forgotten, %u descriptors", st.nodes, st.idle, st.fds);
+	if (m->watch) {
+		vfs_watch_stats(m->watch, &w);
+		log_info("%" PRIu64 " changes by others, %" PRIu64 " of our own; %" PRIu64
+			 " notifications, %" PRIu64 " repeated; %" PRIu64 " times all",
+			 w.events, w.own, w.told, w.again, w.lost);
+	}
 	for (uint32_t i = 0; i < FUSE_OPCODES; i++) {
 		uint64_t n = atomic_load(&m->session.count[i]);
 
@@ -202,6 +219,8 @@ static int run(struct mounted *m, int mfd, int ready, int signals, struct err *e
 
 static void mounted_fini(struct mounted *m)
 {
+	/* It may be waiting in the kernel for one who waits for us: the connection has to be over. */
+	vfs_watch_stop(m->watch);
 	for (unsigned int i = 0; i < m->n; i++)
 		fuse_dev_fini(&m->dev[i]);
 	vfs_free(m->vfs);
@@ -213,11 +232,33 @@ static void mounted_fini(struct mounted *m)
 	free(m);
 }
 
+static uint64_t choose(uint64_t asked, uint64_t best)
+{
+	return asked == VFS_TIME_BEST ? best : asked;
+}
+
+static struct vfs_times choose_times(const struct vfs_times *asked, const struct vfs_times *best)
+{
+	return (struct vfs_times){ choose(asked->entry_ns, best->entry_ns),
+				   choose(asked->attr_ns, best->attr_ns),
+				   choose(asked->negative_ns, best->negative_ns) };
+}
+
+static void watch(struct mounted *m, const struct vfs_mount_conf *o)
+{
+	const struct vfs_times times = choose_times(&o->times, &when_told);
+	int r;
+
+	if (!o->watch)
+		return;
+	r = vfs_watch_start(m->vfs, m->source, &m->session, m->chan[0], &times, &m->watch);
+	if (r < 0)
+		log_info("changes in '%s' are seen by timeouts only: %s", o->source, err_str(r));
+}
+
 static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_mfd, struct err *e)
 {
-	const struct vfs_conf conf = { .entry_ns = o->entry_ns,
-				       .attr_ns = o->attr_ns,
-				       .negative_ns = o->negative_ns,
+	const struct vfs_conf conf = { .times = choose_times(&o->times, &when_not),
 				       .passthrough = o->passthrough };
 	const struct fuse_conf fuse = { .flags = vfs_flags(&conf),
 					.max_write = FUSE_MAX_WRITE,
@@ -237,7 +278,10 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_m
 	if (r < 0)
 		return err_wrap(e, r, "'%s'", o->source);
 	fuse_session_init(&m->session, &vfs_fs, m->vfs, &fuse);
-	return connect_all(m, o, ret_mfd, e);
+	r = connect_all(m, o, ret_mfd, e);
+	if (r == 0)
+		watch(m, o);
+	return r;
 }
 
 int vfs_mount_serve(const struct vfs_mount_conf *conf, int ready, struct err *e)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "vfs.h"
 
 struct vfs_mount_conf {
 	const char *source, *target; /* directories */
@@ -14,15 +15,20 @@ struct vfs_mount_conf {
 	unsigned int attrs; /* MOUNT_ATTR_* */
 	bool read_only, allow_other;
 	/* of the server */
-	bool passthrough;
+	bool passthrough, watch;
 	long threads;
-	uint64_t entry_ns, attr_ns, negative_ns;
+	struct vfs_times times; /* VFS_TIME_BEST: as long as is right */
 };
 
-#define VFS_MOUNT_DEFAULT                                                                       \
-	{                                                                                       \
-		.allow_other = true, .passthrough = true, .threads = 2, .entry_ns = 1000000000, \
-		.attr_ns = 1000000000                                                           \
+#define VFS_TIME_BEST UINT64_MAX
+
+#define VFS_MOUNT_DEFAULT                                                                         \
+	{                                                                                         \
+		.allow_other = true, .passthrough = true, .watch = true, .threads = 2, .times = { \
+			VFS_TIME_BEST,                                                            \
+			VFS_TIME_BEST,                                                            \
+			VFS_TIME_BEST                                                             \
+		}                                                                                 \
 	}
 
 /* Take one list of options as in fstab, "a,b=c"; -EINVAL and @e for what is not known. */

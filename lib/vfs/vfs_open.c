@@ -148,12 +148,17 @@ int vfs_op_open(void *fs, struct fuse_call *c)
 	struct vfs *v = fs;
 	const struct fuse_open_in *in = &c->req->in.open;
 	int fd, r = node_ref(&v->nodes, c->req->h.nodeid, &n);
+	bool had;
 
 	if (r < 0)
 		return r;
+	had = in->open_flags & FUSE_OPEN_KILL_SUIDGID && vfs_has_suid(n.fd);
 	fd = open_data(&n, in->flags, in->open_flags);
 	if (fd < 0)
 		return fd;
+	/* The kernel expects another size and time only. */
+	if (had)
+		(void)fuse_notify_inode(c->chan, c->req->h.nodeid, -1, 0);
 	return finish_open(v, c, c->req->h.nodeid, fd,
 			   fuse_out_add(&c->out, sizeof(struct fuse_open_out)));
 }

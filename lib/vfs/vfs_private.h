@@ -3,6 +3,8 @@
 #ifndef VFS_PRIVATE_H
 #define VFS_PRIVATE_H
 
+#include <stdatomic.h>
+
 #include "files.h"
 #include "nodes.h"
 #include "vfs.h"
@@ -11,7 +13,16 @@ struct vfs {
 	struct vfs_conf conf;
 	struct nodes nodes;
 	struct files files;
+	/* vfs_watch.c: while somebody tells of changes, other times hold for what is on the root's mount */
+	_Atomic bool watched;
+	struct vfs_times watched_times;
+	_Atomic uint64_t set_ns[256]; /* when attributes were set last, by a hash of the node */
 };
+
+/* How long it may be believed what is told of a node; @top: which is on the root's mount. */
+struct vfs_times vfs_times(const struct vfs *v, bool top);
+/* Attributes of the node are set, and told, right now: before and after that. */
+void vfs_watch_setting(struct vfs *v, uint64_t id);
 
 /* In each: @fs is a struct vfs; the contract is fuse_op's. */
 int vfs_op_lookup(void *fs, struct fuse_call *c);
@@ -63,10 +74,15 @@ int vfs_lookup_fd(struct vfs *v, int fd, struct fuse_entry_out *ret) _must_check
  * different mounts must differ: tar would take two files for one, find a directory for its own parent.
  */
 uint64_t vfs_ino(const struct vfs *v, uint64_t mount_id, uint64_t ino);
+/* Is that the mount of the root? */
+bool vfs_is_top(const struct vfs *v, uint64_t mount_id);
 /* @stx has NODE_STATX_MASK. */
 void vfs_fill_attr(const struct vfs *v, const struct statx *stx, struct fuse_attr *ret);
 /* Attributes of an open descriptor, as the reply. */
 int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd) _must_check_;
+
+/* Will a write take something from the mode? */
+bool vfs_has_suid(int fd);
 
 /* Become the caller, for a file to be made. */
 int vfs_become(const struct fuse_call *c, mode_t umask) _must_check_;
