@@ -53,6 +53,26 @@ static int handle_all(struct thread *t)
 	}
 }
 
+int fuse_serve_init(struct fuse_session *s, struct fuse_chan *c)
+{
+	_cleanup_free_ uint8_t *in = aligned_alloc(PAGE, s->conf.max_write + PAGE);
+	_cleanup_free_ uint8_t *buf = aligned_alloc(PAGE, FUSE_OUT_MIN);
+	struct fuse_out out = { .buf = buf, .room = FUSE_OUT_MIN };
+
+	if (!in || !buf)
+		return -ENOMEM;
+	while (atomic_load(&s->state) != FUSE_STATE_RUNNING) {
+		ssize_t n = c->ops->receive(c, in, s->conf.max_write + PAGE);
+		int r = n == 0 ? -ECONNABORTED : (int)n;
+
+		if (n > 0)
+			r = fuse_session_handle(s, c, 0, in, (size_t)n, &out);
+		if (r < 0 && r != -EAGAIN)
+			return r;
+	}
+	return 0;
+}
+
 static void *thread_main(void *arg)
 {
 	struct thread *t = arg;

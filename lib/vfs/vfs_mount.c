@@ -23,6 +23,7 @@
 
 #include "cleanup.h"
 #include "fuse_dev.h"
+#include "fuse_ring.h"
 #include "fuse_serve.h"
 #include "log.h"
 #include "mnt.h"
@@ -44,7 +45,9 @@ struct mounted {
 	struct fuse_session session;
 	struct fuse_dev dev[FUSE_WORKERS_MAX];
 	struct fuse_chan *chan[FUSE_WORKERS_MAX];
-	unsigned int n;
+	unsigned int n; /* channels */
+	unsigned int ndevs;
+	struct fuse_rings rings;
 	struct vfs *vfs;
 	struct vfs_watch *watch; /* or NULL */
 	int tree;                /* a copy of the mounts at and below the source, of our own */
@@ -73,9 +76,9 @@ static int open_source(struct mounted *m, const char *path, struct err *e)
 	return 0;
 }
 
-/* Connect, with a channel for each thread; fewer will do. */
-static int connect_all(struct mounted *m, const struct vfs_mount_conf *o, int *ret_mfd,
-		       struct err *e)
+/* The connection, and the first of its channels. */
+static int connect_first(struct mounted *m, const struct vfs_mount_conf *o, int *ret_mfd,
+			 struct err *e)
 {
 	const struct fuse_dev_mount conf = { .source = o->source,
 					     .subtype = "cntrfs",
@@ -86,13 +89,34 @@ static int connect_all(struct mounted *m, const struct vfs_mount_conf *o, int *r
 
 	if (r < 0)
 		return r;
-	for (m->n = 1; m->n < o->threads; m->n++) {
-		if (fuse_dev_clone(&m->dev[0], &m->dev[m->n]) < 0)
-			break;
+	m->n = m->ndevs = 1;
+	m->chan[0] = &m->dev[0].chan;
+	if (o->io_uring) {
+		r = fuse_rings_init(&m->rings, &m->dev[0]);
+		if (r < 0)
+			log_info("no io_uring: %s", err_str(r));
 	}
-	for (unsigned int i = 0; i < m->n; i++)
-		m->chan[i] = &m->dev[i].chan;
 	return 0;
+}
+
+/* The others, once it is agreed of what kind they are: a ring for each processor; or one for each thread, fewer will do. */
+static void connect_others(struct mounted *m, const struct vfs_mount_conf *o)
+{
+	if (m->rings.n && m->session.params.flags & FUSE_OVER_IO_URING) {
+		log_info("FUSE over io_uring, %u queues", m->rings.n);
+		for (unsigned int i = 0; i < m->rings.n; i++)
+			m->chan[m->n++] = &m->rings.ring[i].chan;
+		return;
+	}
+	if (m->rings.n)
+		log_info("no FUSE over io_uring: Linux 6.14 has it, with "
+			 "/sys/module/fuse/parameters/enable_uring");
+	fuse_rings_fini(&m->rings);
+	for (; m->ndevs < o->threads; m->ndevs++) {
+		if (fuse_dev_clone(&m->dev[0], &m->dev[m->ndevs]) < 0)
+			break;
+		m->chan[m->n++] = &m->dev[m->ndevs].chan;
+	}
 }
 
 static int attach(struct mounted *m, int mfd, struct err *e)
@@ -221,7 +245,8 @@ static void mounted_fini(struct mounted *m)
 {
 	/* It may be waiting in the kernel for one who waits for us: the connection has to be over. */
 	vfs_watch_stop(m->watch);
-	for (unsigned int i = 0; i < m->n; i++)
+	fuse_rings_fini(&m->rings);
+	for (unsigned int i = 0; i < m->ndevs; i++)
 		fuse_dev_fini(&m->dev[i]);
 	vfs_free(m->vfs);
 	if (m->source >= 0)
@@ -260,9 +285,9 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_m
 {
 	const struct vfs_conf conf = { .times = choose_times(&o->times, &when_not),
 				       .passthrough = o->passthrough };
-	const struct fuse_conf fuse = { .flags = vfs_flags(&conf),
-					.max_write = FUSE_MAX_WRITE,
-					.max_stack_depth = VFS_STACK_DEPTH };
+	struct fuse_conf fuse = { .flags = vfs_flags(&conf),
+				  .max_write = FUSE_MAX_WRITE,
+				  .max_stack_depth = VFS_STACK_DEPTH };
 	int r;
 
 	m->target = realpath(o->target, NULL);
@@ -277,11 +302,18 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_m
 	r = vfs_new(m->source, &conf, &m->vfs, e);
 	if (r < 0)
 		return err_wrap(e, r, "'%s'", o->source);
+	r = connect_first(m, o, ret_mfd, e);
+	if (r < 0)
+		return r;
+	if (m->rings.n)
+		fuse.flags |= FUSE_OVER_IO_URING;
 	fuse_session_init(&m->session, &vfs_fs, m->vfs, &fuse);
-	r = connect_all(m, o, ret_mfd, e);
-	if (r == 0)
-		watch(m, o);
-	return r;
+	r = fuse_serve_init(&m->session, m->chan[0]);
+	if (r < 0)
+		return err_set(e, -r, "the kernel does not begin: %s", err_str(r));
+	connect_others(m, o);
+	watch(m, o);
+	return 0;
 }
 
 int vfs_mount_serve(const struct vfs_mount_conf *conf, int ready, struct err *e)

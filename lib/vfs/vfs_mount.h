@@ -15,7 +15,7 @@ struct vfs_mount_conf {
 	unsigned int attrs; /* MOUNT_ATTR_* */
 	bool read_only, allow_other;
 	/* of the server */
-	bool passthrough, watch;
+	bool passthrough, watch, io_uring;
 	long threads;
 	struct vfs_times times; /* VFS_TIME_BEST: as long as is right */
 };

@@ -51,6 +51,8 @@ static const struct flag {
 	{ "allow_other", offsetof(struct vfs_mount_conf, allow_other), true },
 	{ "noallow_other", offsetof(struct vfs_mount_conf, allow_other), false },
 	{ "passthrough", offsetof(struct vfs_mount_conf, passthrough), true },
+	{ "io_uring", offsetof(struct vfs_mount_conf, io_uring), true },
+	{ "noio_uring", offsetof(struct vfs_mount_conf, io_uring), false },
 	{ "watch", offsetof(struct vfs_mount_conf, watch), true },
 	{ "nowatch", offsetof(struct vfs_mount_conf, watch), false },
 	{ "nopassthrough", offsetof(struct vfs_mount_conf, passthrough), false },
