@@ -12,8 +12,8 @@
  * FUSE_INIT comes first and once. What is asked for (struct fuse_conf) and offered is agreed on there,
  * and stands in @params from then on, unchanged.
  *
- * Functions answer before they return, on the worker's thread. An interrupt makes a signal there, and
- * with luck a system call ends with EINTR; an EINTR without an interrupt is of another request, whose
+ * Functions answer before they return, on the worker's thread. An interrupt makes a signal there, again and
+ * again until the function returns, so that a system call ends with EINTR; an EINTR without an interrupt is of another request, whose
  * signal came late, and the function is called again. So a function that returns EINTR must have done
  * nothing.
  */

@@ -87,10 +87,34 @@ int vfs_op_statx(void *fs, struct fuse_call *c)
 
 /* --- setattr --- */
 
-static int set_size(const struct node_ref *n, const struct file *f,
-		    const struct fuse_setattr_in *in)
+int vfs_kill_begin(const struct fuse_call *c, uint64_t nodeid, int fd, struct vfs_kill *ret)
 {
+	struct stat st;
+	int r = fstat(fd, &st) < 0 ? -errno : 0;
+
+	/* The set-group-id bit of a file that its group may not execute is kept by who is in the group. */
+	r = r ? r : vfs_become(c, 0);
+	r = r ? r : ident_drop_fsetid();
+	if (r < 0)
+		return r;
+	*ret = (struct vfs_kill){ true, st.st_mode & (S_ISUID | S_ISGID) ? nodeid : 0 };
+	return 0;
+}
+
+void vfs_kill_end(const struct fuse_call *c, const struct vfs_kill *k)
+{
+	if (!k->on)
+		return;
+	ident_restore_fsetid();
+	if (k->tell)
+		(void)fuse_notify_inode(c->chan, k->tell, -1, 0);
+}
+
+static int set_size(const struct fuse_call *c, const struct node_ref *n, const struct file *f)
+{
+	const struct fuse_setattr_in *in = &c->req->in.setattr;
 	_cleanup_close_ int fd = -1;
+	struct vfs_kill kill = { 0 };
 	int r = 0;
 
 	if (!f) {
@@ -99,11 +123,10 @@ static int set_size(const struct node_ref *n, const struct file *f,
 			return take_fd(&fd);
 	}
 	if (in->valid & FATTR_KILL_SUIDGID)
-		r = ident_drop_fsetid();
+		r = vfs_kill_begin(c, c->req->h.nodeid, n->fd, &kill);
 	if (r == 0 && ftruncate(f ? f->fd : fd, (off_t)in->size) < 0)
 		r = -errno;
-	if (in->valid & FATTR_KILL_SUIDGID)
-		ident_restore_fsetid();
+	vfs_kill_end(c, &kill);
 	return r;
 }
 
@@ -135,8 +158,9 @@ static int set_owner(const struct node_ref *n, const struct fuse_setattr_in *in)
 	return fchownat(n->fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-static int set_all(const struct node_ref *n, const struct file *f, const struct fuse_setattr_in *in)
+static int set_all(const struct fuse_call *c, const struct node_ref *n, const struct file *f)
 {
+	const struct fuse_setattr_in *in = &c->req->in.setattr;
 	int r = 0;
 
 	/* The owner first: to change it takes set-uid bits away, which the new mode may bring. */
@@ -146,7 +170,7 @@ static int set_all(const struct node_ref *n, const struct file *f, const struct 
 	    fchmodat(AT_FDCWD, fd_name(n->fd).text, in->mode & 07777, 0) < 0)
 		r = -errno;
 	if (r == 0 && in->valid & FATTR_SIZE)
-		r = set_size(n, f, in);
+		r = set_size(c, n, f);
 	if (r == 0 && in->valid & (FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW))
 		r = set_times(n, in);
 	return r;
@@ -168,7 +192,7 @@ int vfs_op_setattr(void *fs, struct fuse_call *c)
 			return -EBADF;
 	}
 	vfs_watch_setting(v, c->req->h.nodeid);
-	r = set_all(&n, f.file, in);
+	r = set_all(c, &n, f.file);
 	if (r == 0)
 		r = vfs_reply_attr(v, c, n.fd);
 	vfs_watch_setting(v, c->req->h.nodeid);

@@ -60,9 +60,10 @@ struct mounted {
  * What is served is a detached copy of the mounts: the mount that we make, should it lie in the source, is
  * not in it, else the server would wait for itself.
  */
-static int open_source(struct mounted *m, const char *path, struct err *e)
+static int open_source(struct mounted *m, const char *path, unsigned int attrs, struct err *e)
 {
 	_cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r;
 
 	if (fd < 0)
 		return err_set(e, errno, "cannot open '%s': %s", path, err_str(errno));
@@ -70,6 +71,11 @@ static int open_source(struct mounted *m, const char *path, struct err *e)
 	if (m->tree < 0)
 		return err_set(e, -m->tree, "cannot copy the mount of '%s': %s", path,
 			       err_str(m->tree));
+	/* Times of access are written behind, by the rules of the mount there. */
+	attrs &= MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME;
+	r = attrs ? mnt_set(m->tree, attrs, 0, true) : 0;
+	if (r < 0)
+		return err_set(e, -r, "cannot set how times of access are kept: %s", err_str(r));
 	m->source = openat(m->tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (m->source < 0)
 		return err_set(e, errno, "cannot open '%s': %s", path, err_str(errno));
@@ -293,7 +299,7 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, int *ret_m
 	m->target = realpath(o->target, NULL);
 	if (!m->target)
 		return err_set(e, errno, "cannot mount on '%s': %s", o->target, err_str(errno));
-	r = open_source(m, o->source, e);
+	r = open_source(m, o->source, o->attrs, e);
 	if (r < 0)
 		return r;
 	r = vfs_fs.thread_start(NULL);

@@ -14,6 +14,7 @@ struct vfs_mount_conf {
 	/* of the mount */
 	unsigned int attrs; /* MOUNT_ATTR_* */
 	bool read_only, allow_other;
+	bool again; /* it is there: vfs_mount_again() */
 	/* of the server */
 	bool passthrough, watch, io_uring;
 	long threads;
@@ -46,5 +47,12 @@ int vfs_mount_options(struct vfs_mount_conf *conf, const char *list, struct err 
  * process ends; -errno.
  */
 int vfs_mount_serve(const struct vfs_mount_conf *conf, int ready, struct err *e) _must_check_;
+
+/*
+ * vfs_mount_again() - Change a mount that is there: read-only or not, and its attributes.
+ *
+ * All else that @conf says is the server's, and stays as it is.
+ */
+int vfs_mount_again(const struct vfs_mount_conf *conf, struct err *e) _must_check_;
 
 #endif

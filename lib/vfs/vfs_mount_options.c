@@ -48,6 +48,7 @@ static const struct flag {
 } flags[] = {
 	{ "ro", offsetof(struct vfs_mount_conf, read_only), true },
 	{ "rw", offsetof(struct vfs_mount_conf, read_only), false },
+	{ "remount", offsetof(struct vfs_mount_conf, again), true },
 	{ "allow_other", offsetof(struct vfs_mount_conf, allow_other), true },
 	{ "noallow_other", offsetof(struct vfs_mount_conf, allow_other), false },
 	{ "passthrough", offsetof(struct vfs_mount_conf, passthrough), true },

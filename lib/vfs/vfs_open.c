@@ -30,6 +30,18 @@ static int backing_open(struct fuse_chan *chan, int fd)
 	return id;
 }
 
+/*
+ * Not of a file with set-id bits: who keeps them when he writes, is decided for all who have it open.
+ * Nor of one that can only be appended to: the kernel would not refuse to write to a mapping of it.
+ */
+static bool may_pass(int fd)
+{
+	struct statx stx;
+
+	return statx(fd, "", AT_EMPTY_PATH, STATX_MODE, &stx) == 0 &&
+	       !(stx.stx_mode & (S_ISUID | S_ISGID)) && !(stx.stx_attributes & STATX_ATTR_APPEND);
+}
+
 /* Count an open that goes as those before it go. Return: it does; false, it is the first. */
 static bool join(struct node *n, bool *ret_direct)
 {
@@ -56,7 +68,7 @@ static int choose_path(struct vfs *v, const struct fuse_call *c, const struct no
 	pthread_mutex_unlock(&v->nodes.lock);
 	if (joined)
 		return direct ? id : 0;
-	if (can)
+	if (can && may_pass(fd))
 		mine = backing_open(c->chan, fd);
 	pthread_mutex_lock(&v->nodes.lock);
 	if (!join(n->node, &direct)) {
@@ -124,21 +136,30 @@ static int finish_open(struct vfs *v, const struct fuse_call *c, uint64_t id, in
 	return 0;
 }
 
-/* A descriptor for the data of a regular file. */
-static int open_data(const struct node_ref *n, uint32_t flags, uint32_t open_flags)
+static int open_as_asked(const struct node_ref *n, uint32_t flags)
 {
-	int allowed = (int)(flags & (OPEN_FLAGS | O_TRUNC)), fd;
-	int r;
+	int fd = node_open(n, (int)(flags & (OPEN_FLAGS | O_TRUNC)));
+
+	/* A file that can only be appended to (chattr +a) has to be opened for that. */
+	if (fd == -EPERM && flags & O_APPEND)
+		fd = node_open(n, (int)(flags & (OPEN_FLAGS | O_TRUNC | O_APPEND)));
+	return fd;
+}
+
+/* A descriptor for the data of a regular file. */
+static int open_data(const struct fuse_call *c, const struct node_ref *n, uint32_t flags,
+		     uint32_t open_flags)
+{
+	struct vfs_kill kill = { 0 };
+	int fd, r;
 
 	if (n->node->type != S_IFREG >> 12)
 		return -EINVAL;
 	if (!(open_flags & FUSE_OPEN_KILL_SUIDGID))
-		return node_open(n, allowed);
-	r = ident_drop_fsetid();
-	if (r < 0)
-		return r;
-	fd = node_open(n, allowed);
-	ident_restore_fsetid();
+		return open_as_asked(n, flags);
+	r = vfs_kill_begin(c, c->req->h.nodeid, n->fd, &kill);
+	fd = r < 0 ? r : open_as_asked(n, flags);
+	vfs_kill_end(c, &kill);
 	return fd;
 }
 
@@ -148,17 +169,12 @@ int vfs_op_open(void *fs, struct fuse_call *c)
 	struct vfs *v = fs;
 	const struct fuse_open_in *in = &c->req->in.open;
 	int fd, r = node_ref(&v->nodes, c->req->h.nodeid, &n);
-	bool had;
 
 	if (r < 0)
 		return r;
-	had = in->open_flags & FUSE_OPEN_KILL_SUIDGID && vfs_has_suid(n.fd);
-	fd = open_data(&n, in->flags, in->open_flags);
+	fd = open_data(c, &n, in->flags, in->open_flags);
 	if (fd < 0)
 		return fd;
-	/* The kernel expects another size and time only. */
-	if (had)
-		(void)fuse_notify_inode(c->chan, c->req->h.nodeid, -1, 0);
 	return finish_open(v, c, c->req->h.nodeid, fd,
 			   fuse_out_add(&c->out, sizeof(struct fuse_open_out)));
 }
@@ -197,7 +213,7 @@ static int open_existing(struct vfs *v, struct fuse_call *c, int dir)
 	/* The kernel looks again, then, and does what is right for a FIFO or a link. */
 	if (n.node->type != S_IFREG >> 12)
 		return -ESTALE;
-	fd = open_data(&n, in->flags, in->open_flags);
+	fd = open_data(c, &n, in->flags, in->open_flags);
 	return fd < 0 ? fd : reply_create(v, c, fd);
 }
 

@@ -81,10 +81,21 @@ void vfs_fill_attr(const struct vfs *v, const struct statx *stx, struct fuse_att
 /* Attributes of an open descriptor, as the reply. */
 int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd) _must_check_;
 
-/* Will a write take something from the mode? */
-bool vfs_has_suid(int fd);
-
 /* Become the caller, for a file to be made. */
 int vfs_become(const struct fuse_call *c, mode_t umask) _must_check_;
+
+/*
+ * vfs_kill_begin() - Until vfs_kill_end(), what is written takes set-id bits, as if the caller wrote.
+ *
+ * If @fd, of the node @nodeid, has such bits, that end tells the kernel, which would believe in them
+ * until it asks again.
+ */
+struct vfs_kill {
+	bool on;
+	uint64_t tell; /* a node; 0: none */
+};
+int vfs_kill_begin(const struct fuse_call *c, uint64_t nodeid, int fd, struct vfs_kill *ret)
+	_must_check_;
+void vfs_kill_end(const struct fuse_call *c, const struct vfs_kill *k);
 
 #endif

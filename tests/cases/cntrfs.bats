@@ -225,6 +225,110 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 	run ! test -g "$BACK/a"
 }
 
+@test "set-id bits: root's writes keep them, all that others write takes them, and the mount shows that at once" {
+	for option in passthrough nopassthrough; do
+		mounted -o "$option"
+		rm -f "$BACK"/[ab]
+		user /usr/bin/python3 - "$MNT" <<-'END'
+			import ctypes, mmap, os, sys
+			a, b = (sys.argv[1] + x for x in ("/a", "/b"))
+			libc = ctypes.CDLL(None, use_errno=True)
+			libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long]
+			page = mmap.mmap(-1, 4096)
+			with open(b, "wb") as f: f.write(bytes(16384))
+			with open(a, "wb") as f: f.write(bytes(16384))
+			source = os.open(b, os.O_RDONLY)
+			def mode(): return os.stat(a).st_mode & 0o7777
+			def tried(name, flags, write):
+			    os.chmod(a, 0o6777)
+			    f = os.open(a, os.O_RDWR | flags)
+			    write(f)
+			    assert mode() == 0o777, (name, oct(mode()))
+			    os.close(f)
+			tried("write", 0, lambda f: os.write(f, b"x"))
+			tried("append", os.O_APPEND, lambda f: os.write(f, b"x"))
+			tried("direct", os.O_DIRECT, lambda f: os.pwritev(f, [page], 0))
+			tried("allocate", 0, lambda f: libc.fallocate(f, 0, 0, 40000))
+			tried("hole", 0, lambda f: libc.fallocate(f, 3, 0, 4096))
+			tried("zero", 0, lambda f: libc.fallocate(f, 16, 0, 4096))
+			tried("copy", 0, lambda f: os.copy_file_range(source, f, 4096))
+			tried("truncate", 0, lambda f: os.ftruncate(f, 5000))
+			tried("open", os.O_TRUNC, lambda f: None)
+			# Without group execution set-group-id is no set-id bit; who is in the group keeps it.
+			os.chmod(a, 0o2766)
+			os.truncate(a, 9)
+			assert mode() == 0o2766, oct(mode())
+		END
+		chmod 6777 "$MNT/a"
+		echo x >>"$MNT/a"
+		same 6777 "$(stat -c %a "$MNT/a")" "$option"
+		umount "$MNT"
+		ends 0
+	done
+}
+
+@test "a file that can only be appended to, one that cannot be changed; the time of change of an attribute" {
+	for option in passthrough nopassthrough; do
+		mounted -o "$option"
+		echo one >"$MNT/a"
+		before=$(stat -c %Z "$MNT/a")
+		sleep 1.1
+		chattr +a "$MNT/a"
+		[ "$(stat -c %Z "$MNT/a")" -gt "$before" ]
+		echo two >>"$MNT/a"
+		same 'one two' "$(xargs <"$BACK/a")"
+		run ! sh -c "echo three >'$MNT/a'"
+		run ! rm "$MNT/a"
+		# A mapping would write where it likes.
+		/usr/bin/python3 - "$MNT/a" <<-'END'
+			import mmap, os, sys
+			f = os.open(sys.argv[1], os.O_RDWR | os.O_APPEND)
+			m = mmap.mmap(f, 8)
+			m[0:3] = b"bad"
+			try: m.flush()
+			except OSError: pass
+		END
+		same 'one two' "$(xargs <"$BACK/a")"
+		chattr -a +i "$MNT/a"
+		run ! sh -c "echo three >>'$MNT/a'"
+		chattr -i "$MNT/a"
+		rm "$MNT/a"
+		umount "$MNT"
+		ends 0
+	done
+}
+
+@test "times of access are kept as the mount's options say" {
+	echo x >"$BACK/a"
+	for option in noatime strictatime; do
+		touch -d '2 days ago' "$BACK/a"
+		touch -ad '1 day ago' "$BACK/a"
+		before=$(stat -c %X "$BACK/a")
+		mounted -o "$option"
+		cat "$MNT/a" >/dev/null
+		after=$(stat -c %X "$MNT/a")
+		case $option in
+		noatime) same "$before" "$after" ;;
+		*) [ "$after" -gt "$before" ] ;;
+		esac
+		umount "$MNT"
+		ends 0
+	done
+}
+
+@test "mount -o remount: read-only and back, with other attributes" {
+	mounted -o nosuid
+	"$CNTRFS" -o remount,ro,noexec "$BACK" "$MNT"
+	matches "$(findmnt -no OPTIONS "$MNT")" '^ro,noexec'
+	run ! touch "$MNT/a"
+	matches "$output" 'Read-only file system'
+	"$CNTRFS" -o remount,rw "$BACK" "$MNT"
+	touch "$MNT/a"
+	run ! grep -E 'nosuid|noexec' <<<"$(findmnt -no OPTIONS "$MNT")"
+	run -1 "$CNTRFS" -o remount,ro "$BACK" "$BACK"
+	matches "$output" 'no mount of cntrfs'
+}
+
 @test "extended attributes: set, listed, removed; root's own are root's" {
 	mounted
 	touch "$MNT/a"
