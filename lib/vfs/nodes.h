@@ -46,11 +46,12 @@ struct node {
 	int32_t fd;
 	/* of a regular file: opens that go to the backing file, and that go through us */
 	uint32_t direct_opens, cached_opens;
-	int32_t backing_id; /* > 0 while there are direct opens */
+	int32_t backing_id; /* > 0 while there are direct opens, and maybe afterwards */
 	uint16_t mount;
 	uint8_t type; /* S_IF* >> 12; 0: free */
 	uint8_t list; /* enum node_list */
 	uint8_t handle_bytes;
+	uint8_t pass; /* vfs_pass.c's */
 	int32_t handle_type;
 	uint8_t handle[NODE_HANDLE_MAX];
 };

@@ -96,6 +96,7 @@ static void vfs_forget(void *fs, uint64_t nodeid, uint64_t nlookup)
 {
 	struct vfs *v = fs;
 
+	vfs_pass_forget(v, nodeid, nlookup);
 	nodes_forget(&v->nodes, nodeid, nlookup);
 }
 

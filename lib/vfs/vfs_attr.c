@@ -110,7 +110,7 @@ void vfs_kill_end(const struct fuse_call *c, const struct vfs_kill *k)
 		(void)fuse_notify_inode(c->chan, k->tell, -1, 0);
 }
 
-static int set_size(const struct fuse_call *c, const struct node_ref *n, const struct file *f)
+static int set_size(const struct fuse_call *c, const struct node_ref *n, struct file *f)
 {
 	const struct fuse_setattr_in *in = &c->req->in.setattr;
 	_cleanup_close_ int fd = -1;
@@ -124,7 +124,7 @@ static int set_size(const struct fuse_call *c, const struct node_ref *n, const s
 	}
 	if (in->valid & FATTR_KILL_SUIDGID)
 		r = vfs_kill_begin(c, c->req->h.nodeid, n->fd, &kill);
-	if (r == 0 && ftruncate(f ? f->fd : fd, (off_t)in->size) < 0)
+	if (r == 0 && ftruncate(f ? file_fd(f) : fd, (off_t)in->size) < 0)
 		r = -errno;
 	vfs_kill_end(c, &kill);
 	return r;
@@ -158,7 +158,7 @@ static int set_owner(const struct node_ref *n, const struct fuse_setattr_in *in)
 	return fchownat(n->fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-static int set_all(const struct fuse_call *c, const struct node_ref *n, const struct file *f)
+static int set_all(const struct fuse_call *c, const struct node_ref *n, struct file *f)
 {
 	const struct fuse_setattr_in *in = &c->req->in.setattr;
 	int r = 0;

@@ -22,7 +22,7 @@ int vfs_op_read(void *fs, struct fuse_call *c)
 		return -EBADF;
 	if (in->size > c->out.room)
 		return -EINVAL;
-	n = pread(f.file->fd, c->out.buf, in->size, (off_t)in->offset);
+	n = pread(file_fd(f.file), c->out.buf, in->size, (off_t)in->offset);
 	if (n < 0)
 		return -errno;
 	c->out.size = (size_t)n;
@@ -58,8 +58,8 @@ int vfs_op_write(void *fs, struct fuse_call *c)
 	if (!f.file)
 		return -EBADF;
 	if (in->write_flags & FUSE_WRITE_KILL_SUIDGID)
-		r = vfs_kill_begin(c, c->req->h.nodeid, f.file->fd, &kill);
-	n = r < 0 ? r : write_data(f.file->fd, c->req);
+		r = vfs_kill_begin(c, c->req->h.nodeid, file_fd(f.file), &kill);
+	n = r < 0 ? r : write_data(file_fd(f.file), c->req);
 	if (n < 0 && r == 0)
 		r = -errno;
 	vfs_kill_end(c, &kill);
@@ -80,8 +80,8 @@ int vfs_op_fsync(void *fs, struct fuse_call *c)
 	if (!f.file)
 		return -EBADF;
 	if (in->fsync_flags & FUSE_FSYNC_FDATASYNC)
-		return fdatasync(f.file->fd) < 0 ? -errno : 0;
-	return fsync(f.file->fd) < 0 ? -errno : 0;
+		return fdatasync(file_fd(f.file)) < 0 ? -errno : 0;
+	return fsync(file_fd(f.file)) < 0 ? -errno : 0;
 }
 
 int vfs_op_fallocate(void *fs, struct fuse_call *c)
@@ -96,9 +96,9 @@ int vfs_op_fallocate(void *fs, struct fuse_call *c)
 		return -EBADF;
 	/* The request does not say whether the caller's writes keep set-id bits; who is not root has no say. */
 	if (c->req->h.uid != 0)
-		r = vfs_kill_begin(c, c->req->h.nodeid, f.file->fd, &kill);
+		r = vfs_kill_begin(c, c->req->h.nodeid, file_fd(f.file), &kill);
 	if (r == 0 &&
-	    fallocate(f.file->fd, (int)in->mode, (off_t)in->offset, (off_t)in->length) < 0)
+	    fallocate(file_fd(f.file), (int)in->mode, (off_t)in->offset, (off_t)in->length) < 0)
 		r = -errno;
 	vfs_kill_end(c, &kill);
 	return r;
@@ -117,7 +117,7 @@ int vfs_op_lseek(void *fs, struct fuse_call *c)
 	/* All else the kernel knows itself; and a directory's position is vfs_dir.c's. */
 	if ((in->whence != SEEK_DATA && in->whence != SEEK_HOLE) || f.file->dir)
 		return -EINVAL;
-	off = lseek(f.file->fd, (off_t)in->offset, (int)in->whence);
+	off = lseek(file_fd(f.file), (off_t)in->offset, (int)in->whence);
 	if (off < 0)
 		return -errno;
 	out = fuse_out_add(&c->out, sizeof(*out));
@@ -141,10 +141,11 @@ static ssize_t copy_range(struct vfs *v, const struct fuse_call *c, size_t max)
 		return -EBADF;
 	/* As in vfs_op_fallocate(). */
 	if (c->req->h.uid != 0)
-		r = vfs_kill_begin(c, in->nodeid_out, b.file->fd, &kill);
+		r = vfs_kill_begin(c, in->nodeid_out, file_fd(b.file), &kill);
 	if (r < 0)
 		return r;
-	n = copy_file_range(a.file->fd, &from, b.file->fd, &to, len, (unsigned int)in->flags);
+	n = copy_file_range(file_fd(a.file), &from, file_fd(b.file), &to, len,
+			    (unsigned int)in->flags);
 	if (n < 0)
 		n = -errno;
 	vfs_kill_end(c, &kill);
@@ -216,7 +217,7 @@ int vfs_op_ioctl(void *fs, struct fuse_call *c)
 		return -ENOTTY;
 	memcpy(&arg, c->req->data.p ? c->req->data.p : "",
 	       c->req->data.len < size ? c->req->data.len : size);
-	if (ioctl(f.file->fd, in->cmd, &arg) < 0)
+	if (ioctl(file_fd(f.file), in->cmd, &arg) < 0)
 		return -errno;
 	/* It changed the inode, of which the kernel knows nothing. */
 	if (in->cmd == FS_IOC_SETFLAGS || in->cmd == FS_IOC_FSSETXATTR)

@@ -9,6 +9,8 @@
 #include "nodes.h"
 #include "vfs.h"
 
+#define PASS_IDLE_MAX 8192
+
 struct vfs {
 	struct vfs_conf conf;
 	struct nodes nodes;
@@ -16,6 +18,10 @@ struct vfs {
 	/* vfs_watch.c: while somebody tells of changes, other times hold for what is on the root's mount */
 	_Atomic bool watched;
 	struct vfs_times watched_times;
+	/* vfs_pass.c, under the lock of nodes: a ring of those that have a backing file and nobody uses it */
+	uint64_t idle[PASS_IDLE_MAX];
+	unsigned int idle_next;
+	struct fuse_chan *_Atomic pass_chan; /* any one of the connection */
 	_Atomic uint64_t set_ns[256]; /* when attributes were set last, by a hash of the node */
 };
 
@@ -80,6 +86,19 @@ bool vfs_is_top(const struct vfs *v, uint64_t mount_id);
 void vfs_fill_attr(const struct vfs *v, const struct statx *stx, struct fuse_attr *ret);
 /* Attributes of an open descriptor, as the reply. */
 int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd) _must_check_;
+
+/*
+ * vfs_pass_choose() - Decide how an open of the node goes, and count it: @fd is open on it.
+ * vfs_pass_again() - The same for an open for reading only, if a backing file is there already.
+ * vfs_pass_leave() - Such an open is over.
+ *
+ * Return: the backing file's id; 0, it goes through us; of vfs_pass_again(): it has to be opened and decided.
+ */
+int vfs_pass_choose(struct vfs *v, const struct fuse_call *c, const struct node_ref *n, int fd);
+int vfs_pass_again(struct vfs *v, const struct node_ref *n);
+void vfs_pass_leave(struct vfs *v, struct node *n, bool direct);
+/* So many lookups of a node will be forgotten. */
+void vfs_pass_forget(struct vfs *v, uint64_t nodeid, uint64_t nlookup);
 
 /* Become the caller, for a file to be made. */
 int vfs_become(const struct fuse_call *c, mode_t umask) _must_check_;

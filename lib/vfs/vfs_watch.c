@@ -107,9 +107,9 @@ static void tell_inode_once(struct vfs_watch *w, uint64_t id, int64_t off)
 static void tell_name(struct vfs_watch *w, uint64_t dir, const char *name)
 {
 	count(&w->n.told);
-	/* That takes the directory's own attributes as well, unless the name is not known. */
-	if (fuse_notify_entry(w->chan, dir, name) < 0)
-		tell_inode_once(w, dir, -1);
+	(void)fuse_notify_entry(w->chan, dir, name);
+	/* Its list of names is data of the directory. */
+	tell_inode_once(w, dir, 0);
 }
 
 /* All names in the root, and so all below. */
