@@ -52,6 +52,7 @@ struct node {
 	uint8_t list; /* enum node_list */
 	uint8_t handle_bytes;
 	uint8_t pass; /* vfs_pass.c's */
+	bool fresh;
 	int32_t handle_type;
 	uint8_t handle[NODE_HANDLE_MAX];
 };
@@ -99,6 +100,8 @@ struct node_ref {
 
 /* Return: 0; -ESTALE, there is no such node, or it is no longer there; -errno. */
 int node_ref(struct nodes *t, uint64_t id, struct node_ref *ret) _must_check_;
+/* The same without a descriptor, if there is none yet: @ret->fd may be -1. */
+int node_pin(struct nodes *t, uint64_t id, struct node_ref *ret) _must_check_;
 void node_unref(struct node_ref *r);
 #define _cleanup_node_ _cleanup_(node_unref)
 
@@ -117,6 +120,10 @@ int nodes_add(struct nodes *t, const struct statx *stx, int fd, bool taken, uint
 /* Count one more lookup of a node that is pinned. */
 uint64_t node_again(const struct node_ref *r);
 void nodes_forget(struct nodes *t, uint64_t id, uint64_t nlookup);
+
+/* It was just made: it has no capabilities, until somebody may have set some. */
+void nodes_set_fresh(struct nodes *t, uint64_t id, bool fresh);
+bool nodes_is_fresh(struct nodes *t, uint64_t id);
 
 /* Is the root found again by a handle? Then so are others of its mount. */
 bool nodes_have_handles(struct nodes *t);

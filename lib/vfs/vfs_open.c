@@ -42,18 +42,18 @@ static int add_open(struct vfs *v, struct node_ref *n, int fd, int backing,
 	return 0;
 }
 
-/* Make @fd, which is taken in any case, a file of the node @id, and fill in the reply. */
-static int finish_open(struct vfs *v, const struct fuse_call *c, uint64_t id, int fd,
-		       struct fuse_open_out *ret)
+/* Make @o, whose descriptor is taken in any case, a file of the node @id, and fill in the reply. */
+static int finish_open(struct vfs *v, const struct fuse_call *c, uint64_t id,
+		       const struct vfs_opened *o, struct fuse_open_out *ret)
 {
 	_cleanup_node_ struct node_ref n = { 0 };
-	int r = node_ref(&v->nodes, id, &n);
+	int r = node_pin(&v->nodes, id, &n);
 
 	if (r < 0) {
-		(void)close(fd);
+		(void)close(o->fd);
 		return r;
 	}
-	return add_open(v, &n, fd, vfs_pass_choose(v, c, &n, fd), ret);
+	return add_open(v, &n, o->fd, vfs_pass_choose(v, c, &n, o), ret);
 }
 
 static int open_as_asked(const struct node_ref *n, uint32_t flags)
@@ -83,9 +83,9 @@ static int open_data(const struct fuse_call *c, const struct node_ref *n, uint32
 	return fd;
 }
 
-static bool reads_only(const struct fuse_open_in *in)
+static bool reads_only(uint32_t flags)
 {
-	return (in->flags & (O_ACCMODE | O_TRUNC)) == O_RDONLY;
+	return (flags & (O_ACCMODE | O_TRUNC)) == O_RDONLY;
 }
 
 int vfs_op_open(void *fs, struct fuse_call *c)
@@ -94,21 +94,24 @@ int vfs_op_open(void *fs, struct fuse_call *c)
 	struct vfs *v = fs;
 	const struct fuse_open_in *in = &c->req->in.open;
 	int fd, backing, r = node_ref(&v->nodes, c->req->h.nodeid, &n);
+	struct vfs_opened opened;
 	struct fuse_open_out *out;
 
 	if (r < 0)
 		return r;
 	out = fuse_out_add(&c->out, sizeof(*out));
 	/* Whoever only reads needs no descriptor of ours where the kernel has one. */
-	if (reads_only(in) && (backing = vfs_pass_again(v, &n)) > 0)
+	if (reads_only(in->flags) && (backing = vfs_pass_again(v, &n)) > 0)
 		return add_open(v, &n, -1, backing, out);
 	fd = open_data(c, &n, in->flags, in->open_flags);
-	return fd < 0 ? fd : finish_open(v, c, c->req->h.nodeid, fd, out);
+	opened = (struct vfs_opened){ fd, reads_only(in->flags), false };
+	return fd < 0 ? fd : finish_open(v, c, c->req->h.nodeid, &opened, out);
 }
 
 /* The reply to an open that made, or found, the file @fd, which is taken. */
-static int reply_create(struct vfs *v, struct fuse_call *c, int fd)
+static int reply_create(struct vfs *v, struct fuse_call *c, int fd, bool made)
 {
+	struct vfs_opened opened = { fd, reads_only(c->req->in.create.flags), false };
 	struct fuse_entry_out *entry = fuse_out_add(&c->out, sizeof(*entry));
 	struct fuse_open_out *open = fuse_out_add(&c->out, sizeof(*open));
 	int r = vfs_lookup_fd(v, fd, entry);
@@ -117,7 +120,10 @@ static int reply_create(struct vfs *v, struct fuse_call *c, int fd)
 		(void)close(fd);
 		return r;
 	}
-	r = finish_open(v, c, entry->nodeid, fd, open);
+	opened.fresh = made && !(entry->attr.mode & (S_ISUID | S_ISGID));
+	if (made)
+		vfs_watch_fresh(v, entry->nodeid);
+	r = finish_open(v, c, entry->nodeid, &opened, open);
 	if (r < 0)
 		nodes_forget(&v->nodes, entry->nodeid, 1);
 	return r;
@@ -141,7 +147,7 @@ static int open_existing(struct vfs *v, struct fuse_call *c, int dir)
 	if (n.node->type != S_IFREG >> 12)
 		return -ESTALE;
 	fd = open_data(c, &n, in->flags, in->open_flags);
-	return fd < 0 ? fd : reply_create(v, c, fd);
+	return fd < 0 ? fd : reply_create(v, c, fd, false);
 }
 
 int vfs_op_create(void *fs, struct fuse_call *c)
@@ -158,7 +164,7 @@ int vfs_op_create(void *fs, struct fuse_call *c)
 		return r;
 	fd = openat(dir.fd, c->req->name[0], flags, in->mode & 07777);
 	if (fd >= 0)
-		return reply_create(v, c, fd);
+		return reply_create(v, c, fd, true);
 	if (errno != EEXIST || in->flags & O_EXCL)
 		return -errno;
 	return open_existing(v, c, dir.fd);
@@ -178,7 +184,7 @@ int vfs_op_tmpfile(void *fs, struct fuse_call *c)
 	if (r < 0)
 		return r;
 	fd = openat(dir.fd, ".", flags, in->mode & 07777);
-	return fd < 0 ? -errno : reply_create(v, c, fd);
+	return fd < 0 ? -errno : reply_create(v, c, fd, true);
 }
 
 int vfs_op_release(void *fs, struct fuse_call *c)

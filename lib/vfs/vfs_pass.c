@@ -156,10 +156,11 @@ static int begin(struct node *n, int mine, bool keep)
 	return old;
 }
 
-int vfs_pass_choose(struct vfs *v, const struct fuse_call *c, const struct node_ref *n, int fd)
+int vfs_pass_choose(struct vfs *v, const struct fuse_call *c, const struct node_ref *n,
+		    const struct vfs_opened *o)
 {
 	bool can = c->params->flags & FUSE_PASSTHROUGH && c->chan->ops->backing_open;
-	bool joined, direct = false, keep;
+	bool joined, direct = false;
 	int mine = 0, drop, id;
 
 	pthread_mutex_lock(&v->nodes.lock);
@@ -168,14 +169,13 @@ int vfs_pass_choose(struct vfs *v, const struct fuse_call *c, const struct node_
 	pthread_mutex_unlock(&v->nodes.lock);
 	if (joined)
 		return direct ? id : 0;
-	if (can && may_pass(fd))
-		mine = backing_open(v, c->chan, fd);
-	keep = mine > 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+	if (can && (o->fresh || may_pass(o->fd)))
+		mine = backing_open(v, c->chan, o->fd);
 	pthread_mutex_lock(&v->nodes.lock);
 	/* Unless somebody else was faster. */
 	drop = mine;
 	if (!join(n->node, &direct)) {
-		drop = begin(n->node, mine, keep);
+		drop = begin(n->node, mine, o->reads_only);
 		direct = mine > 0;
 	}
 	id = n->node->backing_id;

@@ -29,6 +29,8 @@ struct vfs {
 struct vfs_times vfs_times(const struct vfs *v, bool top);
 /* Attributes of the node are set, and told, right now: before and after that. */
 void vfs_watch_setting(struct vfs *v, uint64_t id);
+/* The node was just made: if changes are told, it is known for a while that it has no capabilities. */
+void vfs_watch_fresh(struct vfs *v, uint64_t id);
 
 /* In each: @fs is a struct vfs; the contract is fuse_op's. */
 int vfs_op_lookup(void *fs, struct fuse_call *c);
@@ -87,14 +89,21 @@ void vfs_fill_attr(const struct vfs *v, const struct statx *stx, struct fuse_att
 /* Attributes of an open descriptor, as the reply. */
 int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd) _must_check_;
 
+struct vfs_opened {
+	int fd;
+	bool reads_only;
+	bool fresh; /* just made, without set-id bits */
+};
+
 /*
- * vfs_pass_choose() - Decide how an open of the node goes, and count it: @fd is open on it.
+ * vfs_pass_choose() - Decide how an open of the node goes, and count it.
  * vfs_pass_again() - The same for an open for reading only, if a backing file is there already.
  * vfs_pass_leave() - Such an open is over.
  *
  * Return: the backing file's id; 0, it goes through us; of vfs_pass_again(): it has to be opened and decided.
  */
-int vfs_pass_choose(struct vfs *v, const struct fuse_call *c, const struct node_ref *n, int fd);
+int vfs_pass_choose(struct vfs *v, const struct fuse_call *c, const struct node_ref *n,
+		    const struct vfs_opened *o);
 int vfs_pass_again(struct vfs *v, const struct node_ref *n);
 void vfs_pass_leave(struct vfs *v, struct node *n, bool direct);
 /* So many lookups of a node will be forgotten. */

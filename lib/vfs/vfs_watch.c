@@ -70,6 +70,12 @@ void vfs_watch_setting(struct vfs *v, uint64_t id)
 		atomic_store(setting(v, id), now_ns());
 }
 
+void vfs_watch_fresh(struct vfs *v, uint64_t id)
+{
+	if (atomic_load_explicit(&v->watched, memory_order_relaxed))
+		nodes_set_fresh(&v->nodes, id, true);
+}
+
 static bool set_lately(struct vfs *v, uint64_t id)
 {
 	return atomic_load(setting(v, id)) + WATCH_AGAIN_NS > now_ns();
@@ -95,6 +101,7 @@ static void tell_again_later(struct vfs_watch *w, uint64_t id)
 static int tell_inode(struct vfs_watch *w, uint64_t id, int64_t off)
 {
 	count(&w->n.told);
+	nodes_set_fresh(&w->v->nodes, id, false);
 	return fuse_notify_inode(w->chan, id, off, 0);
 }
 

@@ -739,3 +739,16 @@ requests() # NAME: how many there were, by the server's own report at its end
 	ends 0
 	umount "$BACK/sub"
 }
+
+@test "capabilities of a file are seen, also if they are set just after it was made, here or there" {
+	long
+	for where in "$MNT" "$BACK"; do
+		echo x >"$MNT/f"
+		setcap cap_net_raw+ep "$where/f"
+		seen "getcap '$MNT/f' | grep -q cap_net_raw"
+		echo y >>"$MNT/f"
+		same '' "$(getcap "$BACK/f")"
+		seen "test -z \"\$(getcap '$MNT/f')\""
+		rm "$MNT/f"
+	done
+}
