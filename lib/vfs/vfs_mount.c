@@ -166,17 +166,6 @@ static void unmount(struct mounted *m)
 		log_warn("cannot unmount '%s': %s", m->target, err_str(errno));
 }
 
-/* Return: false, the connection ended by itself. */
-static bool wait_for_end(int done, int signals)
-{
-	struct pollfd p[2] = { { .fd = done, .events = POLLIN },
-			       { .fd = signals, .events = POLLIN } };
-
-	while (poll(p, 2, -1) < 0 && errno == EINTR)
-		;
-	return !p[0].revents;
-}
-
 static void report(const struct mounted *m)
 {
 	struct vfs_watch_stats w;
@@ -195,6 +184,24 @@ static void report(const struct mounted *m)
 
 		if (n)
 			log_info("%s: %" PRIu64, i ? fuse_opcode_name(i) : "unknown", n);
+	}
+}
+
+/* Return: false, the connection ended by itself. */
+static bool wait_for_end(const struct mounted *m, int done, int signals)
+{
+	struct pollfd p[2] = { { .fd = done, .events = POLLIN },
+			       { .fd = signals, .events = POLLIN } };
+	struct signalfd_siginfo info;
+
+	for (;;) {
+		if (poll(p, 2, -1) < 0)
+			continue;
+		if (p[0].revents)
+			return false;
+		if (read(signals, &info, sizeof(info)) != sizeof(info) || info.ssi_signo != SIGUSR2)
+			return true;
+		report(m);
 	}
 }
 
@@ -236,7 +243,7 @@ static int run(struct mounted *m, int mfd, int ready, int signals, struct err *e
 	}
 	if (ready >= 0)
 		say_ready(ready);
-	asked = wait_for_end(fuse_serve_fd(server), signals);
+	asked = wait_for_end(m, fuse_serve_fd(server), signals);
 	if (asked)
 		unmount(m);
 	report(m);
@@ -336,6 +343,7 @@ int vfs_mount_serve(const struct vfs_mount_conf *conf, int ready, struct err *e)
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGUSR2);
 	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
 	signals = signalfd(-1, &mask, SFD_CLOEXEC);
 	r = signals < 0 ? err_set(e, errno, "no signalfd: %s", err_str(errno))

@@ -39,7 +39,7 @@ int vfs_mount_options(struct vfs_mount_conf *conf, const char *list, struct err 
  * vfs_mount_serve() - Mount, and serve until that is over: unmounted, or a signal asked us to.
  *
  * For a process with one thread that does nothing else: it becomes one that makes files as anybody, and
- * has SIGTERM, SIGINT and SIGHUP blocked.
+ * has SIGTERM, SIGINT, SIGHUP and SIGUSR2 blocked. The last logs how many requests there were so far.
  * @ready: once the mount is there, the process leaves its terminal, and writes one byte to this
  * descriptor; -1: nobody waits.
  *

@@ -673,6 +673,17 @@ requests() # NAME: how many there were, by the server's own report at its end
 	[ "$(requests lookup)" -le 350 ] || fail "$(cat "$LOG")"
 }
 
+@test "SIGUSR2: how many requests of each kind there were" {
+	mounted
+	touch "$MNT/a" "$MNT/b"
+	kill -USR2 "$SERVER"
+	wait_for 10 grep -q 'create: 2' "$LOG"
+	touch "$MNT/c"
+	kill -TERM "$SERVER"
+	ends 0
+	matches "$(cat "$LOG")" 'create: 3'
+}
+
 @test "set-user-id that a write took away is gone for the kernel, too" {
 	for option in passthrough nopassthrough; do
 		long "$option"
