@@ -23,8 +23,8 @@ static void put(struct events *v, const void *p, size_t n)
 	assert_true(n <= sizeof(v->buf) - v->size);
 	memcpy(v->buf + v->size, p, n);
 	v->size += n;
-	((struct fanotify_event_metadata *)(v->buf + v->begun))->event_len =
-		(uint32_t)(v->size - v->begun);
+	n = v->size - v->begun;
+	memcpy(v->buf + v->begun, &(uint32_t){ (uint32_t)n }, sizeof(uint32_t)); /* its event_len */
 }
 
 static void begin(struct events *v, uint64_t mask, int32_t pid)
