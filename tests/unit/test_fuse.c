@@ -520,6 +520,43 @@ static void test_threads(void **state)
 	assert_int_equal(r->destroyed, 1);
 }
 
+/* The first message is answered before any thread starts; whoever comes before it gets an error. */
+static void test_first_message(void **state)
+{
+	struct fuse_init_in init = { .major = 7, .minor = 45, .flags = FUSE_INIT_EXT };
+	struct rig *r = *state;
+	struct msg early, m;
+
+	text(begin(&early, FUSE_LOOKUP, 4), "name");
+	put(begin(&m, FUSE_INIT, 2), &init, sizeof(init));
+	fuse_mem_push(&r->mem, early.buf, early.size);
+	fuse_mem_push(&r->mem, m.buf, m.size);
+	assert_int_equal(fuse_serve_init(&r->session, &r->mem.chan), 0);
+	assert_int_equal(r->replies, 2);
+	assert_int_equal(r->reply.unique, 2);
+	assert_int_equal(r->reply.error, 0);
+	assert_int_equal(r->lookups, 0);
+}
+
+static void test_no_first_message(void **state)
+{
+	struct rig *r = *state;
+
+	fuse_mem_end(&r->mem);
+	assert_int_equal(fuse_serve_init(&r->session, &r->mem.chan), -ECONNABORTED);
+}
+
+/* Of all entries at once: a notification without a body. */
+static void test_epoch(void **state)
+{
+	struct rig *r = *state;
+
+	assert_int_equal(fuse_notify_epoch(&r->mem.chan), 0);
+	assert_int_equal(r->reply.unique, 0);
+	assert_int_equal(r->reply.error, FUSE_NOTIFY_INC_EPOCH);
+	assert_int_equal(r->reply.len, sizeof(r->reply));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -541,6 +578,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_eintr_of_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_interrupt_of_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_first_message, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_first_message, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_epoch, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
