@@ -121,18 +121,67 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 	same 1 "$status" "$output"
 }
 
-@test "kill -9: ENOTCONN, no process hangs, the next mount works" {
-	mounted -o nopassthrough
-	spawn "$LOG.2" sh -c "while :; do cat '$MNT/a'; echo x >'$MNT/a'; done"
-	worker=$!
-	sleep 0.3
-	kill -KILL "$SERVER"
-	ends 137
-	run ! timeout 10 stat "$MNT"
-	matches "$output" 'not connected'
-	kill "$worker"
-	wait "$worker" || :
-	umount "$MNT"
+# Each uses the mount until that gives an error, and says which.
+users()
+{
+	cat >"$BED/users.py" <<-'END'
+		import ctypes, errno, fcntl, mmap, os, sys, threading
+		mnt, kind = sys.argv[1:]
+		libc = ctypes.CDLL(None, use_errno=True)
+		name = mnt + "/" + kind
+		def read(): open(mnt + "/a", "rb").read()
+		def write():
+		    f = os.open(name, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+		    os.write(f, bytes(5000)); os.fsync(f); os.close(f)
+		def mapped():
+		    with open(mnt + "/a", "r+b") as f:
+		        m = mmap.mmap(f.fileno(), 0)
+		        m[0:1] = b"1"; m.flush(); m.close()
+		def names():
+		    os.mkdir(name); os.rename(name, name + "2"); os.rmdir(name + "2"); os.listdir(mnt)
+		def lock():
+		    with open(mnt + "/lock", "w") as f: fcntl.flock(f, fcntl.LOCK_EX)
+		def sync():
+		    f = os.open(mnt, os.O_RDONLY)
+		    if libc.syncfs(f): raise OSError(ctypes.get_errno(), "syncfs")
+		    os.close(f)
+		while True:
+		    try: locals()[kind]()
+		    except OSError as e:
+		        print(errno.errorcode[e.errno])
+		        break
+	END
+	for kind in read write mapped names lock sync; do
+		spawn "$LOG.$kind" /usr/bin/python3 "$BED/users.py" "$MNT" "$kind"
+		workers+=($!)
+	done
+}
+
+@test "kill -9, of a server that answers and of one that hangs: ENOTCONN, no process waits for ever, the next mount works" {
+	for option in passthrough nopassthrough; do
+		for state in CONT STOP; do
+			workers=()
+			seq 5000 >"$BACK/a"
+			mounted -o "$option"
+			users
+			sleep 0.5
+			kill "-$state" "$SERVER"
+			sleep 0.2
+			for worker in "${workers[@]}"; do alive "$worker"; done
+			kill -KILL "$SERVER"
+			ends 137
+			for worker in "${workers[@]}"; do
+				# Also not in state D, in which nothing could end it.
+				wait_for 10 eval "! alive $worker"
+			done
+			# One that waited for an answer is told that it never comes.
+			run ! grep -vxE 'ENOTCONN|ECONNABORTED' "$LOG".{read,write,mapped,names,lock,sync}
+			grep -q ENOTCONN "$LOG.read" "$LOG.names"
+			run ! timeout 10 stat "$MNT"
+			matches "$output" 'not connected'
+			umount --lazy "$MNT"
+		done
+	done
 	mounted
 	touch "$MNT/b"
 }
@@ -427,6 +476,60 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 		umount "$MNT"
 		ends 0
 	done
+}
+
+# disk NAME SIZE TYPE: a file system of its own at $BACK/NAME.
+disk()
+{
+	grep -qw "$3" /proc/filesystems || skip "this kernel has no $3"
+	mkdir "$BACK/$1"
+	truncate -s "$2" "$BED/$1.img"
+	"mkfs.$3" -q "$BED/$1.img"
+	mount -o loop "$BED/$1.img" "$BACK/$1"
+}
+
+@test "a quota that ends is the caller's error" {
+	disk quota 128M btrfs
+	btrfs quota enable "$BACK/quota"
+	btrfs qgroup limit 2M "$BACK/quota"
+	for option in passthrough nopassthrough; do
+		mounted -o "$option"
+		run dd if=/dev/urandom of="$MNT/quota/a" bs=64k count=100 conv=fsync
+		same 1 "$status" "$output"
+		matches "$output" 'Disk quota exceeded'
+		rm "$MNT/quota/a"
+		umount "$MNT"
+		ends 0
+	done
+	umount --lazy "$BACK/quota"
+}
+
+@test "a disk that fails and a tree that is read-only are the caller's errors" {
+	disk bad 16M ext4
+	head -c 12M /dev/urandom >"$BACK/bad/a"
+	mkdir -m 777 "$BACK/ro"
+	touch "$BACK/ro/a"
+	mount --bind "$BACK/ro" "$BACK/ro"
+	mount -o remount,bind,ro "$BACK/ro"
+	# Nothing of it is in memory, and most of it is no longer on the disk.
+	umount "$BACK/bad"
+	mount -o loop "$BED/bad.img" "$BACK/bad"
+	truncate -s 4M "$BED/bad.img"
+	for option in passthrough nopassthrough; do
+		mounted -o "$option"
+		run dd if="$MNT/bad/a" of=/dev/null bs=1M
+		same 1 "$status" "$output"
+		matches "$output" 'Input/output error'
+		for command in 'touch $MNT/ro/b' 'rm $MNT/ro/a' 'tee -a $MNT/ro/a' 'chmod 600 $MNT/ro/a' 'truncate -s 1 $MNT/ro/a' \
+			'ln $MNT/ro/a $MNT/ro/b' 'setfattr -n user.x -v 1 $MNT/ro/a'; do
+			run timeout 10 sh -c "MNT='$MNT'; $command" </dev/null
+			same 1 "$status" "$command: $output"
+			matches "$output" 'Read-only file system'
+		done
+		umount "$MNT"
+		ends 0
+	done
+	umount --lazy "$BACK/bad" "$BACK/ro"
 }
 
 @test "renames: over, not over, exchanged" {
