@@ -135,7 +135,7 @@ users()
 		    os.write(f, bytes(5000)); os.fsync(f); os.close(f)
 		def mapped():
 		    with open(mnt + "/a", "r+b") as f:
-		        m = mmap.mmap(f.fileno(), 0)
+		        m = mmap.mmap(f.fileno(), 4096)
 		        m[0:1] = b"1"; m.flush(); m.close()
 		def names():
 		    os.mkdir(name); os.rename(name, name + "2"); os.rmdir(name + "2"); os.listdir(mnt)
@@ -161,6 +161,7 @@ users()
 	for option in passthrough nopassthrough; do
 		for state in CONT STOP; do
 			workers=()
+			rm -rf "${BACK:?}"/*
 			seq 5000 >"$BACK/a"
 			mounted -o "$option"
 			users
@@ -175,7 +176,7 @@ users()
 				wait_for 10 eval "! alive $worker"
 			done
 			# ECONNABORTED: one that waited for an answer.
-			run ! grep -vxE 'ENOTCONN|ECONNABORTED' "$LOG".{read,write,mapped,names,lock,sync}
+			same '' "$(grep -vxE 'ENOTCONN|ECONNABORTED' "$LOG".{read,write,mapped,names,lock,sync})"
 			run ! timeout 10 stat "$MNT"
 			matches "$output" 'not connected'
 			umount --lazy "$MNT"
