@@ -117,6 +117,8 @@ static int set_size(const struct fuse_call *c, const struct node_ref *n, struct 
 	struct vfs_kill kill = { 0 };
 	int r = 0;
 
+	if (n->node->type != S_IFREG >> 12)
+		return n->node->type == S_IFDIR >> 12 ? -EISDIR : -EINVAL;
 	if (!f) {
 		fd = node_open(n, O_WRONLY | O_NONBLOCK);
 		if (fd < 0)

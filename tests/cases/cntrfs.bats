@@ -121,19 +121,68 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 	same 1 "$status" "$output"
 }
 
-@test "kill -9: ENOTCONN, no process hangs, the next mount works" {
-	mounted -o nopassthrough
-	spawn "$LOG.2" sh -c "while :; do cat '$MNT/a'; echo x >'$MNT/a'; done"
-	worker=$!
-	sleep 0.3
-	kill -KILL "$SERVER"
-	ends 137
-	run ! timeout 10 stat "$MNT"
-	# The second is of a request that waits in a ring.
-	matches "$output" 'not connected|connection abort'
-	kill "$worker"
-	wait "$worker" || :
-	umount "$MNT"
+# Each uses the mount until that gives an error, and says which.
+users()
+{
+	cat >"$BED/users.py" <<-'END'
+		import ctypes, errno, fcntl, mmap, os, sys, threading
+		mnt, kind = sys.argv[1:]
+		libc = ctypes.CDLL(None, use_errno=True)
+		name = mnt + "/" + kind
+		def read(): open(mnt + "/a", "rb").read()
+		def write():
+		    f = os.open(name, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+		    os.write(f, bytes(5000)); os.fsync(f); os.close(f)
+		def mapped():
+		    with open(mnt + "/a", "r+b") as f:
+		        m = mmap.mmap(f.fileno(), 4096)
+		        m[0:1] = b"1"; m.flush(); m.close()
+		def names():
+		    os.mkdir(name); os.rename(name, name + "2"); os.rmdir(name + "2"); os.listdir(mnt)
+		def lock():
+		    with open(mnt + "/lock", "w") as f: fcntl.flock(f, fcntl.LOCK_EX)
+		def sync():
+		    f = os.open(mnt, os.O_RDONLY)
+		    if libc.syncfs(f): raise OSError(ctypes.get_errno(), "syncfs")
+		    os.close(f)
+		while True:
+		    try: locals()[kind]()
+		    except OSError as e:
+		        print(errno.errorcode[e.errno])
+		        break
+	END
+	for kind in read write mapped names lock sync; do
+		spawn "$LOG.$kind" /usr/bin/python3 "$BED/users.py" "$MNT" "$kind"
+		workers+=($!)
+	done
+}
+
+@test "kill -9, of a server that answers and of one that hangs: ENOTCONN, no process waits for ever, the next mount works" {
+	for option in passthrough nopassthrough; do
+		for state in CONT STOP; do
+			workers=()
+			rm -rf "${BACK:?}"/*
+			seq 5000 >"$BACK/a"
+			mounted -o "$option"
+			users
+			sleep 0.5
+			kill "-$state" "$SERVER"
+			sleep 0.2
+			for worker in "${workers[@]}"; do alive "$worker"; done
+			kill -KILL "$SERVER"
+			ends 137
+			for worker in "${workers[@]}"; do
+				# Also not in state D, in which nothing could end it.
+				wait_for 10 eval "! alive $worker"
+			done
+			# ECONNABORTED: one that waited for an answer.
+			same '' "$(grep -vxE 'ENOTCONN|ECONNABORTED' "$LOG".{read,write,mapped,names,lock,sync})"
+			run ! timeout 10 stat "$MNT"
+			# The second is of a request that waits in a ring.
+			matches "$output" 'not connected|connection abort'
+			umount --lazy "$MNT"
+		done
+	done
 	mounted
 	touch "$MNT/b"
 }
@@ -430,6 +479,60 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 	done
 }
 
+# disk NAME SIZE TYPE: a file system of its own at $BACK/NAME.
+disk()
+{
+	grep -qw "$3" /proc/filesystems || skip "this kernel has no $3"
+	mkdir "$BACK/$1"
+	truncate -s "$2" "$BED/$1.img"
+	"mkfs.$3" -q "$BED/$1.img"
+	mount -o loop "$BED/$1.img" "$BACK/$1"
+}
+
+@test "a quota that ends is the caller's error" {
+	disk quota 128M btrfs
+	btrfs quota enable "$BACK/quota"
+	btrfs qgroup limit 2M "$BACK/quota"
+	for option in passthrough nopassthrough; do
+		mounted -o "$option"
+		run dd if=/dev/urandom of="$MNT/quota/a" bs=64k count=100 conv=fsync
+		same 1 "$status" "$output"
+		matches "$output" 'Disk quota exceeded'
+		rm "$MNT/quota/a"
+		umount "$MNT"
+		ends 0
+	done
+	umount --lazy "$BACK/quota"
+}
+
+@test "a disk that fails and a tree that is read-only are the caller's errors" {
+	disk bad 16M ext4
+	head -c 12M /dev/urandom >"$BACK/bad/a"
+	mkdir -m 777 "$BACK/ro"
+	touch "$BACK/ro/a"
+	mount --bind "$BACK/ro" "$BACK/ro"
+	mount -o remount,bind,ro "$BACK/ro"
+	# Nothing of it is in memory, and most of it is no longer on the disk.
+	umount "$BACK/bad"
+	mount -o loop "$BED/bad.img" "$BACK/bad"
+	truncate -s 4M "$BED/bad.img"
+	for option in passthrough nopassthrough; do
+		mounted -o "$option"
+		run dd if="$MNT/bad/a" of=/dev/null bs=1M
+		same 1 "$status" "$output"
+		matches "$output" 'Input/output error'
+		for command in 'touch $MNT/ro/b' 'rm $MNT/ro/a' 'tee -a $MNT/ro/a' 'chmod 600 $MNT/ro/a' 'truncate -s 1 $MNT/ro/a' \
+			'ln $MNT/ro/a $MNT/ro/b' 'setfattr -n user.x -v 1 $MNT/ro/a'; do
+			run timeout 10 sh -c "MNT='$MNT'; $command" </dev/null
+			same 1 "$status" "$command: $output"
+			matches "$output" 'Read-only file system'
+		done
+		umount "$MNT"
+		ends 0
+	done
+	umount --lazy "$BACK/bad" "$BACK/ro"
+}
+
 @test "renames: over, not over, exchanged" {
 	mounted
 	echo 1 >"$MNT/a"
@@ -554,41 +657,13 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 	run ! user chattr +d "$MNT/a"
 }
 
-@test "nothing leads out of the tree, while another swaps directories for links" {
+@test "nothing leads out of the tree and no FIFO or device is opened, while another exchanges names" {
+	BACK=$BACK/tree
+	mkdir -m 777 "$BACK"
 	mounted -o entry_timeout=0,attr_timeout=0
-	mkdir -p "$DISK/outside" "$BACK/d"
-	echo untouched >"$DISK/outside/f"
-	chmod -R 777 "$DISK/outside"
-	echo inside >"$BACK/d/f"
-	spawn "$LOG.2" bash -c "cd '$BACK' && ln -s ../outside l && while :; do mv -T d x; mv -T l d; mv -T d l; mv -T x d; done"
-	racer=$!
-	# As a symbolic link the caller's kernel would follow it, so only what is below the directory's node counts.
-	/usr/bin/python3 - "$MNT" <<-'END'
-		import os, sys, time
-		end = time.monotonic() + 8
-		bad = tries = 0
-		while time.monotonic() < end:
-		    try:
-		        d = os.open(sys.argv[1] + "/d", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-		    except OSError:
-		        continue
-		    try:
-		        f = os.open("f", os.O_RDWR, dir_fd=d)
-		        bad += os.pread(f, 20, 0) != b"inside\n"
-		        os.close(f)
-		        f = os.open("new", os.O_RDWR | os.O_CREAT, dir_fd=d)
-		        os.close(f)
-		        tries += 1
-		    except OSError:
-		        pass
-		    os.close(d)
-		print(tries, "tries")
-		sys.exit(bad or not tries)
-	END
-	kill "$racer"
-	wait "$racer" || :
-	same f "$(ls "$DISK/outside")"
-	same untouched "$(cat "$DISK/outside/f")"
+	run timeout $((LOAD_S + 60)) /usr/bin/python3 "$BED_DIR/tree-race.py" "$BACK" "$MNT" "${BACK%/*}/outside" "$LOAD_S"
+	same 0 "$status" "$output"
+	run ! grep -E 'error|warn' "$LOG"
 }
 
 @test "descriptors come back: as many after 5,000 files as before" {
