@@ -50,11 +50,12 @@ tsan:
 fuzz: setup-build-lint
 	@scripts/fuzz $(or $(S),10)
 
-# ONLY="starts files micro boot redis sysbench sqlite nginx blk" chooses subjects, N=ROUNDS how often.
+# ONLY="starts files micro boot redis sysbench sqlite nginx blk fuse" chooses subjects, N=ROUNDS how often.
 bench: setup-build-check-bench libos
 	@$(NINJA) --quiet
 	@bench/run $(BUILD)
 	@bench/rktio $(BUILD)
+	@bench/fuse $(BUILD)
 
 # N=ROUNDS of everything, and longer loads; stops at the first failure.
 soak: setup-build-check
@@ -65,6 +66,22 @@ soak: setup-build-check
 conformance: setup-build-check libos
 	@$(NINJA) --quiet
 	@tests/conformance/run --build $(BUILD) $(if $(LTP),--ltp $(LTP)) $(T)
+	@$(MAKE) --no-print-directory conformance-cntrfs
+
+# PJDFSTEST=DIR XFSTESTS=DIR LTP=DIR, built copies: on a mount of cntrfs. O="--group auto", "-o nopassthrough", ...
+conformance-cntrfs: setup-build-check
+	@$(NINJA) --quiet cntrfs
+	@tests/conformance/cntrfs --build $(BUILD) $(if $(PJDFSTEST),--pjdfstest $(PJDFSTEST)) $(if $(XFSTESTS),--xfstests $(XFSTESTS)) \
+		$(if $(LTP),--ltp $(LTP)) $(O) $(T)
+
+# S=SECONDS of load on a mount of cntrfs, as it is and under two sanitizers; FSSTRESS=PROGRAM is the load instead of stress-ng.
+stress-cntrfs: stress-cntrfs-build stress-cntrfs-build-asan stress-cntrfs-build-tsan
+stress-cntrfs-build-asan: FLAGS = -Db_sanitize=address,undefined -Db_lundef=false
+stress-cntrfs-build-tsan: FLAGS = -Db_sanitize=thread -Db_lundef=false
+stress-cntrfs-%: setup-build-check
+	@[ -e $*/build.ninja ] || meson setup $* $(FLAGS) >/dev/null
+	@ninja --quiet -C $* cntrfs
+	@scripts/stress-cntrfs --build $* --seconds $(or $(S),600) $(if $(FSSTRESS),--fsstress $(FSSTRESS))
 
 # S=SECONDS of each class of stress-ng in the library OS, T="CLASS...".
 stress: setup-build-check libos
@@ -77,4 +94,4 @@ clean:
 setup-%:
 	@scripts/setup $(subst -, ,$*)
 
-.PHONY: all libos demo demo-needs check install deb fmt lint asan tsan fuzz bench soak conformance stress clean
+.PHONY: all libos demo demo-needs check install deb fmt lint asan tsan fuzz bench soak conformance conformance-cntrfs stress stress-cntrfs clean

@@ -18,6 +18,8 @@
 #define FUSE_MAJOR     7
 #define FUSE_MINOR_MIN 31
 #define FUSE_MINOR     45
+/* From here on there is FUSE_NOTIFY_INC_EPOCH. */
+#define FUSE_MINOR_EPOCH 44
 
 #define FUSE_ROOT_ID 1
 /* The device refuses to be read into less. */
@@ -409,6 +411,35 @@ struct fuse_backing_map {
 #define FUSE_DEV_IOC_BACKING_OPEN  _IOW(229, 1, struct fuse_backing_map)
 #define FUSE_DEV_IOC_BACKING_CLOSE _IOW(229, 2, uint32_t)
 
+/*
+ * FUSE over io_uring (7.42, Linux 6.14): IORING_OP_URING_CMD on the device, in entries of 128 bytes. A request comes in
+ * pieces: its header, the structure of its opcode, and all else in the payload. The reply goes back the same way, its
+ * structure in the payload.
+ */
+enum fuse_uring_cmd {
+	FUSE_IO_URING_CMD_REGISTER =
+		1, /* addr, len: two iovecs, a fuse_uring_head and the payload */
+	FUSE_IO_URING_CMD_COMMIT_AND_FETCH = 2 /* the reply is there */
+};
+struct fuse_uring_ent {
+	uint64_t flags;
+	uint64_t commit_id;
+	uint32_t payload_size, padding;
+	uint64_t reserved;
+};
+struct fuse_uring_head {
+	uint8_t in_out[128]; /* fuse_in_header; fuse_out_header */
+	uint8_t op_in[128];
+	struct fuse_uring_ent ent;
+};
+/* In the entry itself. */
+struct fuse_uring_cmd_req {
+	uint64_t flags;
+	uint64_t commit_id;
+	uint16_t qid; /* number of a processor */
+	uint8_t padding[6];
+};
+
 #define FUSE_ASSERT_SIZE(s, n) _Static_assert(sizeof(struct s) == (n), "the size of struct " #s)
 FUSE_ASSERT_SIZE(fuse_in_header, 40);
 FUSE_ASSERT_SIZE(fuse_out_header, 16);
@@ -422,6 +453,8 @@ FUSE_ASSERT_SIZE(fuse_setattr_in, 88);
 FUSE_ASSERT_SIZE(fuse_statfs_out, 80);
 FUSE_ASSERT_SIZE(fuse_write_in, 40);
 FUSE_ASSERT_SIZE(fuse_lk_in, 48);
+FUSE_ASSERT_SIZE(fuse_uring_head, 288);
+FUSE_ASSERT_SIZE(fuse_uring_cmd_req, 24);
 #undef FUSE_ASSERT_SIZE
 
 #endif

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "log.h"
@@ -53,31 +55,80 @@ static int handle_all(struct thread *t)
 	}
 }
 
-static void *thread_main(void *arg)
+int fuse_serve_init(struct fuse_session *s, struct fuse_chan *c)
 {
-	struct thread *t = arg;
-	struct fuse_session *s = t->server->session;
-	struct fuse_worker *w = &s->worker[t->index];
-	sigset_t mask;
-	int r;
+	_cleanup_free_ uint8_t *in = aligned_alloc(PAGE, s->conf.max_write + PAGE);
+	_cleanup_free_ uint8_t *buf = aligned_alloc(PAGE, FUSE_OUT_MIN);
+	struct fuse_out out = { .buf = buf, .room = FUSE_OUT_MIN };
 
+	if (!in || !buf)
+		return -ENOMEM;
+	while (atomic_load(&s->state) != FUSE_STATE_RUNNING) {
+		ssize_t n = c->ops->receive(c, in, s->conf.max_write + PAGE);
+		int r = n == 0 ? -ECONNABORTED : (int)n;
+
+		if (n > 0)
+			r = fuse_session_handle(s, c, 0, in, (size_t)n, &out);
+		if (r < 0 && r != -EAGAIN)
+			return r;
+	}
+	return 0;
+}
+
+/*
+ * The signal of an interrupt may come just before the system call that it is to end. So each thread has
+ * a timer, by which the signal comes again until the request is over.
+ */
+#define AGAIN_NS 10000000
+
+static _Thread_local struct fuse_worker *self;
+static _Thread_local timer_t again;
+static _Thread_local bool has_again;
+
+static void interrupted(int sig)
+{
+	const struct itimerspec when = { .it_value.tv_nsec = AGAIN_NS };
+	uint64_t unique = self ? atomic_load(&self->unique) : 0;
+	int saved = errno;
+
+	(void)sig;
+	if (has_again && unique && unique == atomic_load(&self->interrupted))
+		(void)timer_settime(again, 0, &when, NULL);
+	errno = saved;
+}
+
+/* Without a timer the signal comes once. */
+static void prepare_interrupts(struct fuse_worker *w)
+{
+	struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+	sigset_t mask;
+
+	ev._sigev_un._tid = gettid();
+	has_again = timer_create(CLOCK_MONOTONIC, &ev, &again) == 0;
+	self = w;
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGUSR1);
 	(void)pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
 	w->thread = pthread_self();
 	atomic_store(&w->live, true);
+}
+
+static void *thread_main(void *arg)
+{
+	struct thread *t = arg;
+	struct fuse_session *s = t->server->session;
+	int r;
+
+	prepare_interrupts(&s->worker[t->index]);
 	r = s->fs->thread_start ? s->fs->thread_start(s->arg) : 0;
 	if (r == 0)
 		r = handle_all(t);
 	if (r < 0)
 		log_error("a thread that serves ended: %s", err_str(r));
 	(void)eventfd_write(t->server->done, 1);
+	if (has_again)
+		(void)timer_delete(again);
 	return NULL;
-}
-
-static void interrupted(int sig)
-{
-	(void)sig;
 }
 
 static void server_free(struct fuse_server *v)

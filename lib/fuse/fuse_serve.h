@@ -8,6 +8,9 @@
 
 struct fuse_server;
 
+/* Answer messages of @c here, until FUSE_INIT was one. Return: 0; -ECONNABORTED, it is over already; -errno. */
+int fuse_serve_init(struct fuse_session *s, struct fuse_chan *c) _must_check_;
+
 /*
  * fuse_serve_start() - Start @n <= FUSE_WORKERS_MAX threads, each for one of @chan.
  *

@@ -70,6 +70,13 @@ int fuse_notify_entry(struct fuse_chan *c, uint64_t parent, const char *name)
 	return notify(c, FUSE_NOTIFY_INVAL_ENTRY, iov, 3);
 }
 
+int fuse_notify_epoch(struct fuse_chan *c)
+{
+	struct iovec iov[1];
+
+	return notify(c, FUSE_NOTIFY_INC_EPOCH, iov, 1);
+}
+
 /* --- requests of the protocol itself --- */
 
 static uint64_t init_flags(const struct fuse_init_in *in)

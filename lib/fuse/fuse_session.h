@@ -12,8 +12,8 @@
  * FUSE_INIT comes first and once. What is asked for (struct fuse_conf) and offered is agreed on there,
  * and stands in @params from then on, unchanged.
  *
- * Functions answer before they return, on the worker's thread. An interrupt makes a signal there, and
- * with luck a system call ends with EINTR; an EINTR without an interrupt is of another request, whose
+ * Functions answer before they return, on the worker's thread. An interrupt makes a signal there, again and
+ * again until the function returns, so that a system call ends with EINTR; an EINTR without an interrupt is of another request, whose
  * signal came late, and the function is called again. So a function that returns EINTR must have done
  * nothing.
  */
@@ -117,5 +117,7 @@ void fuse_session_end(struct fuse_session *s);
 /* Any thread, while no lock is held that a function takes. -ENOENT: the peer does not know it. */
 int fuse_notify_inode(struct fuse_chan *c, uint64_t nodeid, int64_t off, int64_t len);
 int fuse_notify_entry(struct fuse_chan *c, uint64_t parent, const char *name);
+/* All entries that were told so far; from FUSE_MINOR_EPOCH on. */
+int fuse_notify_epoch(struct fuse_chan *c);
 
 #endif

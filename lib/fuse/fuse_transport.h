@@ -5,11 +5,11 @@
  * Theory of operation
  *
  * A connection has channels; each is used by one thread at a time, which takes a request with
- * receive() and answers it with send() before it takes the next. A reply may go out over another
- * channel of its connection than the one its request came in by. A ring hands its reply over in
- * send() and waits in receive(); a message it delivers is a copy (fuse_req.h says why).
+ * receive() and answers it with send() before it takes the next. A notification may be sent by any
+ * thread, over any channel. A message that is delivered is a copy (fuse_req.h says why).
  *
- * Transports: fuse_dev.h (the kernel's device), fuse_mem.h (a peer in the same process).
+ * Transports: fuse_dev.h (the kernel's device), fuse_ring.h (the kernel, over io_uring), fuse_mem.h (a
+ * peer in the same process).
  */
 #ifndef FUSE_TRANSPORT_H
 #define FUSE_TRANSPORT_H

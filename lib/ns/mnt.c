@@ -119,7 +119,10 @@ int mnt_new(const char *type, const struct mnt_param *params, unsigned int attrs
 
 int mnt_set(int mfd, uint64_t attrs, uint64_t propagation, bool recursive)
 {
-	struct mount_attr attr = { .attr_set = attrs, .propagation = propagation };
+	/* How times of access are kept is one setting of several values, not a set of bits. */
+	struct mount_attr attr = { .attr_set = attrs,
+				   .attr_clr = attrs & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0,
+				   .propagation = propagation };
 	unsigned int flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
 
 	return mount_setattr(mfd, "", flags, &attr, sizeof(attr)) < 0 ? -errno : 0;

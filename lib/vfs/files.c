@@ -2,6 +2,8 @@
 #include "files.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,7 +17,8 @@ void files_init(struct files *t)
 
 static void file_free(struct file *f)
 {
-	(void)close(f->fd);
+	if (f->fd >= 0)
+		(void)close(f->fd);
 	if (f->dir)
 		pthread_mutex_destroy(&f->dir->lock);
 	free(f->dir);
@@ -114,6 +117,23 @@ struct file *file_get(struct files *t, uint64_t fh)
 	}
 	pthread_mutex_unlock(&t->lock);
 	return f;
+}
+
+int file_fd(struct file *f)
+{
+	int fd = f->fd, none = -1;
+
+	if (fd >= 0)
+		return fd;
+	fd = node_open(&f->ref, O_RDONLY);
+	if (fd < 0) {
+		errno = -fd;
+		return -1;
+	}
+	if (atomic_compare_exchange_strong(&f->fd, &none, fd))
+		return fd;
+	(void)close(fd);
+	return none;
 }
 
 void file_put(struct files *t, struct file *f)

@@ -20,8 +20,8 @@ struct dir {
 };
 
 struct file {
-	int fd;
-	bool direct; /* counted among the node's direct_opens, else its cached_opens */
+	_Atomic int fd; /* -1: it is opened, for reading, by the first who asks file_fd() */
+	bool direct;    /* counted among the node's direct_opens, else its cached_opens */
 	struct dir *dir;
 	struct node_ref ref; /* keeps the node and its descriptor */
 	unsigned int users;  /* under the table's lock; the table itself is one */
@@ -45,6 +45,8 @@ int files_add(struct files *t, int fd, struct node_ref *ref, bool dir, uint64_t 
 	_must_check_;
 /* Borrow a file, until file_put(). NULL: there is no such file. */
 struct file *file_get(struct files *t, uint64_t fh);
+/* Its descriptor. Return: -1, errno is set. */
+int file_fd(struct file *f);
 void file_put(struct files *t, struct file *f);
 /* Take it out of the table: closed once nobody uses it. Return: it, still to be put; or NULL. */
 struct file *files_del(struct files *t, uint64_t fh);

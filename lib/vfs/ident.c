@@ -12,6 +12,7 @@
 
 static _Thread_local uid_t now_uid;
 static _Thread_local gid_t now_gid;
+static _Thread_local mode_t now_umask;
 static _Thread_local struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
 
 /* Of this thread alone: the C library's wrappers for sets of ids would change all threads. */
@@ -37,6 +38,7 @@ int ident_start(void)
 	now_uid = geteuid();
 	now_gid = getegid();
 	(void)umask(0);
+	now_umask = 0;
 	return set_caps(caps);
 }
 
@@ -55,7 +57,9 @@ int ident_become(uid_t uid, gid_t gid, mode_t mask)
 			return -EPERM;
 		now_uid = uid;
 	}
-	(void)umask(mask);
+	if (mask != now_umask)
+		(void)umask(mask);
+	now_umask = mask;
 	return 0;
 }
 

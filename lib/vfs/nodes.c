@@ -113,7 +113,7 @@ static int node_reopen(struct nodes *t, struct node *n)
 	return fd;
 }
 
-int node_ref(struct nodes *t, uint64_t id, struct node_ref *ret)
+int node_pin(struct nodes *t, uint64_t id, struct node_ref *ret)
 {
 	struct node *n;
 	int fd = -1;
@@ -126,13 +126,19 @@ int node_ref(struct nodes *t, uint64_t id, struct node_ref *ret)
 	}
 	pthread_mutex_unlock(&t->lock);
 	*ret = (struct node_ref){ t, n, fd };
-	if (!n)
-		return -ESTALE;
-	if (fd < 0)
-		ret->fd = fd = node_reopen(t, n);
-	if (fd < 0)
+	return n ? 0 : -ESTALE;
+}
+
+int node_ref(struct nodes *t, uint64_t id, struct node_ref *ret)
+{
+	int r = node_pin(t, id, ret);
+
+	if (r < 0 || ret->fd >= 0)
+		return r;
+	ret->fd = r = node_reopen(t, ret->node);
+	if (r < 0)
 		node_unref(ret);
-	return fd < 0 ? fd : 0;
+	return r < 0 ? r : 0;
 }
 
 void node_unref(struct node_ref *r)
@@ -261,6 +267,77 @@ void nodes_forget(struct nodes *t, uint64_t id, uint64_t nlookup)
 	}
 	pthread_mutex_unlock(&t->lock);
 	node_close(&closing);
+}
+
+void nodes_set_fresh(struct nodes *t, uint64_t id, bool fresh)
+{
+	struct node *n;
+
+	pthread_mutex_lock(&t->lock);
+	n = table_get(t, id);
+	if (n)
+		n->fresh = fresh;
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool nodes_is_fresh(struct nodes *t, uint64_t id)
+{
+	const struct node *n;
+	bool fresh;
+
+	pthread_mutex_lock(&t->lock);
+	n = table_get(t, id);
+	fresh = n && n->fresh;
+	pthread_mutex_unlock(&t->lock);
+	return fresh;
+}
+
+bool nodes_have_handles(struct nodes *t)
+{
+	bool have;
+
+	pthread_mutex_lock(&t->lock);
+	have = table_at(t, FUSE_ROOT_ID)->handle_bytes != 0;
+	pthread_mutex_unlock(&t->lock);
+	return have;
+}
+
+int nodes_index_handles(struct nodes *t)
+{
+	bool ok;
+
+	pthread_mutex_lock(&t->lock);
+	ok = table_index_handles(t);
+	pthread_mutex_unlock(&t->lock);
+	return ok ? 0 : -ENOMEM;
+}
+
+uint64_t nodes_by_handle(struct nodes *t, int32_t type, const uint8_t *bytes, size_t size)
+{
+	const struct node *n;
+	uint64_t id = 0;
+
+	pthread_mutex_lock(&t->lock);
+	n = table_find_handle(t, type, bytes, size);
+	if (n && n->nlookup)
+		id = node_id(n);
+	pthread_mutex_unlock(&t->lock);
+	return id;
+}
+
+uint64_t nodes_each(struct nodes *t, uint32_t *at)
+{
+	uint64_t id = 0;
+
+	pthread_mutex_lock(&t->lock);
+	for (; !id && *at < t->used; (*at)++) {
+		const struct node *n = table_at(t, *at);
+
+		if (*at && n->type && n->nlookup)
+			id = node_id(n);
+	}
+	pthread_mutex_unlock(&t->lock);
+	return id;
 }
 
 /* --- the whole table --- */

@@ -39,17 +39,20 @@ struct node {
 	uint64_t ino, btime_ns; /* NODE_NO_BTIME: the file system has none */
 	uint64_t nlookup;
 	uint32_t index, gen;
-	uint32_t hash_next;  /* or the next that is free */
+	uint32_t hash_next; /* or the next that is free */
+	uint32_t handle_next;
 	uint32_t prev, next; /* in its list */
 	uint32_t pins;
 	int32_t fd;
 	/* of a regular file: opens that go to the backing file, and that go through us */
 	uint32_t direct_opens, cached_opens;
-	int32_t backing_id; /* > 0 while there are direct opens */
+	int32_t backing_id; /* > 0 while there are direct opens, and maybe afterwards */
 	uint16_t mount;
 	uint8_t type; /* S_IF* >> 12; 0: free */
 	uint8_t list; /* enum node_list */
 	uint8_t handle_bytes;
+	uint8_t pass; /* vfs_pass.c's */
+	bool fresh;
 	int32_t handle_type;
 	uint8_t handle[NODE_HANDLE_MAX];
 };
@@ -71,6 +74,8 @@ struct nodes {
 	struct node **chunk;
 	size_t nchunks, room, used; /* @used counts nodes, from index 0 on */
 	uint32_t *bucket;
+	uint32_t *
+		handle_bucket; /* as many; of nodes of the first mount; NULL: nodes_by_handle() is not used */
 	uint32_t nbuckets;
 	uint32_t free;
 	uint32_t head[NODE_LISTS], tail[NODE_LISTS], length[NODE_LISTS];
@@ -95,6 +100,8 @@ struct node_ref {
 
 /* Return: 0; -ESTALE, there is no such node, or it is no longer there; -errno. */
 int node_ref(struct nodes *t, uint64_t id, struct node_ref *ret) _must_check_;
+/* The same without a descriptor, if there is none yet: @ret->fd may be -1. */
+int node_pin(struct nodes *t, uint64_t id, struct node_ref *ret) _must_check_;
 void node_unref(struct node_ref *r);
 #define _cleanup_node_ _cleanup_(node_unref)
 
@@ -113,6 +120,19 @@ int nodes_add(struct nodes *t, const struct statx *stx, int fd, bool taken, uint
 /* Count one more lookup of a node that is pinned. */
 uint64_t node_again(const struct node_ref *r);
 void nodes_forget(struct nodes *t, uint64_t id, uint64_t nlookup);
+
+/* It was just made: it has no capabilities, until somebody may have set some. */
+void nodes_set_fresh(struct nodes *t, uint64_t id, bool fresh);
+bool nodes_is_fresh(struct nodes *t, uint64_t id);
+
+/* Is the root found again by a handle? Then so are others of its mount. */
+bool nodes_have_handles(struct nodes *t);
+/* The directory and all nodes of its mount can be found by their handles, from now on: before any is added. */
+int nodes_index_handles(struct nodes *t) _must_check_;
+/* The id of the node of the root's mount with that handle; 0: there is none that the peer knows. */
+uint64_t nodes_by_handle(struct nodes *t, int32_t type, const uint8_t *bytes, size_t size);
+/* The id of the first node that the peer knows from index *at on, which is moved on; 0: there is none. */
+uint64_t nodes_each(struct nodes *t, uint32_t *at);
 
 /* Open the node anew. It is followed even if a symbolic link's target would be something else: none is. */
 int node_open(const struct node_ref *r, int flags) _must_check_;

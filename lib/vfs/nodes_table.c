@@ -92,23 +92,98 @@ static void hash_del(struct nodes *t, const struct node *n)
 	*p = n->hash_next;
 }
 
+/* --- by their handles --- */
+
+static uint32_t *handle_head(struct nodes *t, int32_t type, const uint8_t *bytes, size_t size)
+{
+	uint64_t h = (uint64_t)type;
+
+	for (size_t i = 0; i < size; i++)
+		h = (h ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return &t->handle_bucket[(uint32_t)(h >> 24) & (t->nbuckets - 1)];
+}
+
+static bool has_handle(const struct nodes *t, const struct node *n)
+{
+	return t->handle_bucket && n->mount == 0 && n->handle_bytes;
+}
+
+static void handle_add(struct nodes *t, struct node *n)
+{
+	uint32_t *head;
+
+	if (!has_handle(t, n))
+		return;
+	head = handle_head(t, n->handle_type, n->handle, n->handle_bytes);
+	n->handle_next = *head;
+	*head = n->index;
+}
+
+static void handle_del(struct nodes *t, const struct node *n)
+{
+	uint32_t *p;
+
+	if (!has_handle(t, n))
+		return;
+	p = handle_head(t, n->handle_type, n->handle, n->handle_bytes);
+	while (*p != n->index)
+		p = &table_at(t, *p)->handle_next;
+	*p = n->handle_next;
+}
+
+struct node *table_find_handle(struct nodes *t, int32_t type, const uint8_t *bytes, size_t size)
+{
+	if (!t->handle_bucket)
+		return NULL;
+	for (uint32_t i = *handle_head(t, type, bytes, size); i;) {
+		struct node *n = table_at(t, i);
+
+		if (n->handle_type == type && n->handle_bytes == size &&
+		    memcmp(n->handle, bytes, size) == 0)
+			return n;
+		i = n->handle_next;
+	}
+	return NULL;
+}
+
+bool table_index_handles(struct nodes *t)
+{
+	t->handle_bucket = calloc(t->nbuckets, sizeof(*t->handle_bucket));
+	for (uint32_t i = 1; t->handle_bucket && i < t->used; i++) {
+		if (table_at(t, i)->type)
+			handle_add(t, table_at(t, i));
+	}
+	return t->handle_bucket != NULL;
+}
+
 /* As many buckets as nodes; without memory for more the chains are longer. */
 static bool hash_grow(struct nodes *t)
 {
 	uint32_t more = t->nbuckets ? t->nbuckets * 2 : CHUNK;
-	uint32_t *bucket;
+	uint32_t *bucket, *handles = NULL;
 
 	if (t->live < t->nbuckets)
 		return true;
 	bucket = calloc(more, sizeof(*bucket));
-	if (!bucket)
+	if (t->handle_bucket)
+		handles = calloc(more, sizeof(*handles));
+	if (!bucket || !handles != !t->handle_bucket) {
+		free(bucket);
+		free(handles);
 		return t->nbuckets != 0;
+	}
 	free(t->bucket);
+	free(t->handle_bucket);
 	t->bucket = bucket;
+	t->handle_bucket = handles;
 	t->nbuckets = more;
 	for (uint32_t i = 1; i < t->used; i++) {
-		if (table_at(t, i)->type)
-			hash_add(t, table_at(t, i));
+		struct node *n = table_at(t, i);
+
+		if (n->type) {
+			hash_add(t, n);
+			handle_add(t, n);
+		}
 	}
 	return true;
 }
@@ -165,6 +240,7 @@ struct node *table_insert(struct nodes *t, const struct node *fresh)
 	n->gen = gen;
 	n->fd = -1;
 	hash_add(t, n);
+	handle_add(t, n);
 	t->live++;
 	return n;
 }
@@ -172,6 +248,7 @@ struct node *table_insert(struct nodes *t, const struct node *fresh)
 static void node_free(struct nodes *t, struct node *n)
 {
 	hash_del(t, n);
+	handle_del(t, n);
 	n->type = 0;
 	n->gen++; /* the id is never used again */
 	n->hash_next = t->free;
@@ -256,4 +333,5 @@ void table_free(struct nodes *t)
 		free(t->chunk[i]);
 	free(t->chunk);
 	free(t->bucket);
+	free(t->handle_bucket);
 }

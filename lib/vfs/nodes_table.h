@@ -24,6 +24,9 @@ struct node *table_at(struct nodes *t, uint32_t index);
 /* NULL: there is none of that id. */
 struct node *table_get(struct nodes *t, uint64_t id);
 struct node *table_find(struct nodes *t, int mount, const struct statx *stx);
+struct node *table_find_handle(struct nodes *t, int32_t type, const uint8_t *bytes, size_t size);
+/* Find by handles, too, from now on. */
+bool table_index_handles(struct nodes *t);
 /* A node as @fresh, without a descriptor; NULL without memory. */
 struct node *table_insert(struct nodes *t, const struct node *fresh);
 /* Index of the mount with that id, -1 if it is not known. */

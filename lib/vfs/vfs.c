@@ -75,6 +75,12 @@ uint64_t vfs_flags(const struct vfs_conf *conf)
 	return flags | (conf->passthrough ? FUSE_PASSTHROUGH : 0);
 }
 
+struct vfs_times vfs_times(const struct vfs *v, bool top)
+{
+	return top && atomic_load_explicit(&v->watched, memory_order_relaxed) ? v->watched_times
+									      : v->conf.times;
+}
+
 int vfs_become(const struct fuse_call *c, mode_t umask)
 {
 	return ident_become(c->req->h.uid, c->req->h.gid, umask);
@@ -114,6 +120,7 @@ static void vfs_forget(void *fs, uint64_t nodeid, uint64_t nlookup)
 {
 	struct vfs *v = fs;
 
+	vfs_pass_forget(v, nodeid, nlookup);
 	nodes_forget(&v->nodes, nodeid, nlookup);
 }
 

@@ -25,9 +25,13 @@
 
 struct proc_idmap;
 
-struct vfs_conf {
-	/* How long the kernel may believe an entry, attributes, and that there is no entry. */
+/* How long the kernel may believe an entry, attributes, and that there is no entry. */
+struct vfs_times {
 	uint64_t entry_ns, attr_ns, negative_ns;
+};
+
+struct vfs_conf {
+	struct vfs_times times; /* vfs_watch.h makes others right */
 	bool passthrough;
 	bool carry_sockets;                      /* behind vfs_sockets_fs() */
 	const struct proc_idmap *users, *groups; /* vfs_map.h; borrowed; NULL: none */

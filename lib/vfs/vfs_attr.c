@@ -14,6 +14,11 @@
 
 #define NSEC UINT64_C(1000000000)
 
+static uint64_t attr_ns(const struct vfs *v, const struct statx *stx)
+{
+	return vfs_times(v, vfs_is_top(v, stx->stx_mnt_id)).attr_ns;
+}
+
 int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd)
 {
 	struct fuse_attr_out *out;
@@ -22,8 +27,8 @@ int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd)
 	if (statx(fd, "", AT_EMPTY_PATH, NODE_STATX_MASK, &stx) < 0)
 		return -errno;
 	out = fuse_out_add(&c->out, sizeof(*out));
-	out->attr_valid = v->conf.attr_ns / NSEC;
-	out->attr_valid_nsec = (uint32_t)(v->conf.attr_ns % NSEC);
+	out->attr_valid = attr_ns(v, &stx) / NSEC;
+	out->attr_valid_nsec = (uint32_t)(attr_ns(v, &stx) % NSEC);
 	vfs_fill_attr(v, &stx, &out->attr);
 	return 0;
 }
@@ -57,8 +62,8 @@ int vfs_op_statx(void *fs, struct fuse_call *c)
 	if (statx(n.fd, "", flags, NODE_STATX_MASK, &s) < 0)
 		return -errno;
 	out = fuse_out_add(&c->out, sizeof(*out));
-	out->attr_valid = v->conf.attr_ns / NSEC;
-	out->attr_valid_nsec = (uint32_t)(v->conf.attr_ns % NSEC);
+	out->attr_valid = attr_ns(v, &s) / NSEC;
+	out->attr_valid_nsec = (uint32_t)(attr_ns(v, &s) % NSEC);
 	out->stat = (struct fuse_statx){
 		.mask = s.stx_mask & (STATX_BASIC_STATS | STATX_BTIME),
 		.blksize = s.stx_blksize,
@@ -83,23 +88,48 @@ int vfs_op_statx(void *fs, struct fuse_call *c)
 
 /* --- setattr --- */
 
-static int set_size(const struct node_ref *n, const struct file *f,
-		    const struct fuse_setattr_in *in)
+int vfs_kill_begin(const struct fuse_call *c, uint64_t nodeid, int fd, struct vfs_kill *ret)
 {
+	struct stat st;
+	int r = fstat(fd, &st) < 0 ? -errno : 0;
+
+	/* The set-group-id bit of a file that its group may not execute is kept by who is in the group. */
+	r = r ? r : vfs_become(c, 0);
+	r = r ? r : ident_drop_fsetid();
+	if (r < 0)
+		return r;
+	*ret = (struct vfs_kill){ true, st.st_mode & (S_ISUID | S_ISGID) ? nodeid : 0 };
+	return 0;
+}
+
+void vfs_kill_end(const struct fuse_call *c, const struct vfs_kill *k)
+{
+	if (!k->on)
+		return;
+	ident_restore_fsetid();
+	if (k->tell)
+		(void)fuse_notify_inode(c->chan, k->tell, -1, 0);
+}
+
+static int set_size(const struct fuse_call *c, const struct node_ref *n, struct file *f)
+{
+	const struct fuse_setattr_in *in = &c->req->in.setattr;
 	_cleanup_close_ int fd = -1;
+	struct vfs_kill kill = { 0 };
 	int r = 0;
 
+	if (n->node->type != S_IFREG >> 12)
+		return n->node->type == S_IFDIR >> 12 ? -EISDIR : -EINVAL;
 	if (!f) {
 		fd = node_open(n, O_WRONLY | O_NONBLOCK);
 		if (fd < 0)
 			return take_fd(&fd);
 	}
 	if (in->valid & FATTR_KILL_SUIDGID)
-		r = ident_drop_fsetid();
-	if (r == 0 && ftruncate(f ? f->fd : fd, (off_t)in->size) < 0)
+		r = vfs_kill_begin(c, c->req->h.nodeid, n->fd, &kill);
+	if (r == 0 && ftruncate(f ? file_fd(f) : fd, (off_t)in->size) < 0)
 		r = -errno;
-	if (in->valid & FATTR_KILL_SUIDGID)
-		ident_restore_fsetid();
+	vfs_kill_end(c, &kill);
 	return r;
 }
 
@@ -131,8 +161,9 @@ static int set_owner(const struct node_ref *n, const struct fuse_setattr_in *in)
 	return fchownat(n->fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-static int set_all(const struct node_ref *n, const struct file *f, const struct fuse_setattr_in *in)
+static int set_all(const struct fuse_call *c, const struct node_ref *n, struct file *f)
 {
+	const struct fuse_setattr_in *in = &c->req->in.setattr;
 	int r = 0;
 
 	/* The owner first: to change it takes set-uid bits away, which the new mode may bring. */
@@ -142,7 +173,7 @@ static int set_all(const struct node_ref *n, const struct file *f, const struct 
 	    fchmodat(AT_FDCWD, fd_name(n->fd).text, in->mode & 07777, 0) < 0)
 		r = -errno;
 	if (r == 0 && in->valid & FATTR_SIZE)
-		r = set_size(n, f, in);
+		r = set_size(c, n, f);
 	if (r == 0 && in->valid & (FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW))
 		r = set_times(n, in);
 	return r;
@@ -163,8 +194,12 @@ int vfs_op_setattr(void *fs, struct fuse_call *c)
 		if (!f.file)
 			return -EBADF;
 	}
-	r = set_all(&n, f.file, in);
-	return r < 0 ? r : vfs_reply_attr(v, c, n.fd);
+	vfs_watch_setting(v, c->req->h.nodeid);
+	r = set_all(c, &n, f.file);
+	if (r == 0)
+		r = vfs_reply_attr(v, c, n.fd);
+	vfs_watch_setting(v, c->req->h.nodeid);
+	return r;
 }
 
 /* --- the file system --- */

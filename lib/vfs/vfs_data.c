@@ -22,7 +22,7 @@ int vfs_op_read(void *fs, struct fuse_call *c)
 		return -EBADF;
 	if (in->size > c->out.room)
 		return -EINVAL;
-	n = pread(f.file->fd, c->out.buf, in->size, (off_t)in->offset);
+	n = pread(file_fd(f.file), c->out.buf, in->size, (off_t)in->offset);
 	if (n < 0)
 		return -errno;
 	c->out.size = (size_t)n;
@@ -33,9 +33,15 @@ int vfs_op_read(void *fs, struct fuse_call *c)
 static ssize_t write_data(int fd, const struct fuse_req *req)
 {
 	const struct fuse_write_in *in = &req->in.write;
-	bool append = in->flags & O_APPEND && !(in->write_flags & FUSE_WRITE_CACHE);
+	bool cached = in->write_flags & FUSE_WRITE_CACHE;
+	bool append = in->flags & O_APPEND && !cached;
 	struct iovec iov = { (char *)(uintptr_t)req->data.p, req->data.len };
 
+	/* Changed in a mapping, which the kernel would have refused of a file that can only be appended to. */
+	if (cached && fcntl(fd, F_GETFL) & O_APPEND) {
+		errno = EPERM;
+		return -1;
+	}
 	return pwritev2(fd, &iov, 1, (off_t)in->offset, append ? RWF_APPEND : 0);
 }
 
@@ -43,7 +49,7 @@ int vfs_op_write(void *fs, struct fuse_call *c)
 {
 	struct vfs *v = fs;
 	const struct fuse_write_in *in = &c->req->in.write;
-	bool kill = in->write_flags & FUSE_WRITE_KILL_SUIDGID;
+	struct vfs_kill kill = { 0 };
 	struct fuse_write_out *out;
 	ssize_t n;
 	int r = 0;
@@ -51,13 +57,12 @@ int vfs_op_write(void *fs, struct fuse_call *c)
 
 	if (!f.file)
 		return -EBADF;
-	if (kill)
-		r = ident_drop_fsetid();
-	n = r < 0 ? r : write_data(f.file->fd, c->req);
+	if (in->write_flags & FUSE_WRITE_KILL_SUIDGID)
+		r = vfs_kill_begin(c, c->req->h.nodeid, file_fd(f.file), &kill);
+	n = r < 0 ? r : write_data(file_fd(f.file), c->req);
 	if (n < 0 && r == 0)
 		r = -errno;
-	if (kill)
-		ident_restore_fsetid();
+	vfs_kill_end(c, &kill);
 	if (r < 0)
 		return r;
 	out = fuse_out_add(&c->out, sizeof(*out));
@@ -75,21 +80,27 @@ int vfs_op_fsync(void *fs, struct fuse_call *c)
 	if (!f.file)
 		return -EBADF;
 	if (in->fsync_flags & FUSE_FSYNC_FDATASYNC)
-		return fdatasync(f.file->fd) < 0 ? -errno : 0;
-	return fsync(f.file->fd) < 0 ? -errno : 0;
+		return fdatasync(file_fd(f.file)) < 0 ? -errno : 0;
+	return fsync(file_fd(f.file)) < 0 ? -errno : 0;
 }
 
 int vfs_op_fallocate(void *fs, struct fuse_call *c)
 {
 	struct vfs *v = fs;
 	const struct fuse_fallocate_in *in = &c->req->in.fallocate;
+	struct vfs_kill kill = { 0 };
 	int r = 0;
 	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, in->fh) };
 
 	if (!f.file)
 		return -EBADF;
-	if (fallocate(f.file->fd, (int)in->mode, (off_t)in->offset, (off_t)in->length) < 0)
+	/* The request does not say whether the caller's writes keep set-id bits; who is not root has no say. */
+	if (c->req->h.uid != 0)
+		r = vfs_kill_begin(c, c->req->h.nodeid, file_fd(f.file), &kill);
+	if (r == 0 &&
+	    fallocate(file_fd(f.file), (int)in->mode, (off_t)in->offset, (off_t)in->length) < 0)
 		r = -errno;
+	vfs_kill_end(c, &kill);
 	return r;
 }
 
@@ -106,7 +117,7 @@ int vfs_op_lseek(void *fs, struct fuse_call *c)
 	/* All else the kernel knows itself; and a directory's position is vfs_dir.c's. */
 	if ((in->whence != SEEK_DATA && in->whence != SEEK_HOLE) || f.file->dir)
 		return -EINVAL;
-	off = lseek(f.file->fd, (off_t)in->offset, (int)in->whence);
+	off = lseek(file_fd(f.file), (off_t)in->offset, (int)in->whence);
 	if (off < 0)
 		return -errno;
 	out = fuse_out_add(&c->out, sizeof(*out));
@@ -114,24 +125,37 @@ int vfs_op_lseek(void *fs, struct fuse_call *c)
 	return 0;
 }
 
-static ssize_t copy_range(struct vfs *v, const struct fuse_copy_file_range_in *in, size_t max)
+/* Return: how many bytes; -errno. */
+static ssize_t copy_range(struct vfs *v, const struct fuse_call *c, size_t max)
 {
+	const struct fuse_copy_file_range_in *in = &c->req->in.copy;
 	off_t from = (off_t)in->off_in, to = (off_t)in->off_out;
 	size_t len = in->len < max ? in->len : max;
+	struct vfs_kill kill = { 0 };
 	ssize_t n;
+	int r = 0;
 	_cleanup_file_ struct file_ref a = { &v->files, file_get(&v->files, in->fh_in) };
 	_cleanup_file_ struct file_ref b = { &v->files, file_get(&v->files, in->fh_out) };
 
 	if (!a.file || !b.file)
 		return -EBADF;
-	n = copy_file_range(a.file->fd, &from, b.file->fd, &to, len, (unsigned int)in->flags);
-	return n < 0 ? -errno : n;
+	/* As in vfs_op_fallocate(). */
+	if (c->req->h.uid != 0)
+		r = vfs_kill_begin(c, in->nodeid_out, file_fd(b.file), &kill);
+	if (r < 0)
+		return r;
+	n = copy_file_range(file_fd(a.file), &from, file_fd(b.file), &to, len,
+			    (unsigned int)in->flags);
+	if (n < 0)
+		n = -errno;
+	vfs_kill_end(c, &kill);
+	return n;
 }
 
 int vfs_op_copy_file_range(void *fs, struct fuse_call *c)
 {
 	/* The number of bytes copied has 32 bits here. */
-	ssize_t n = copy_range(fs, &c->req->in.copy, UINT32_MAX & ~4095u);
+	ssize_t n = copy_range(fs, c, UINT32_MAX & ~4095u);
 	struct fuse_write_out *out;
 
 	if (n < 0)
@@ -143,7 +167,7 @@ int vfs_op_copy_file_range(void *fs, struct fuse_call *c)
 
 int vfs_op_copy_file_range_64(void *fs, struct fuse_call *c)
 {
-	ssize_t n = copy_range(fs, &c->req->in.copy, INT64_MAX);
+	ssize_t n = copy_range(fs, c, INT64_MAX);
 	struct fuse_copy_file_range_out *out;
 
 	if (n < 0)
@@ -193,8 +217,11 @@ int vfs_op_ioctl(void *fs, struct fuse_call *c)
 		return -ENOTTY;
 	memcpy(&arg, c->req->data.p ? c->req->data.p : "",
 	       c->req->data.len < size ? c->req->data.len : size);
-	if (ioctl(f.file->fd, in->cmd, &arg) < 0)
+	if (ioctl(file_fd(f.file), in->cmd, &arg) < 0)
 		return -errno;
+	/* It changed the inode, of which the kernel knows nothing. */
+	if (in->cmd == FS_IOC_SETFLAGS || in->cmd == FS_IOC_FSSETXATTR)
+		(void)fuse_notify_inode(c->chan, c->req->h.nodeid, -1, 0);
 	out = fuse_out_add(&c->out, sizeof(*out));
 	if (in->out_size) {
 		size = in->out_size < sizeof(arg) ? in->out_size : sizeof(arg);

@@ -29,6 +29,9 @@ int vfs_op_opendir(void *fs, struct fuse_call *c)
 	if (fd < 0)
 		return take_fd(&fd);
 	out = fuse_out_add(&c->out, sizeof(*out));
+	/* By timeouts alone two changes within a clock tick would leave an old list. */
+	if (n.node->mount == 0 && atomic_load_explicit(&v->watched, memory_order_relaxed))
+		out->open_flags = FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE;
 	r = files_add(&v->files, fd, &n, true, &out->fh);
 	if (r == 0)
 		(void)take_fd(&fd);

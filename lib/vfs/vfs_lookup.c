@@ -15,10 +15,15 @@
 /* A path in one file system is not deeper: a bound for the way up to the root. */
 #define DEPTH_MAX PATH_MAX
 
-uint64_t vfs_ino(const struct vfs *v, uint64_t mount_id, uint64_t ino)
+bool vfs_is_top(const struct vfs *v, uint64_t mount_id)
 {
 	/* The root's mount is the first, and its entry does not change. */
-	return mount_id == v->nodes.mount[0].id ? ino : ino ^ mount_id << 40;
+	return mount_id == v->nodes.mount[0].id;
+}
+
+uint64_t vfs_ino(const struct vfs *v, uint64_t mount_id, uint64_t ino)
+{
+	return vfs_is_top(v, mount_id) ? ino : ino ^ mount_id << 40;
 }
 
 void vfs_fill_attr(const struct vfs *v, const struct statx *s, struct fuse_attr *ret)
@@ -46,11 +51,13 @@ void vfs_fill_attr(const struct vfs *v, const struct statx *s, struct fuse_attr 
 static void fill_entry(const struct vfs *v, uint64_t id, const struct statx *stx,
 		       struct fuse_entry_out *ret)
 {
+	const struct vfs_times t = vfs_times(v, vfs_is_top(v, stx->stx_mnt_id));
+
 	*ret = (struct fuse_entry_out){ .nodeid = id,
-					.entry_valid = v->conf.entry_ns / NSEC,
-					.entry_valid_nsec = (uint32_t)(v->conf.entry_ns % NSEC),
-					.attr_valid = v->conf.attr_ns / NSEC,
-					.attr_valid_nsec = (uint32_t)(v->conf.attr_ns % NSEC) };
+					.entry_valid = t.entry_ns / NSEC,
+					.entry_valid_nsec = (uint32_t)(t.entry_ns % NSEC),
+					.attr_valid = t.attr_ns / NSEC,
+					.attr_valid_nsec = (uint32_t)(t.attr_ns % NSEC) };
 	/* Of a socket each connect() is to be a lookup. */
 	if (v->conf.carry_sockets && S_ISSOCK(stx->stx_mode))
 		ret->entry_valid = ret->entry_valid_nsec = 0;
@@ -174,6 +181,14 @@ static int lookup_parent(struct vfs *v, const struct node_ref *n, struct fuse_en
 
 /* --- requests --- */
 
+/* What is not there in the root itself, can't be told of when all has to be: vfs_watch.h. */
+static uint64_t negative_ns(const struct vfs *v, const struct fuse_call *c, const struct node *dir)
+{
+	bool can = c->params->minor >= FUSE_MINOR_EPOCH || dir->index != FUSE_ROOT_ID;
+
+	return vfs_times(v, can && dir->mount == 0).negative_ns;
+}
+
 int vfs_op_lookup(void *fs, struct fuse_call *c)
 {
 	_cleanup_node_ struct node_ref dir = { 0 };
@@ -181,6 +196,7 @@ int vfs_op_lookup(void *fs, struct fuse_call *c)
 	const char *name = c->req->name[0];
 	int r = node_ref(&v->nodes, c->req->h.nodeid, &dir);
 	struct fuse_entry_out out = { 0 };
+	uint64_t ns;
 
 	if (r < 0)
 		return r;
@@ -190,10 +206,10 @@ int vfs_op_lookup(void *fs, struct fuse_call *c)
 		r = lookup_parent(v, &dir, &out);
 	else
 		r = vfs_lookup(v, dir.fd, name, &out);
-	if (r == -ENOENT && v->conf.negative_ns) {
-		out = (struct fuse_entry_out){ .entry_valid = v->conf.negative_ns / NSEC,
-					       .entry_valid_nsec =
-						       (uint32_t)(v->conf.negative_ns % NSEC) };
+	ns = negative_ns(v, c, dir.node);
+	if (r == -ENOENT && ns) {
+		out = (struct fuse_entry_out){ .entry_valid = ns / NSEC,
+					       .entry_valid_nsec = (uint32_t)(ns % NSEC) };
 		r = 0;
 	}
 	if (r == 0)

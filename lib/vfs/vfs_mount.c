@@ -23,6 +23,7 @@
 
 #include "cleanup.h"
 #include "fuse_dev.h"
+#include "fuse_ring.h"
 #include "fuse_serve.h"
 #include "io.h"
 #include "log.h"
@@ -31,6 +32,15 @@
 #include "vfs.h"
 #include "vfs_map.h"
 #include "vfs_sockets.h"
+#include "vfs_watch.h"
+
+#define SECOND UINT64_C(1000000000)
+
+/*
+ * A change of a name is always told of. Of attributes, a last access and a write in a mapping are not.
+ */
+static const struct vfs_times when_told = { 600 * SECOND, 60 * SECOND, 600 * SECOND };
+static const struct vfs_times when_not = { SECOND, SECOND, 0 };
 
 /* For the kernel to tell us of the end after a mount that nobody uses is gone. */
 #define GRACE_MS 1000
@@ -39,10 +49,13 @@ struct mounted {
 	struct fuse_session session;
 	struct fuse_dev dev[FUSE_WORKERS_MAX];
 	struct fuse_chan *chan[FUSE_WORKERS_MAX];
-	unsigned int n;
+	unsigned int n; /* channels */
+	unsigned int ndevs;
+	struct fuse_rings rings;
 	struct vfs *vfs;
 	struct merge *merge; /* of which @vfs is the upper layer; or NULL */
 	struct merge_trees trees;
+	struct vfs_watch *watch;     /* or NULL */
 	struct vfs_sockets *sockets; /* NULL: none */
 	struct fuse_dev_mount conf;
 	int tree;     /* a copy of the mounts at and below the source, of our own */
@@ -59,6 +72,8 @@ static int open_source(struct mounted *m, const struct vfs_mount_conf *o, struct
 {
 	const char *path = o->source;
 	_cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	unsigned int attrs;
+	int r;
 
 	if (fd < 0)
 		return err_set(e, errno, "cannot open '%s': %s", path, err_str(errno));
@@ -66,21 +81,20 @@ static int open_source(struct mounted *m, const struct vfs_mount_conf *o, struct
 	if (m->tree < 0)
 		return err_set(e, -m->tree, "cannot copy the mount of '%s': %s", path,
 			       err_str(m->tree));
-	if (o->read_only) {
-		int r = mnt_set(m->tree, MOUNT_ATTR_RDONLY, 0, true);
-
-		if (r < 0)
-			return err_set(e, -r, "cannot make '%s' read-only: %s", path, err_str(r));
-	}
+	/* Times of access are written behind, by the rules of the mount there. */
+	attrs = o->attrs & (MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME);
+	r = attrs ? mnt_set(m->tree, attrs, 0, true) : 0;
+	if (r < 0)
+		return err_set(e, -r, "cannot set how times of access are kept: %s", err_str(r));
 	m->source = openat(m->tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (m->source < 0)
 		return err_set(e, errno, "cannot open '%s': %s", path, err_str(errno));
 	return 0;
 }
 
-/* Connect, with a channel for each thread; fewer will do. */
-static int connect_all(struct mounted *m, const struct vfs_mount_conf *o, int *ret_mfd,
-		       struct err *e)
+/* The connection, and the first of its channels. */
+static int connect_first(struct mounted *m, const struct vfs_mount_conf *o, int *ret_mfd,
+			 struct err *e)
 {
 	int r;
 
@@ -88,19 +102,40 @@ static int connect_all(struct mounted *m, const struct vfs_mount_conf *o, int *r
 					   .subtype = "cntrfs",
 					   .attrs = o->attrs,
 					   .allow_other = o->allow_other };
-	/* Of the mount, not of the file system: sockets are bound in that. What we serve is read-only, too. */
+	/* Of the mount, not of the file system: sockets are bound in that. */
 	if (o->read_only)
 		m->conf.attrs |= MOUNT_ATTR_RDONLY;
 	r = fuse_dev_mount(&m->conf, &m->dev[0], ret_mfd, e);
 	if (r < 0)
 		return r;
-	for (m->n = 1; m->n < o->threads; m->n++) {
-		if (fuse_dev_clone(&m->dev[0], &m->dev[m->n]) < 0)
-			break;
+	m->n = m->ndevs = 1;
+	m->chan[0] = &m->dev[0].chan;
+	if (o->io_uring) {
+		r = fuse_rings_init(&m->rings, &m->dev[0]);
+		if (r < 0)
+			log_info("no io_uring: %s", err_str(r));
 	}
-	for (unsigned int i = 0; i < m->n; i++)
-		m->chan[i] = &m->dev[i].chan;
 	return 0;
+}
+
+/* The others, once it is agreed of what kind they are: a ring for each processor; or one for each thread, fewer will do. */
+static void connect_others(struct mounted *m, const struct vfs_mount_conf *o)
+{
+	if (m->rings.n && m->session.params.flags & FUSE_OVER_IO_URING) {
+		log_info("FUSE over io_uring, %u queues", m->rings.n);
+		for (unsigned int i = 0; i < m->rings.n; i++)
+			m->chan[m->n++] = &m->rings.ring[i].chan;
+		return;
+	}
+	if (m->rings.n)
+		log_info("no FUSE over io_uring: Linux 6.14 has it, with "
+			 "/sys/module/fuse/parameters/enable_uring");
+	fuse_rings_fini(&m->rings);
+	for (; m->ndevs < o->threads; m->ndevs++) {
+		if (fuse_dev_clone(&m->dev[0], &m->dev[m->ndevs]) < 0)
+			break;
+		m->chan[m->n++] = &m->dev[m->ndevs].chan;
+	}
 }
 
 static int attach(struct mounted *m, int mfd, struct err *e)
@@ -186,6 +221,35 @@ static void check_mount(const struct mounted *m)
 		vfs_sockets_end(m->sockets);
 }
 
+static void report(const struct mounted *m)
+{
+	struct vfs_watch_stats w;
+	struct vfs_stats st;
+
+	vfs_stats(m->vfs, &st);
+	log_info("%u nodes, %u of them forgotten, %u descriptors", st.nodes, st.idle, st.fds);
+	if (m->watch) {
+		vfs_watch_stats(m->watch, &w);
+		log_info("%" PRIu64 " changes by others, %" PRIu64 " of our own; %" PRIu64
+			 " notifications, %" PRIu64 " repeated; %" PRIu64 " times all",
+			 w.events, w.own, w.told, w.again, w.lost);
+	}
+	for (uint32_t i = 0; i < FUSE_OPCODES; i++) {
+		uint64_t n = atomic_load(&m->session.count[i]);
+
+		if (n)
+			log_info("%s: %" PRIu64, i ? fuse_opcode_name(i) : "unknown", n);
+	}
+}
+
+/* Return: false, it asks for a report only. */
+static bool asks_for_end(int signals)
+{
+	struct signalfd_siginfo info;
+
+	return read(signals, &info, sizeof(info)) != sizeof(info) || info.ssi_signo != SIGUSR2;
+}
+
 /* Return: false, the connection ended by itself. */
 static bool wait_for_end(const struct mounted *m, int done, int signals)
 {
@@ -196,30 +260,19 @@ static bool wait_for_end(const struct mounted *m, int done, int signals)
 				 .events = POLLIN },
 			       { .fd = m->sockets ? mounts : -1, .events = POLLPRI } };
 
-	while (!p[0].revents && !p[1].revents) {
+	for (;;) {
 		if (poll(p, ARRAY_SIZE(p), -1) < 0)
 			continue;
-		if (p[2].revents) {
+		if (p[0].revents)
+			return false;
+		if (p[1].revents && asks_for_end(signals))
+			return true;
+		if (p[1].revents)
+			report(m);
+		if (p[2].revents)
 			vfs_sockets_handle(m->sockets);
+		if (p[2].revents || p[3].revents)
 			check_mount(m);
-		}
-		if (p[3].revents)
-			check_mount(m);
-	}
-	return !p[0].revents;
-}
-
-static void report(const struct mounted *m)
-{
-	struct vfs_stats st;
-
-	vfs_stats(m->vfs, &st);
-	log_info("%u nodes, %u of them forgotten, %u descriptors", st.nodes, st.idle, st.fds);
-	for (uint32_t i = 0; i < FUSE_OPCODES; i++) {
-		uint64_t n = atomic_load(&m->session.count[i]);
-
-		if (n)
-			log_info("%s: %" PRIu64, i ? fuse_opcode_name(i) : "unknown", n);
 	}
 }
 
@@ -276,7 +329,10 @@ static int run(struct mounted *m, int mfd, int ready, int signals, struct err *e
 
 static void mounted_fini(struct mounted *m)
 {
-	for (unsigned int i = 0; i < m->n; i++)
+	/* It may be waiting in the kernel for one who waits for us: the connection has to be over. */
+	vfs_watch_stop(m->watch);
+	fuse_rings_fini(&m->rings);
+	for (unsigned int i = 0; i < m->ndevs; i++)
 		fuse_dev_fini(&m->dev[i]);
 	if (m->merge)
 		merge_free(m->merge);
@@ -292,39 +348,85 @@ static void mounted_fini(struct mounted *m)
 	free(m);
 }
 
-static void start_session(struct mounted *m, const struct fuse_fs *fs, void *arg,
-			  const struct fuse_conf *fuse)
+static uint64_t choose(uint64_t asked, uint64_t best)
 {
+	return asked == VFS_TIME_BEST ? best : asked;
+}
+
+static struct vfs_times choose_times(const struct vfs_times *asked, const struct vfs_times *best)
+{
+	return (struct vfs_times){ choose(asked->entry_ns, best->entry_ns),
+				   choose(asked->attr_ns, best->attr_ns),
+				   choose(asked->negative_ns, best->negative_ns) };
+}
+
+/* The numbers of a merged tree's nodes are others. */
+static void watch(struct mounted *m, const struct vfs_mount_conf *o)
+{
+	const struct vfs_times times = choose_times(&o->times, &when_told);
+	int r;
+
+	if (!o->watch || m->merge)
+		return;
+	r = vfs_watch_start(m->vfs, m->source, &m->session, m->chan[0], &times, &m->watch);
+	if (r < 0)
+		log_info("changes in '%s' are seen by timeouts only: %s", o->source, err_str(r));
+}
+
+/* The trees, opened, and what serves them. */
+static int open_trees(struct mounted *m, const struct vfs_mount_conf *o,
+		      const struct vfs_conf *conf, struct err *e)
+{
+	int r = open_source(m, o, e);
+
+	if (r == 0)
+		r = merge_trees_open(&o->merge, &m->trees, e);
+	if (r < 0)
+		return r;
+	r = vfs_fs.thread_start(NULL);
+	if (r < 0)
+		return err_set(e, -r, "cannot act for other users: %s; be root", err_str(r));
+	r = vfs_new(m->source, conf, &m->vfs, e);
+	if (r < 0)
+		return err_wrap(e, r, "'%s'", o->source);
+	return merge_is_wanted(&o->merge)
+		       ? merge_open(&m->trees, &o->merge.policy, m->vfs, conf, &m->merge, e)
+		       : 0;
+}
+
+static void init_session(struct mounted *m, const struct vfs_conf *vc)
+{
+	const struct fuse_fs *fs = m->merge ? &merge_fs : vfs_functions(m->vfs);
+	void *arg = m->merge ? (void *)m->merge : (void *)m->vfs;
 	const struct vfs_sockets_conf conf = { .fs = fs,
 					       .fs_arg = arg,
 					       .again = m->merge ? merge_again : vfs_again,
 					       .path = m->merge ? merge_path : vfs_path,
 					       .mount = mount_for_sockets,
 					       .arg = m };
+	struct fuse_conf fuse = { .flags = m->merge ? merge_flags(vc) : vfs_flags(vc),
+				  .max_write = FUSE_MAX_WRITE,
+				  .max_stack_depth = VFS_STACK_DEPTH };
 
-	if (!m->sockets) {
-		fuse_session_init(&m->session, fs, arg, fuse);
-		return;
+	if (m->rings.n)
+		fuse.flags |= FUSE_OVER_IO_URING;
+	if (m->sockets) {
+		vfs_sockets_init(m->sockets, &conf);
+		fs = vfs_sockets_fs(m->sockets);
+		arg = m->sockets;
 	}
-	vfs_sockets_init(m->sockets, &conf);
-	fuse_session_init(&m->session, vfs_sockets_fs(m->sockets), m->sockets, fuse);
+	fuse_session_init(&m->session, fs, arg, &fuse);
 }
 
 static int prepare(struct mounted *m, const struct vfs_mount_conf *o, bool quiet, int *ret_mfd,
 		   struct err *e)
 {
-	const struct vfs_conf conf = { .entry_ns = o->entry_ns,
-				       .attr_ns = o->attr_ns,
-				       .negative_ns = o->negative_ns,
+	const struct vfs_conf conf = { .times = choose_times(&o->times, &when_not),
 				       .passthrough = o->passthrough,
 				       .carry_sockets = o->sockets,
 				       .users = o->users,
 				       .groups = o->groups,
 				       .share = o->merge.lower ? MERGE_LAYERS : 1 };
-	const struct fuse_conf fuse = { .flags = merge_is_wanted(&o->merge) ? merge_flags(&conf)
-									    : vfs_flags(&conf),
-					.max_write = FUSE_MAX_WRITE,
-					.max_stack_depth = VFS_STACK_DEPTH };
 	int r;
 
 	m->target = realpath(o->target, NULL);
@@ -332,27 +434,18 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, bool quiet
 		return err_set(e, errno, "cannot mount on '%s': %s", o->target, err_str(errno));
 	r = o->sockets ? vfs_sockets_new(quiet, &m->sockets, e) : 0;
 	if (r == 0)
-		r = open_source(m, o, e);
+		r = open_trees(m, o, &conf, e);
+	if (r == 0)
+		r = connect_first(m, o, ret_mfd, e);
 	if (r < 0)
 		return r;
-	r = merge_trees_open(&o->merge, &m->trees, e);
+	init_session(m, &conf);
+	r = fuse_serve_init(&m->session, m->chan[0]);
 	if (r < 0)
-		return r;
-	r = vfs_fs.thread_start(NULL);
-	if (r < 0)
-		return err_set(e, -r, "cannot act for other users: %s; be root", err_str(r));
-	r = vfs_new(m->source, &conf, &m->vfs, e);
-	if (r < 0)
-		return err_wrap(e, r, "'%s'", o->source);
-	if (merge_is_wanted(&o->merge))
-		r = merge_open(&m->trees, &o->merge.policy, m->vfs, &conf, &m->merge, e);
-	if (r < 0)
-		return r;
-	if (m->merge)
-		start_session(m, &merge_fs, m->merge, &fuse);
-	else
-		start_session(m, vfs_functions(m->vfs), m->vfs, &fuse);
-	return connect_all(m, o, ret_mfd, e);
+		return err_set(e, -r, "the kernel does not begin: %s", err_str(r));
+	connect_others(m, o);
+	watch(m, o);
+	return 0;
 }
 
 int vfs_mount_serve(const struct vfs_mount_conf *conf, int ready, struct err *e)
@@ -369,6 +462,7 @@ int vfs_mount_serve(const struct vfs_mount_conf *conf, int ready, struct err *e)
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGUSR2);
 	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
 	signals = signalfd(-1, &mask, SFD_CLOEXEC);
 	r = signals < 0 ? err_set(e, errno, "no signalfd: %s", err_str(errno))

@@ -8,6 +8,7 @@
 
 #include "err.h"
 #include "merge_open.h"
+#include "vfs.h"
 
 struct vfs_mount_conf {
 	const char *source, *target;       /* directories */
@@ -16,16 +17,23 @@ struct vfs_mount_conf {
 	/* of the mount */
 	unsigned int attrs; /* MOUNT_ATTR_* */
 	bool read_only, allow_other;
+	bool again; /* it is there: vfs_mount_again() */
 	/* of the server */
-	bool passthrough, sockets;
+	bool passthrough, watch, io_uring, sockets;
 	long threads;
-	uint64_t entry_ns, attr_ns, negative_ns;
+	struct vfs_times times; /* VFS_TIME_BEST: as long as is right */
 };
 
-#define VFS_MOUNT_DEFAULT                                                                \
-	{                                                                                \
-		.allow_other = true, .passthrough = true, .sockets = true, .threads = 2, \
-		.entry_ns = 1000000000, .attr_ns = 1000000000                            \
+#define VFS_TIME_BEST UINT64_MAX
+
+#define VFS_MOUNT_DEFAULT                                                                 \
+	{                                                                                 \
+		.allow_other = true, .passthrough = true, .watch = true, .sockets = true, \
+		.threads = 2, .times = {                                                  \
+			VFS_TIME_BEST,                                                    \
+			VFS_TIME_BEST,                                                    \
+			VFS_TIME_BEST                                                     \
+		}                                                                         \
 	}
 
 /*
@@ -40,7 +48,7 @@ void vfs_mount_conf_fini(struct vfs_mount_conf *conf);
  * vfs_mount_serve() - Mount, and serve until that is over: unmounted, or a signal asked us to.
  *
  * For a process with one thread that does nothing else: it becomes one that makes files as anybody, and
- * has SIGTERM, SIGINT and SIGHUP blocked.
+ * has SIGTERM, SIGINT, SIGHUP and SIGUSR2 blocked. The last logs how many requests there were so far.
  * @ready: once the mount is there, the process leaves its terminal, and writes one byte to this
  * descriptor; -1: nobody waits.
  *
@@ -48,5 +56,12 @@ void vfs_mount_conf_fini(struct vfs_mount_conf *conf);
  * process ends; -errno.
  */
 int vfs_mount_serve(const struct vfs_mount_conf *conf, int ready, struct err *e) _must_check_;
+
+/*
+ * vfs_mount_again() - Change a mount that is there: read-only or not, and its attributes.
+ *
+ * All else that @conf says is the server's, and stays as it is.
+ */
+int vfs_mount_again(const struct vfs_mount_conf *conf, struct err *e) _must_check_;
 
 #endif

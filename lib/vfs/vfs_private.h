@@ -3,16 +3,35 @@
 #ifndef VFS_PRIVATE_H
 #define VFS_PRIVATE_H
 
+#include <stdatomic.h>
+
 #include "files.h"
 #include "nodes.h"
 #include "vfs.h"
 #include "vfs_sockets.h"
 
+#define PASS_IDLE_MAX 8192
+
 struct vfs {
 	struct vfs_conf conf;
 	struct nodes nodes;
 	struct files files;
+	/* vfs_watch.c: while somebody tells of changes, other times hold for what is on the root's mount */
+	_Atomic bool watched;
+	struct vfs_times watched_times;
+	/* vfs_pass.c, under the lock of nodes: a ring of those that have a backing file and nobody uses it */
+	uint64_t idle[PASS_IDLE_MAX];
+	unsigned int idle_next;
+	struct fuse_chan *_Atomic pass_chan; /* any one of the connection */
+	_Atomic uint64_t set_ns[256]; /* when attributes were set last, by a hash of the node */
 };
+
+/* How long it may be believed what is told of a node; @top: which is on the root's mount. */
+struct vfs_times vfs_times(const struct vfs *v, bool top);
+/* Attributes of the node are set, and told, right now: before and after that. */
+void vfs_watch_setting(struct vfs *v, uint64_t id);
+/* The node was just made: if changes are told, it is known for a while that it has no capabilities. */
+void vfs_watch_fresh(struct vfs *v, uint64_t id);
 
 /* In each: @fs is a struct vfs; the contract is fuse_op's. */
 int vfs_op_lookup(void *fs, struct fuse_call *c);
@@ -64,12 +83,48 @@ int vfs_lookup_fd(struct vfs *v, int fd, struct fuse_entry_out *ret) _must_check
  * different mounts must differ: tar would take two files for one, find a directory for its own parent.
  */
 uint64_t vfs_ino(const struct vfs *v, uint64_t mount_id, uint64_t ino);
+/* Is that the mount of the root? */
+bool vfs_is_top(const struct vfs *v, uint64_t mount_id);
 /* @stx has NODE_STATX_MASK. */
 void vfs_fill_attr(const struct vfs *v, const struct statx *stx, struct fuse_attr *ret);
 /* Attributes of an open descriptor, as the reply. */
 int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd) _must_check_;
 
+struct vfs_opened {
+	int fd;
+	bool reads_only;
+	bool fresh; /* just made, without set-id bits */
+};
+
+/*
+ * vfs_pass_choose() - Decide how an open of the node goes, and count it.
+ * vfs_pass_again() - The same for an open for reading only, if a backing file is there already.
+ * vfs_pass_leave() - Such an open is over.
+ *
+ * Return: the backing file's id; 0, it goes through us; of vfs_pass_again(): it has to be opened and decided.
+ */
+int vfs_pass_choose(struct vfs *v, const struct fuse_call *c, const struct node_ref *n,
+		    const struct vfs_opened *o);
+int vfs_pass_again(struct vfs *v, const struct node_ref *n);
+void vfs_pass_leave(struct vfs *v, struct node *n, bool direct);
+/* So many lookups of a node will be forgotten. */
+void vfs_pass_forget(struct vfs *v, uint64_t nodeid, uint64_t nlookup);
+
 /* Become the caller, for a file to be made. */
 int vfs_become(const struct fuse_call *c, mode_t umask) _must_check_;
+
+/*
+ * vfs_kill_begin() - Until vfs_kill_end(), what is written takes set-id bits, as if the caller wrote.
+ *
+ * If @fd, of the node @nodeid, has such bits, that end tells the kernel, which would believe in them
+ * until it asks again.
+ */
+struct vfs_kill {
+	bool on;
+	uint64_t tell; /* a node; 0: none */
+};
+int vfs_kill_begin(const struct fuse_call *c, uint64_t nodeid, int fd, struct vfs_kill *ret)
+	_must_check_;
+void vfs_kill_end(const struct fuse_call *c, const struct vfs_kill *k);
 
 #endif

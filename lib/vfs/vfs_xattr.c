@@ -9,7 +9,8 @@
 
 #include "vfs_private.h"
 
-#define TRUSTED "trusted."
+#define TRUSTED    "trusted."
+#define CAPABILITY "security.capability"
 
 _Static_assert(FUSE_OUT_MIN >= XATTR_SIZE_MAX, "any attribute fits into a reply");
 
@@ -36,6 +37,7 @@ int vfs_op_setxattr(void *fs, struct fuse_call *c)
 
 	if (r < 0)
 		return r;
+	nodes_set_fresh(&v->nodes, c->req->h.nodeid, false);
 	if (setxattr(fd_name(n.fd).text, c->req->name[0], c->req->data.p, c->req->data.len,
 		     (int)in->flags) < 0)
 		return -errno;
@@ -64,8 +66,12 @@ int vfs_op_getxattr(void *fs, struct fuse_call *c)
 {
 	_cleanup_node_ struct node_ref n = { 0 };
 	struct vfs *v = fs;
-	int r = node_ref(&v->nodes, c->req->h.nodeid, &n);
+	int r;
 
+	/* The kernel asks before it writes to a file for the first time. */
+	if (strcmp(c->req->name[0], CAPABILITY) == 0 && nodes_is_fresh(&v->nodes, c->req->h.nodeid))
+		return -ENODATA;
+	r = node_ref(&v->nodes, c->req->h.nodeid, &n);
 	if (r < 0)
 		return r;
 	return reply_sized(c, c->req->in.getxattr.size,

@@ -43,7 +43,7 @@ teardown()
 # mounted OPTION...: in the foreground of a background process, which is $SERVER.
 mounted()
 {
-	spawn "$LOG" env CNTR_LOG=info "$CNTRFS" -f "$@" "$BACK" "$MNT"
+	spawn "$LOG" env CNTR_LOG=info "$CNTRFS" -f -o "${CNTRFS_OPTIONS:-rw}" "$@" "$BACK" "$MNT"
 	SERVER=$!
 	wait_for 10 mountpoint -q "$MNT"
 }
@@ -121,18 +121,68 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 	same 1 "$status" "$output"
 }
 
-@test "kill -9: ENOTCONN, no process hangs, the next mount works" {
-	mounted -o nopassthrough
-	spawn "$LOG.2" sh -c "while :; do cat '$MNT/a'; echo x >'$MNT/a'; done"
-	worker=$!
-	sleep 0.3
-	kill -KILL "$SERVER"
-	ends 137
-	run ! timeout 10 stat "$MNT"
-	matches "$output" 'not connected'
-	kill "$worker"
-	wait "$worker" || :
-	umount "$MNT"
+# Each uses the mount until that gives an error, and says which.
+users()
+{
+	cat >"$BED/users.py" <<-'END'
+		import ctypes, errno, fcntl, mmap, os, sys, threading
+		mnt, kind = sys.argv[1:]
+		libc = ctypes.CDLL(None, use_errno=True)
+		name = mnt + "/" + kind
+		def read(): open(mnt + "/a", "rb").read()
+		def write():
+		    f = os.open(name, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+		    os.write(f, bytes(5000)); os.fsync(f); os.close(f)
+		def mapped():
+		    with open(mnt + "/a", "r+b") as f:
+		        m = mmap.mmap(f.fileno(), 4096)
+		        m[0:1] = b"1"; m.flush(); m.close()
+		def names():
+		    os.mkdir(name); os.rename(name, name + "2"); os.rmdir(name + "2"); os.listdir(mnt)
+		def lock():
+		    with open(mnt + "/lock", "w") as f: fcntl.flock(f, fcntl.LOCK_EX)
+		def sync():
+		    f = os.open(mnt, os.O_RDONLY)
+		    if libc.syncfs(f): raise OSError(ctypes.get_errno(), "syncfs")
+		    os.close(f)
+		while True:
+		    try: locals()[kind]()
+		    except OSError as e:
+		        print(errno.errorcode[e.errno])
+		        break
+	END
+	for kind in read write mapped names lock sync; do
+		spawn "$LOG.$kind" /usr/bin/python3 "$BED/users.py" "$MNT" "$kind"
+		workers+=($!)
+	done
+}
+
+@test "kill -9, of a server that answers and of one that hangs: ENOTCONN, no process waits for ever, the next mount works" {
+	for option in passthrough nopassthrough; do
+		for state in CONT STOP; do
+			workers=()
+			rm -rf "${BACK:?}"/*
+			seq 5000 >"$BACK/a"
+			mounted -o "$option"
+			users
+			sleep 0.5
+			kill "-$state" "$SERVER"
+			sleep 0.2
+			for worker in "${workers[@]}"; do alive "$worker"; done
+			kill -KILL "$SERVER"
+			ends 137
+			for worker in "${workers[@]}"; do
+				# Also not in state D, in which nothing could end it.
+				wait_for 10 eval "! alive $worker"
+			done
+			# ECONNABORTED: one that waited for an answer; ECANCELED: through a ring.
+			same '' "$(grep -vxE 'ENOTCONN|ECONNABORTED|ECANCELED' "$LOG".{read,write,mapped,names,lock,sync})"
+			run ! timeout 10 stat "$MNT"
+			# The second is of a request that waits in a ring.
+			matches "$output" 'not connected|connection abort'
+			umount --lazy "$MNT"
+		done
+	done
 	mounted
 	touch "$MNT/b"
 }
@@ -223,6 +273,110 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 	sleep 1.1
 	user setfacl -m u:99:r "$MNT/a"
 	run ! test -g "$BACK/a"
+}
+
+@test "set-id bits: root's writes keep them, all that others write takes them, and the mount shows that at once" {
+	for option in passthrough nopassthrough; do
+		mounted -o "$option"
+		rm -f "$BACK"/[ab]
+		user /usr/bin/python3 - "$MNT" <<-'END'
+			import ctypes, mmap, os, sys
+			a, b = (sys.argv[1] + x for x in ("/a", "/b"))
+			libc = ctypes.CDLL(None, use_errno=True)
+			libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long]
+			page = mmap.mmap(-1, 4096)
+			with open(b, "wb") as f: f.write(bytes(16384))
+			with open(a, "wb") as f: f.write(bytes(16384))
+			source = os.open(b, os.O_RDONLY)
+			def mode(): return os.stat(a).st_mode & 0o7777
+			def tried(name, flags, write):
+			    os.chmod(a, 0o6777)
+			    f = os.open(a, os.O_RDWR | flags)
+			    write(f)
+			    assert mode() == 0o777, (name, oct(mode()))
+			    os.close(f)
+			tried("write", 0, lambda f: os.write(f, b"x"))
+			tried("append", os.O_APPEND, lambda f: os.write(f, b"x"))
+			tried("direct", os.O_DIRECT, lambda f: os.pwritev(f, [page], 0))
+			tried("allocate", 0, lambda f: libc.fallocate(f, 0, 0, 40000))
+			tried("hole", 0, lambda f: libc.fallocate(f, 3, 0, 4096))
+			tried("zero", 0, lambda f: libc.fallocate(f, 16, 0, 4096))
+			tried("copy", 0, lambda f: os.copy_file_range(source, f, 4096))
+			tried("truncate", 0, lambda f: os.ftruncate(f, 5000))
+			tried("open", os.O_TRUNC, lambda f: None)
+			# Without group execution set-group-id is no set-id bit; who is in the group keeps it.
+			os.chmod(a, 0o2766)
+			os.truncate(a, 9)
+			assert mode() == 0o2766, oct(mode())
+		END
+		chmod 6777 "$MNT/a"
+		echo x >>"$MNT/a"
+		same 6777 "$(stat -c %a "$MNT/a")" "$option"
+		umount "$MNT"
+		ends 0
+	done
+}
+
+@test "a file that can only be appended to, one that cannot be changed; the time of change of an attribute" {
+	for option in passthrough nopassthrough; do
+		mounted -o "$option"
+		echo one >"$MNT/a"
+		before=$(stat -c %Z "$MNT/a")
+		sleep 1.1
+		chattr +a "$MNT/a"
+		[ "$(stat -c %Z "$MNT/a")" -gt "$before" ]
+		echo two >>"$MNT/a"
+		same 'one two' "$(xargs <"$BACK/a")"
+		run ! sh -c "echo three >'$MNT/a'"
+		run ! rm "$MNT/a"
+		# A mapping would write where it likes.
+		/usr/bin/python3 - "$MNT/a" <<-'END'
+			import mmap, os, sys
+			f = os.open(sys.argv[1], os.O_RDWR | os.O_APPEND)
+			m = mmap.mmap(f, 8)
+			m[0:3] = b"bad"
+			try: m.flush()
+			except OSError: pass
+		END
+		same 'one two' "$(xargs <"$BACK/a")"
+		chattr -a +i "$MNT/a"
+		run ! sh -c "echo three >>'$MNT/a'"
+		chattr -i "$MNT/a"
+		rm "$MNT/a"
+		umount "$MNT"
+		ends 0
+	done
+}
+
+@test "times of access are kept as the mount's options say" {
+	echo x >"$BACK/a"
+	for option in noatime strictatime; do
+		touch -d '2 days ago' "$BACK/a"
+		touch -ad '1 day ago' "$BACK/a"
+		before=$(stat -c %X "$BACK/a")
+		mounted -o "$option"
+		cat "$MNT/a" >/dev/null
+		after=$(stat -c %X "$MNT/a")
+		case $option in
+		noatime) same "$before" "$after" ;;
+		*) [ "$after" -gt "$before" ] ;;
+		esac
+		umount "$MNT"
+		ends 0
+	done
+}
+
+@test "mount -o remount: read-only and back, with other attributes" {
+	mounted -o nosuid
+	"$CNTRFS" -o remount,ro,noexec "$BACK" "$MNT"
+	matches "$(findmnt -no OPTIONS "$MNT")" '^ro,noexec'
+	run ! touch "$MNT/a"
+	matches "$output" 'Read-only file system'
+	"$CNTRFS" -o remount,rw "$BACK" "$MNT"
+	touch "$MNT/a"
+	run ! grep -E 'nosuid|noexec' <<<"$(findmnt -no OPTIONS "$MNT")"
+	run -1 "$CNTRFS" -o remount,ro "$BACK" "$BACK"
+	matches "$output" 'no mount of cntrfs'
 }
 
 @test "extended attributes: set, listed, removed; root's own are root's" {
@@ -325,6 +479,60 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 	done
 }
 
+# disk NAME SIZE TYPE: a file system of its own at $BACK/NAME.
+disk()
+{
+	grep -qw "$3" /proc/filesystems || skip "this kernel has no $3"
+	mkdir "$BACK/$1"
+	truncate -s "$2" "$BED/$1.img"
+	"mkfs.$3" -q "$BED/$1.img"
+	mount -o loop "$BED/$1.img" "$BACK/$1"
+}
+
+@test "a quota that ends is the caller's error" {
+	disk quota 128M btrfs
+	btrfs quota enable "$BACK/quota"
+	btrfs qgroup limit 2M "$BACK/quota"
+	for option in passthrough nopassthrough; do
+		mounted -o "$option"
+		run dd if=/dev/urandom of="$MNT/quota/a" bs=64k count=100 conv=fsync
+		same 1 "$status" "$output"
+		matches "$output" 'Disk quota exceeded'
+		rm "$MNT/quota/a"
+		umount "$MNT"
+		ends 0
+	done
+	umount --lazy "$BACK/quota"
+}
+
+@test "a disk that fails and a tree that is read-only are the caller's errors" {
+	disk bad 16M ext4
+	head -c 12M /dev/urandom >"$BACK/bad/a"
+	mkdir -m 777 "$BACK/ro"
+	touch "$BACK/ro/a"
+	mount --bind "$BACK/ro" "$BACK/ro"
+	mount -o remount,bind,ro "$BACK/ro"
+	# Nothing of it is in memory, and most of it is no longer on the disk.
+	umount "$BACK/bad"
+	mount -o loop "$BED/bad.img" "$BACK/bad"
+	truncate -s 4M "$BED/bad.img"
+	for option in passthrough nopassthrough; do
+		mounted -o "$option"
+		run dd if="$MNT/bad/a" of=/dev/null bs=1M
+		same 1 "$status" "$output"
+		matches "$output" 'Input/output error'
+		for command in 'touch $MNT/ro/b' 'rm $MNT/ro/a' 'tee -a $MNT/ro/a' 'chmod 600 $MNT/ro/a' 'truncate -s 1 $MNT/ro/a' \
+			'ln $MNT/ro/a $MNT/ro/b' 'setfattr -n user.x -v 1 $MNT/ro/a'; do
+			run timeout 10 sh -c "MNT='$MNT'; $command" </dev/null
+			same 1 "$status" "$command: $output"
+			matches "$output" 'Read-only file system'
+		done
+		umount "$MNT"
+		ends 0
+	done
+	umount --lazy "$BACK/bad" "$BACK/ro"
+}
+
 @test "renames: over, not over, exchanged" {
 	mounted
 	echo 1 >"$MNT/a"
@@ -380,7 +588,7 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 	mkdir -p "$MNT/d/e"
 	echo deep >"$MNT/d/e/f"
 	/usr/bin/python3 - "$MNT" <<-'END'
-		import ctypes, os, sys
+		import ctypes, os, sys, time
 		libc = ctypes.CDLL(None, use_errno=True)
 		mnt = sys.argv[1]
 		class handle(ctypes.Structure):
@@ -399,8 +607,13 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 		    assert os.read(fd, 100) == want
 		    os.close(fd)
 		os.unlink(mnt + "/a")
-		open("/proc/sys/vm/drop_caches", "w").write("2")
-		assert libc.open_by_handle_at(top, ctypes.byref(gone), os.O_RDONLY) == -1
+		for wait in range(50):  # the server forgets when it comes to it
+		    open("/proc/sys/vm/drop_caches", "w").write("2")
+		    fd = libc.open_by_handle_at(top, ctypes.byref(gone), os.O_RDONLY)
+		    if fd == -1: break
+		    os.close(fd)
+		    time.sleep(0.1)
+		assert fd == -1
 	END
 }
 
@@ -444,41 +657,13 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 	run ! user chattr +d "$MNT/a"
 }
 
-@test "nothing leads out of the tree, while another swaps directories for links" {
+@test "nothing leads out of the tree and no FIFO or device is opened, while another exchanges names" {
+	BACK=$BACK/tree
+	mkdir -m 777 "$BACK"
 	mounted -o entry_timeout=0,attr_timeout=0
-	mkdir -p "$DISK/outside" "$BACK/d"
-	echo untouched >"$DISK/outside/f"
-	chmod -R 777 "$DISK/outside"
-	echo inside >"$BACK/d/f"
-	spawn "$LOG.2" bash -c "cd '$BACK' && ln -s ../outside l && while :; do mv -T d x; mv -T l d; mv -T d l; mv -T x d; done"
-	racer=$!
-	# As a symbolic link the caller's kernel would follow it, so only what is below the directory's node counts.
-	/usr/bin/python3 - "$MNT" <<-'END'
-		import os, sys, time
-		end = time.monotonic() + 8
-		bad = tries = 0
-		while time.monotonic() < end:
-		    try:
-		        d = os.open(sys.argv[1] + "/d", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-		    except OSError:
-		        continue
-		    try:
-		        f = os.open("f", os.O_RDWR, dir_fd=d)
-		        bad += os.pread(f, 20, 0) != b"inside\n"
-		        os.close(f)
-		        f = os.open("new", os.O_RDWR | os.O_CREAT, dir_fd=d)
-		        os.close(f)
-		        tries += 1
-		    except OSError:
-		        pass
-		    os.close(d)
-		print(tries, "tries")
-		sys.exit(bad or not tries)
-	END
-	kill "$racer"
-	wait "$racer" || :
-	same f "$(ls "$DISK/outside")"
-	same untouched "$(cat "$DISK/outside/f")"
+	run timeout $((LOAD_S + 60)) /usr/bin/python3 "$BED_DIR/tree-race.py" "$BACK" "$MNT" "${BACK%/*}/outside" "$LOAD_S"
+	same 0 "$status" "$output"
+	run ! grep -E 'error|warn' "$LOG"
 }
 
 @test "descriptors come back: as many after 5,000 files as before" {
@@ -490,4 +675,172 @@ both() { same "$(stat -c "$2" "$BACK/$1")" "$(stat -c "$2" "$MNT/$1")"; }
 	echo 2 >/proc/sys/vm/drop_caches
 	# Forgets have no answer.
 	wait_for 10 fewer_fds $((before + 2))
+}
+
+# --- changes behind the mount, which the kernel may believe for minutes if it is not told ---
+
+# long OPTION...: so long that nothing is seen by a timeout here. (1 second is how long a test would wait for it.)
+long() { mounted -o "entry_timeout=1000,attr_timeout=1000,negative_timeout=1000${1:+,$1}"; }
+
+seen() { wait_for 10 bash -c "$@"; }
+
+requests() # NAME: how many there were, by the server's own report at its end
+{
+	sed -n "s/.*vfs: $1: //p" "$LOG"
+}
+
+@test "changes by others are seen at once, however long the kernel may believe: names, attributes, data" {
+	for option in passthrough nopassthrough; do
+		echo old >"$BACK/a"
+		mkdir -p "$BACK/d/e"
+		touch "$BACK/d/e/f"
+		long "$option"
+		run ! test -e "$MNT/new"
+		run ! test -e "$MNT/new"
+		echo new >"$BACK/new"
+		seen "test -e '$MNT/new'"
+		same new "$(cat "$MNT/new")"
+		same old "$(cat "$MNT/a")"
+		# As long as before, so that only the data tells.
+		echo OLD >"$BACK/a"
+		seen "grep -q OLD '$MNT/a'"
+		echo longer >>"$BACK/a"
+		seen "test \$(stat -c %s '$MNT/a') = 11"
+		same 644 "$(stat -c %a "$MNT/a")"
+		chmod 640 "$BACK/a"
+		seen "test \$(stat -c %a '$MNT/a') = 640"
+		chown 12:34 "$BACK/d"
+		seen "test \$(stat -c %u:%g '$MNT/d') = 12:34"
+		same 1 "$(stat -c %h "$MNT/a")"
+		ln "$BACK/a" "$BACK/h"
+		seen "test \$(stat -c %h '$MNT/a') = 2"
+		setfacl -m u:99:r "$BACK/a"
+		seen "getfacl -cnp '$MNT/a' | grep -q user:99:r--"
+		test -e "$MNT/d/e/f"
+		mv "$BACK/d" "$BACK/D"
+		seen "test -e '$MNT/D/e/f' && ! test -e '$MNT/d'"
+		mv "$BACK/new" "$BACK/a"
+		seen "grep -q new '$MNT/a' && ! test -e '$MNT/new'"
+		rm "$BACK/a"
+		seen "! test -e '$MNT/a'"
+		rm -r "$BACK/D"
+		seen "! test -e '$MNT/D'"
+		rm "$BACK/h"
+		umount "$MNT"
+		ends 0
+	done
+}
+
+@test "what is made through the mount needs no notification; what is not there is asked for once" {
+	long
+	for i in {1..100}; do
+		mkdir "$MNT/$i"
+		mv "$MNT/$i" "$MNT/x$i"
+		rmdir "$MNT/x$i"
+		test ! -e "$MNT/none"
+	done
+	umount "$MNT"
+	ends 0
+	read -r others own told <<<"$(sed -n 's/.*vfs: \([0-9]*\) changes by others, \([0-9]*\) of our own; \([0-9]*\) not.*/\1 \2 \3/p' "$LOG")"
+	[ "$own" -ge 300 ] || fail "$(cat "$LOG")"
+	[ "$told" -le "$((others + 10))" ] && [ "$told" -lt 100 ] || fail "$(cat "$LOG")"
+	# One for each name that is made, one for "none".
+	[ "$(requests lookup)" -le 350 ] || fail "$(cat "$LOG")"
+}
+
+@test "SIGUSR2: how many requests of each kind there were" {
+	mounted
+	touch "$MNT/a" "$MNT/b"
+	kill -USR2 "$SERVER"
+	wait_for 10 grep -q 'create: 2' "$LOG"
+	touch "$MNT/c"
+	kill -TERM "$SERVER"
+	ends 0
+	matches "$(cat "$LOG")" 'create: 3'
+}
+
+@test "set-user-id that a write took away is gone for the kernel, too" {
+	for option in passthrough nopassthrough; do
+		long "$option"
+		user sh -c "echo x >'$MNT/a'; chmod 4777 '$MNT/a'"
+		same 4777 "$(stat -c %a "$MNT/a")"
+		user sh -c "echo y >>'$MNT/a'"
+		seen "test \$(stat -c %a '$MNT/a') = 777"
+		user chmod 4777 "$MNT/a"
+		user sh -c ": >'$MNT/a'"
+		seen "test \$(stat -c %a '$MNT/a') = 777"
+		umount "$MNT"
+		ends 0
+		rm "$BACK/a"
+	done
+}
+
+@test "more changes than the kernel keeps: all is asked for again" {
+	echo old >"$BACK/a"
+	mkdir "$BACK/d"
+	long
+	same 644 "$(stat -c %a "$MNT/a")"
+	run ! test -e "$MNT/d/new"
+	kill -STOP "$SERVER"
+	/usr/bin/python3 - "$BACK" "$(cat /proc/sys/fs/fanotify/max_queued_events)" <<-'END'
+		import os, sys
+		os.chdir(sys.argv[1])
+		for i in range(int(sys.argv[2]) + 500):
+		    os.link("a", f"l{i}")
+		    os.unlink(f"l{i}")
+	END
+	# These are lost.
+	touch "$BACK/d/new"
+	chmod 600 "$BACK/a"
+	kill -CONT "$SERVER"
+	seen "test -e '$MNT/d/new'"
+	seen "test \$(stat -c %a '$MNT/a') = 600"
+	umount "$MNT"
+	ends 0
+	matches "$(cat "$LOG")" 'too many changes at one time'
+}
+
+@test "a file system whose changes are not told: short timeouts, by themselves" {
+	mount -t ramfs none "$BACK"
+	mounted
+	run ! test -e "$MNT/new"
+	touch "$BACK/new"
+	test -e "$MNT/new"
+	same 644 "$(stat -c %a "$MNT/new")"
+	chmod 600 "$BACK/new"
+	sleep 1.1
+	same 600 "$(stat -c %a "$MNT/new")"
+	umount "$MNT"
+	ends 0
+	umount "$BACK"
+	matches "$(cat "$LOG")" 'seen by timeouts only'
+}
+
+@test "a file system mounted in the source: what is in it is seen within a second, and a file on two mounts" {
+	mkdir "$BACK/sub" "$BACK/dir"
+	touch "$BACK/dir/f"
+	mount --bind "$BACK/dir" "$BACK/sub"
+	mounted
+	stat "$MNT/sub/f" "$MNT/dir/f" >/dev/null
+	chmod 600 "$MNT/sub/f"
+	seen "test \$(stat -c %a '$MNT/dir/f') = 600"
+	chmod 640 "$MNT/dir/f"
+	sleep 1.1
+	same 640 "$(stat -c %a "$MNT/sub/f")"
+	umount "$MNT"
+	ends 0
+	umount "$BACK/sub"
+}
+
+@test "capabilities of a file are seen, also if they are set just after it was made, here or there" {
+	long
+	for where in "$MNT" "$BACK"; do
+		echo x >"$MNT/f"
+		setcap cap_net_raw+ep "$where/f"
+		seen "getcap '$MNT/f' | grep -q cap_net_raw"
+		echo y >>"$MNT/f"
+		same '' "$(getcap "$BACK/f")"
+		seen "test -z \"\$(getcap '$MNT/f')\""
+		rm "$MNT/f"
+	done
 }

@@ -234,13 +234,24 @@ static void fake_forget(void *fs, uint64_t nodeid, uint64_t nlookup)
 	r->forgets += nlookup;
 }
 
-/* As a slow system call, which a signal ends. */
+static bool is_interrupted(struct rig *r, uint64_t unique)
+{
+	for (unsigned int i = 0; i < FUSE_WORKERS_MAX; i++) {
+		if (atomic_load(&r->session.worker[i].interrupted) == unique)
+			return true;
+	}
+	return false;
+}
+
+/* As a slow system call, which a signal ends; but the first signal comes just before it. */
 static int fake_open(void *fs, struct fuse_call *c)
 {
 	struct rig *r = fs;
 
-	(void)c;
 	r->opens++;
+	while (!is_interrupted(r, c->req->h.unique))
+		usleep(1000);
+	usleep(5000);
 	return pause() < 0 ? -errno : 0;
 }
 
@@ -499,17 +510,51 @@ static void test_threads(void **state)
 		fuse_mem_push(&r->mem, m[1].buf, m[1].size);
 	wait_until(&a.n, 501);
 	assert_int_equal(r->lookups, 500);
-	/* One waits; its interrupt comes by another thread. The signal may be early, so say it again. */
+	/* One waits; its interrupt comes by another thread, once. */
 	fuse_mem_push(&r->mem, m[2].buf, m[2].size);
 	wait_until(&r->opens, 1);
-	for (int i = 0; i < 1000 && !a.eintr; i++) {
-		fuse_mem_push(&r->mem, m[3].buf, m[3].size);
-		usleep(10000);
-	}
-	assert_int_equal(a.eintr, 1);
+	fuse_mem_push(&r->mem, m[3].buf, m[3].size);
+	wait_until(&a.eintr, 1);
 	fuse_mem_end(&r->mem);
 	fuse_serve_wait(server);
 	assert_int_equal(r->destroyed, 1);
+}
+
+/* The first message is answered before any thread starts; whoever comes before it gets an error. */
+static void test_first_message(void **state)
+{
+	struct fuse_init_in init = { .major = 7, .minor = 45, .flags = FUSE_INIT_EXT };
+	struct rig *r = *state;
+	struct msg early, m;
+
+	text(begin(&early, FUSE_LOOKUP, 4), "name");
+	put(begin(&m, FUSE_INIT, 2), &init, sizeof(init));
+	fuse_mem_push(&r->mem, early.buf, early.size);
+	fuse_mem_push(&r->mem, m.buf, m.size);
+	assert_int_equal(fuse_serve_init(&r->session, &r->mem.chan), 0);
+	assert_int_equal(r->replies, 2);
+	assert_int_equal(r->reply.unique, 2);
+	assert_int_equal(r->reply.error, 0);
+	assert_int_equal(r->lookups, 0);
+}
+
+static void test_no_first_message(void **state)
+{
+	struct rig *r = *state;
+
+	fuse_mem_end(&r->mem);
+	assert_int_equal(fuse_serve_init(&r->session, &r->mem.chan), -ECONNABORTED);
+}
+
+/* Of all entries at once: a notification without a body. */
+static void test_epoch(void **state)
+{
+	struct rig *r = *state;
+
+	assert_int_equal(fuse_notify_epoch(&r->mem.chan), 0);
+	assert_int_equal(r->reply.unique, 0);
+	assert_int_equal(r->reply.error, FUSE_NOTIFY_INC_EPOCH);
+	assert_int_equal(r->reply.len, sizeof(r->reply));
 }
 
 int main(void)
@@ -533,6 +578,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_eintr_of_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_interrupt_of_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_first_message, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_first_message, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_epoch, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,9 @@ static const struct fuse_transport no_transport;
 
 static int setup(void **state)
 {
-	const struct vfs_conf conf = { .attr_ns = 1, .max_fds = MAX_FDS, .max_idle = MAX_IDLE };
+	const struct vfs_conf conf = { .times.attr_ns = 1,
+				       .max_fds = MAX_FDS,
+				       .max_idle = MAX_IDLE };
 	struct rig *r = calloc(1, sizeof(*r));
 	struct err e = { 0 };
 
@@ -300,6 +302,9 @@ static void test_special_files_are_not_opened(void **state)
 	assert_int_equal(call(r, FUSE_OPEN, id, NULL), -EINVAL);
 	r->req.in.create = (struct fuse_create_in){ O_WRONLY, 0600, 0, 0 };
 	assert_int_equal(call(r, FUSE_CREATE, FUSE_ROOT_ID, "p"), -ESTALE);
+	r->req.in.setattr = (struct fuse_setattr_in){ .valid = FATTR_SIZE };
+	assert_int_equal(call(r, FUSE_SETATTR, id, NULL), -EINVAL);
+	assert_int_equal(call(r, FUSE_SETATTR, FUSE_ROOT_ID, NULL), -EISDIR);
 }
 
 static void test_ids_that_nobody_gave(void **state)

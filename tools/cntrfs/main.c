@@ -124,6 +124,17 @@ static int in_background(const struct settings *s)
 								    : OPT_EXIT_FAILED;
 }
 
+/* Return: the exit code. */
+static int again(const struct settings *s)
+{
+	struct err e = { 0 };
+
+	if (vfs_mount_again(&s->mount, &e) == 0)
+		return 0;
+	log_warn("%s", e.msg);
+	return OPT_EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	struct settings s = { .mount = VFS_MOUNT_DEFAULT };
@@ -145,5 +156,7 @@ int main(int argc, char **argv)
 		log_warn("%s; see 'cntrfs --help'", e.msg);
 		return OPT_EXIT_USAGE;
 	}
+	if (s.mount.again)
+		return again(&s);
 	return s.foreground ? serve(&s, -1) : in_background(&s);
 }

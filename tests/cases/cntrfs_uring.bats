@@ -1,0 +1,100 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# cntrfs over io_uring: the cases of the device once more; and what happens where the kernel has no such thing.
+
+load ../bed/bed
+
+CNTRFS=$BUILD/cntrfs
+SWITCH=/sys/module/fuse/parameters/enable_uring
+
+cap_uring()
+{
+	[ -e "$SWITCH" ] || { echo "this kernel has no FUSE over io_uring"; return 1; }
+	[ "$(cat /proc/sys/kernel/io_uring_disabled 2>/dev/null || echo 0)" != 2 ] || { echo "io_uring is disabled"; return 1; }
+	[ "$(cat "$SWITCH")" = Y ] || { echo Y >"$SWITCH"; } 2>/dev/null || { echo "FUSE over io_uring is switched off"; return 1; }
+}
+
+setup_file()
+{
+	export WAS=
+	[ ! -e "$SWITCH" ] || WAS=$(cat "$SWITCH")
+}
+
+teardown_file() { [ -z "$WAS" ] || [ "$(cat "$SWITCH")" = "$WAS" ] || echo "$WAS" >"$SWITCH"; }
+
+setup()
+{
+	BACK=$BED/back MNT=$BED/mnt LOG=$BED/log
+	mkdir -p "$BACK" "$MNT"
+}
+
+teardown() { umount --lazy "$MNT" 2>/dev/null || :; }
+
+mounted()
+{
+	spawn "$LOG" env CNTR_LOG=info "$CNTRFS" -f -o io_uring "$BACK" "$MNT"
+	SERVER=$!
+	wait_for 10 mountpoint -q "$MNT"
+}
+
+@test "over io_uring the same cases pass as over the device" {
+	need uring
+	run env -u BATS_TEST_NUMBER CNTRFS_OPTIONS=io_uring bats --tap --filter \
+		'SIGTERM|kill -9|attributes are|of its maker|data: read|full disk|renames:|directory of 3,000|file handle is|by others' \
+		"$BATS_TEST_DIRNAME/cntrfs.bats"
+	echo "$output"
+	same 0 "$status"
+	matches "$output" '^1\.\.11'
+	run ! grep -q '# skip' <<<"$output"
+}
+
+@test "requests come by the queues of all processors, forgets by the device" {
+	need uring
+	mounted
+	matches "$(cat "$LOG")" 'FUSE over io_uring, [0-9]+ queues'
+	workers=()
+	for cpu in $(seq 0 $(($(nproc) - 1))); do
+		spawn "$LOG.$cpu" taskset -c "$cpu" sh -c "cd '$MNT' && seq -f f$cpu.%.0f 200 | xargs touch && cat f$cpu.* && rm f$cpu.*"
+		workers+=("$!")
+	done
+	for pid in "${workers[@]}"; do
+		wait "$pid"
+	done
+	same '' "$(ls "$BACK")"
+	echo 2 >/proc/sys/vm/drop_caches
+	umount "$MNT"
+	wait "$SERVER"
+	run ! grep -q 'is refused' "$LOG"
+	matches "$(cat "$LOG")" 'forget: [1-9]'
+}
+
+@test "a long write, a long read and a long list go through one entry" {
+	need uring
+	mounted
+	umount "$MNT"
+	wait "$SERVER"
+	spawn "$LOG" env CNTR_LOG=info "$CNTRFS" -f -o io_uring,nopassthrough "$BACK" "$MNT"
+	SERVER=$!
+	wait_for 10 mountpoint -q "$MNT"
+	head -c 5000001 /dev/urandom >"$BED/data"
+	cp "$BED/data" "$MNT/f"
+	cmp "$BED/data" "$BACK/f"
+	echo 3 >/proc/sys/vm/drop_caches
+	cmp "$BED/data" "$MNT/f"
+	(cd "$BACK" && seq -f "$(printf 'x%.0s' {1..200})%.0f" 2000 | xargs touch)
+	same 2001 "$(find "$MNT" -mindepth 1 | wc -l)"
+	rm -r "${MNT:?}"/*
+}
+
+@test "where the kernel has it switched off, the device is used, and that is said" {
+	[ -e "$SWITCH" ] || need fuse
+	if [ -e "$SWITCH" ] && [ "$(cat "$SWITCH")" = Y ]; then
+		echo N >"$SWITCH" || skip "uring: it cannot be switched off"
+	fi
+	mounted
+	matches "$(cat "$LOG")" 'no FUSE over io_uring'
+	echo one >"$MNT/a"
+	same one "$(cat "$BACK/a")"
+	umount "$MNT"
+	wait "$SERVER"
+}
