@@ -94,7 +94,7 @@ static struct merge_node *alloc(struct merge *m)
 static struct merge_node *insert(struct merge *m, const struct merge_parts *p, uint32_t parent,
 				 const char *name)
 {
-	bool placed = is_placed(p) && name;
+	bool placed = is_placed(p) && parent;
 	char *copy = placed ? strdup(name) : NULL;
 	struct merge_node *n;
 
@@ -262,7 +262,7 @@ int merge_table_init(struct merge *m)
 					    m->layer[MERGE_LOWER] ? FUSE_ROOT_ID : 0 },
 					  policy_root(m->policy),
 					  true };
-	const struct merge_node *n = insert(m, &root, 0, NULL);
+	const struct merge_node *n = insert(m, &root, 0, "");
 
 	return !n ? -ENOMEM : n->index == FUSE_ROOT_ID ? 0 : -EINVAL;
 }

@@ -49,8 +49,8 @@ layer() { getfattr --absolute-names --only-values -n user.cntr.layer "$MNT/$1"; 
 	echo lower | tee "$L/both/a" "$L/both/b" "$L/low/deep/f" >/dev/null
 	chmod 750 "$L/low" && chown 12:34 "$L/low/deep/f" && setfattr -n user.x -v y "$L/low/deep/f"
 	mounted "lower=$L,scratch=$S"
-	same "upper lower" "$(echo $(cat "$MNT/both/a" "$MNT/both/b"))"
-	same "a b" "$(echo $(ls "$MNT/both"))"
+	same "$(printf 'upper\nlower')" "$(cat "$MNT/both/a" "$MNT/both/b")"
+	same "$(printf 'a\nb')" "$(ls "$MNT/both")"
 	echo more >>"$MNT/both/a"
 	echo more >>"$MNT/low/deep/f"
 	same "$(printf 'upper\nmore')" "$(cat "$U/both/a")"
@@ -196,7 +196,7 @@ layer() { getfattr --absolute-names --only-values -n user.cntr.layer "$MNT/$1"; 
 	mkdir -p "$U/secret" "$U/open" "$U/ro/deep"
 	echo s >"$U/secret/f" && echo r >"$U/ro/deep/f" && echo "o" >"$U/open/f"
 	mounted "hide=/secret,hide=ro/none,ro=/ro"
-	same "open ro" "$(echo $(ls "$MNT"))"
+	same "$(printf 'open\nro')" "$(ls "$MNT")"
 	run ! cat "$MNT/secret/f"
 	matches "$output" 'No such file'
 	run ! mkdir "$MNT/secret"

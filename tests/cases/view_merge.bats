@@ -89,7 +89,7 @@ m()
 	local tools=$BED/user/tools
 	bed_engine_up rootless
 	rootless_run alpine musl
-	CNTR_AS=$AS_USER
+	export CNTR_AS=$AS_USER
 	image_copy merged "$tools"
 	cp "$tools/app" "$tools/usr/bin/dynamic"
 	chown -R bed: "$tools"
