@@ -127,35 +127,35 @@ static bool prepare(void)
 
 /* --- the peer's side of a channel --- */
 
-static void learn(const void *reply, size_t size)
+static bool gives_entry(uint32_t opcode)
+{
+	return opcode == FUSE_LOOKUP || opcode == FUSE_MKNOD || opcode == FUSE_MKDIR ||
+	       opcode == FUSE_SYMLINK || opcode == FUSE_LINK || opcode == FUSE_CREATE ||
+	       opcode == FUSE_TMPFILE;
+}
+
+static bool gives_file(uint32_t opcode)
+{
+	return opcode == FUSE_OPEN || opcode == FUSE_OPENDIR || opcode == FUSE_CREATE ||
+	       opcode == FUSE_TMPFILE;
+}
+
+static void learn(const uint8_t *reply, size_t size)
 {
 	struct fuse_entry_out entry;
-	struct fuse_open_out open;
+	struct fuse_open_out file;
 	size_t off = 0;
 
-	switch (peer.opcode) {
-	case FUSE_LOOKUP:
-	case FUSE_MKNOD:
-	case FUSE_MKDIR:
-	case FUSE_SYMLINK:
-	case FUSE_LINK:
-	case FUSE_CREATE:
-	case FUSE_TMPFILE:
+	if (gives_entry(peer.opcode)) {
 		check(size >= sizeof(entry));
 		memcpy(&entry, reply, sizeof(entry));
 		peer.node[peer.nodes++ % KNOWN] = entry.nodeid;
-		if (peer.opcode != FUSE_CREATE && peer.opcode != FUSE_TMPFILE)
-			break;
 		off = sizeof(entry);
-		/* fallthrough */
-	case FUSE_OPEN:
-	case FUSE_OPENDIR:
-		check(size - off == sizeof(open));
-		memcpy(&open, (const char *)reply + off, sizeof(open));
-		peer.fh[peer.files++ % KNOWN] = open.fh;
-		break;
-	default:
-		break;
+	}
+	if (gives_file(peer.opcode)) {
+		check(size - off == sizeof(file));
+		memcpy(&file, reply + off, sizeof(file));
+		peer.fh[peer.files++ % KNOWN] = file.fh;
 	}
 }
 
