@@ -29,7 +29,8 @@ struct vfs_times {
 };
 
 struct vfs_conf {
-	struct vfs_times times; /* vfs_watch.h makes others right */
+	/* as struct vfs_times; vfs_watch.h makes longer ones right */
+	uint64_t entry_ns, attr_ns, negative_ns;
 	bool passthrough;
 	uint32_t max_fds;  /* path descriptors kept; 0: half of what this process may open */
 	uint32_t max_idle; /* forgotten nodes kept; 0: VFS_IDLE_DEFAULT */

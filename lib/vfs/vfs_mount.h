@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 #include "err.h"
-#include "vfs.h"
 
 struct vfs_mount_conf {
 	const char *source, *target; /* directories */
@@ -18,18 +17,15 @@ struct vfs_mount_conf {
 	/* of the server */
 	bool passthrough, watch, io_uring;
 	long threads;
-	struct vfs_times times; /* VFS_TIME_BEST: as long as is right */
+	uint64_t entry_ns, attr_ns, negative_ns; /* VFS_TIME_BEST: as long as is right */
 };
 
 #define VFS_TIME_BEST UINT64_MAX
 
 #define VFS_MOUNT_DEFAULT                                                                         \
 	{                                                                                         \
-		.allow_other = true, .passthrough = true, .watch = true, .threads = 2, .times = { \
-			VFS_TIME_BEST,                                                            \
-			VFS_TIME_BEST,                                                            \
-			VFS_TIME_BEST                                                             \
-		}                                                                                 \
+		.allow_other = true, .passthrough = true, .watch = true, .threads = 2,            \
+		.entry_ns = VFS_TIME_BEST, .attr_ns = VFS_TIME_BEST, .negative_ns = VFS_TIME_BEST \
 	}
 
 /* Take one list of options as in fstab, "a,b=c"; -EINVAL and @e for what is not known. */
