@@ -49,6 +49,8 @@ int vfs_new(int root, const struct vfs_conf *conf, struct vfs **ret, struct err 
 		vfs_free(v);
 		return err_set(e, -r, "cannot use the directory: %s", err_str(r));
 	}
+	v->nodes.backing_close = vfs_pass_close;
+	v->nodes.backing_arg = v;
 	*ret = v;
 	return 0;
 }
@@ -99,7 +101,6 @@ static void vfs_forget(void *fs, uint64_t nodeid, uint64_t nlookup)
 {
 	struct vfs *v = fs;
 
-	vfs_pass_forget(v, nodeid, nlookup);
 	nodes_forget(&v->nodes, nodeid, nlookup);
 }
 

@@ -844,3 +844,31 @@ requests() # NAME: how many there were, by the server's own report at its end
 		rm "$MNT/f"
 	done
 }
+
+# free_again KIB: at least as much as before.
+free_again() { [ "$(df --output=avail "$DISK" | tail -1)" -ge "$1" ]; }
+
+@test "a file that was read and is removed, here or behind, gives its space back; read again, it is what it is by then" {
+	before=$(df --output=avail "$DISK" | tail -1)
+	mounted
+	for where in "$MNT" "$BACK"; do
+		head -c 20M /dev/zero >"$BACK/f"
+		cat "$MNT/f" "$MNT/f" >/dev/null
+		rm "$where/f"
+		wait_for 10 free_again "$((before - 512))"
+	done
+	echo one >"$BACK/g"
+	same one "$(cat "$MNT/g")"
+	echo two >>"$BACK/g"
+	same 'one two' "$(cat "$MNT/g" | xargs)"
+	# Who only reads has no descriptor in the server; what needs one gets one.
+	exec 7<"$MNT/g"
+	/usr/bin/python3 -c 'import os; os.fsync(7); assert os.lseek(7, 0, os.SEEK_HOLE) == 8'
+	exec 7<&-
+	chmod u+s "$MNT/g"
+	same 'one two' "$(cat "$MNT/g" | xargs)"
+	cp /bin/true "$MNT/x"
+	cat "$MNT/x" >/dev/null
+	"$MNT/x"
+	echo more >>"$MNT/x"
+}
