@@ -352,7 +352,8 @@ static int keep_only(const struct server *sv, struct err *e)
 static int make_fs(struct server *sv, struct err *e)
 {
 	const struct ns_cred *cred = &sv->s->target->cred;
-	const struct vfs_conf same = { .times = { TIMEOUT_NS, TIMEOUT_NS, 0 },
+	const struct vfs_conf same = { .entry_ns = TIMEOUT_NS,
+				       .attr_ns = TIMEOUT_NS,
 				       .passthrough = true,
 				       .share = sv->s->view->merge ? MERGE_LAYERS : 1 };
 	const struct fuse_conf fuse = { .flags = is_merged(sv) ? merge_flags(&same)

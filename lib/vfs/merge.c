@@ -47,7 +47,7 @@ static int op_lookup(void *fs, struct fuse_call *c)
 {
 	struct merge *m = fs;
 	const char *name = c->req->name[0];
-	uint64_t negative_ns = m->layer[MERGE_UPPER]->conf.times.negative_ns;
+	uint64_t negative_ns = m->layer[MERGE_UPPER]->conf.negative_ns;
 	struct fuse_entry_out out = { 0 };
 	struct merge_ref dir;
 	int r = merge_get(m, c->req->h.nodeid, &dir);

@@ -254,19 +254,33 @@ int nodes_add(struct nodes *t, const struct statx *stx, int fd, bool taken, uint
 	return r;
 }
 
+int node_take_backing(struct node *n)
+{
+	int id = n->backing_id;
+
+	n->backing_id = 0;
+	n->pass &= ~NODE_PASS_KEEP;
+	return id;
+}
+
 void nodes_forget(struct nodes *t, uint64_t id, uint64_t nlookup)
 {
 	struct node_closing closing = { 0 };
 	struct node *n;
+	int backing = 0;
 
 	pthread_mutex_lock(&t->lock);
 	n = id == FUSE_ROOT_ID ? NULL : table_get(t, id);
 	if (n && n->nlookup) {
 		n->nlookup -= nlookup < n->nlookup ? nlookup : n->nlookup;
+		if (!n->nlookup && !n->direct_opens)
+			backing = node_take_backing(n);
 		table_settle(t, n, &closing);
 	}
 	pthread_mutex_unlock(&t->lock);
 	node_close(&closing);
+	if (backing > 0 && t->backing_close)
+		t->backing_close(t->backing_arg, backing);
 }
 
 void nodes_set_fresh(struct nodes *t, uint64_t id, bool fresh)

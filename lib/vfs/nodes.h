@@ -51,11 +51,15 @@ struct node {
 	uint8_t type; /* S_IF* >> 12; 0: free */
 	uint8_t list; /* enum node_list */
 	uint8_t handle_bytes;
-	uint8_t pass; /* vfs_pass.c's */
+	uint8_t pass; /* NODE_PASS_* */
 	bool fresh;
 	int32_t handle_type;
 	uint8_t handle[NODE_HANDLE_MAX];
 };
+
+/* Of a node's backing file, vfs_pass.c: it was opened for reading only; it is known to be in use by nobody. */
+#define NODE_PASS_KEEP   1
+#define NODE_PASS_QUEUED 2
 
 enum node_list {
 	NODE_LIST_NONE,
@@ -83,6 +87,9 @@ struct nodes {
 	uint32_t max_fds, max_idle;
 	struct node_mount mount[NODE_MOUNTS_MAX];
 	unsigned int nmounts;
+	/* Set once: a node was forgotten whose backing file stayed. Without the lock. */
+	void (*backing_close)(void *arg, int id);
+	void *backing_arg;
 };
 
 /* @root: a directory, open for reading; borrowed until nodes_init() returns. */
@@ -119,11 +126,15 @@ int nodes_add(struct nodes *t, const struct statx *stx, int fd, bool taken, uint
 	_must_check_;
 /* Count one more lookup of a node that is pinned. */
 uint64_t node_again(const struct node_ref *r);
+/* Its backing file goes, too, if nobody has it open. */
 void nodes_forget(struct nodes *t, uint64_t id, uint64_t nlookup);
 
 /* It was just made: it has no capabilities, until somebody may have set some. */
 void nodes_set_fresh(struct nodes *t, uint64_t id, bool fresh);
 bool nodes_is_fresh(struct nodes *t, uint64_t id);
+
+/* Under the lock: the node has no backing file any more. Return: its id, to be closed; 0. */
+int node_take_backing(struct node *n);
 
 /* Is the root found again by a handle? Then so are others of its mount. */
 bool nodes_have_handles(struct nodes *t);

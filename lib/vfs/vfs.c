@@ -50,6 +50,8 @@ int vfs_new(int root, const struct vfs_conf *conf, struct vfs **ret, struct err 
 		vfs_free(v);
 		return err_set(e, -r, "cannot use the directory: %s", err_str(r));
 	}
+	v->nodes.backing_close = vfs_pass_close;
+	v->nodes.backing_arg = v;
 	*ret = v;
 	return 0;
 }
@@ -77,8 +79,11 @@ uint64_t vfs_flags(const struct vfs_conf *conf)
 
 struct vfs_times vfs_times(const struct vfs *v, bool top)
 {
-	return top && atomic_load_explicit(&v->watched, memory_order_relaxed) ? v->watched_times
-									      : v->conf.times;
+	const struct vfs_conf *c = &v->conf;
+
+	if (top && atomic_load_explicit(&v->watched, memory_order_relaxed))
+		return v->watched_times;
+	return (struct vfs_times){ c->entry_ns, c->attr_ns, c->negative_ns };
 }
 
 int vfs_become(const struct fuse_call *c, mode_t umask)
@@ -120,7 +125,6 @@ static void vfs_forget(void *fs, uint64_t nodeid, uint64_t nlookup)
 {
 	struct vfs *v = fs;
 
-	vfs_pass_forget(v, nodeid, nlookup);
 	nodes_forget(&v->nodes, nodeid, nlookup);
 }
 

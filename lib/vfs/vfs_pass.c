@@ -18,12 +18,9 @@
 #include "nodes_table.h"
 #include "vfs_private.h"
 
-/* node->pass */
-#define KEEP   1 /* opened for reading only */
-#define QUEUED 2 /* among v->idle */
-
-static void backing_close(struct vfs *v, int id)
+void vfs_pass_close(void *arg, int id)
 {
+	struct vfs *v = arg;
 	struct fuse_chan *chan = atomic_load(&v->pass_chan);
 
 	if (id > 0 && chan)
@@ -56,15 +53,6 @@ static bool may_pass(int fd)
 
 /* --- backing files that nobody has open; under the lock of nodes --- */
 
-static int take_backing(struct node *n)
-{
-	int id = n->backing_id;
-
-	n->backing_id = 0;
-	n->pass &= ~KEEP;
-	return id;
-}
-
 /* Return: a backing file that has to go instead; 0. */
 static int idle_add(struct vfs *v, struct node *n)
 {
@@ -72,30 +60,17 @@ static int idle_add(struct vfs *v, struct node *n)
 	struct node *old = *place ? table_get(&v->nodes, *place) : NULL;
 	int id = 0;
 
-	if (n->pass & QUEUED)
+	if (n->pass & NODE_PASS_QUEUED)
 		return 0;
-	if (old && old->pass & QUEUED) {
-		old->pass &= ~QUEUED;
+	if (old && old->pass & NODE_PASS_QUEUED) {
+		old->pass &= ~NODE_PASS_QUEUED;
 		if (!old->direct_opens)
-			id = take_backing(old);
+			id = node_take_backing(old);
 	}
-	n->pass |= QUEUED;
+	n->pass |= NODE_PASS_QUEUED;
 	*place = node_id(n);
 	v->idle_next = (v->idle_next + 1) % PASS_IDLE_MAX;
 	return id;
-}
-
-void vfs_pass_forget(struct vfs *v, uint64_t nodeid, uint64_t nlookup)
-{
-	struct node *n;
-	int id = 0;
-
-	pthread_mutex_lock(&v->nodes.lock);
-	n = table_get(&v->nodes, nodeid);
-	if (n && n->nlookup <= nlookup && !n->direct_opens && nodeid != FUSE_ROOT_ID)
-		id = take_backing(n);
-	pthread_mutex_unlock(&v->nodes.lock);
-	backing_close(v, id);
 }
 
 /* --- opens --- */
@@ -133,10 +108,10 @@ int vfs_pass_again(struct vfs *v, const struct node_ref *n)
 		n->node->direct_opens++;
 		id = n->node->backing_id;
 	} else {
-		drop = take_backing(n->node);
+		drop = node_take_backing(n->node);
 	}
 	pthread_mutex_unlock(&v->nodes.lock);
-	backing_close(v, drop);
+	vfs_pass_close(v, drop);
 	return id;
 }
 
@@ -144,12 +119,12 @@ int vfs_pass_again(struct vfs *v, const struct node_ref *n)
 static int begin(struct node *n, int mine, bool keep)
 {
 	/* One that nobody used could be of another time: with other set-id bits. */
-	int old = take_backing(n);
+	int old = node_take_backing(n);
 
 	if (mine > 0) {
 		n->backing_id = mine;
 		n->direct_opens = 1;
-		n->pass |= keep ? KEEP : 0;
+		n->pass |= keep ? NODE_PASS_KEEP : 0;
 	} else {
 		n->cached_opens = 1;
 	}
@@ -180,7 +155,7 @@ int vfs_pass_choose(struct vfs *v, const struct fuse_call *c, const struct node_
 	}
 	id = n->node->backing_id;
 	pthread_mutex_unlock(&v->nodes.lock);
-	backing_close(v, drop);
+	vfs_pass_close(v, drop);
 	return direct ? id : 0;
 }
 
@@ -192,7 +167,7 @@ void vfs_pass_leave(struct vfs *v, struct node *n, bool direct)
 	if (!direct)
 		n->cached_opens--;
 	else if (--n->direct_opens == 0)
-		id = n->pass & KEEP && n->nlookup ? idle_add(v, n) : take_backing(n);
+		id = n->pass & NODE_PASS_KEEP && n->nlookup ? idle_add(v, n) : node_take_backing(n);
 	pthread_mutex_unlock(&v->nodes.lock);
-	backing_close(v, id);
+	vfs_pass_close(v, id);
 }

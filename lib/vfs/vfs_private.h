@@ -107,8 +107,8 @@ int vfs_pass_choose(struct vfs *v, const struct fuse_call *c, const struct node_
 		    const struct vfs_opened *o);
 int vfs_pass_again(struct vfs *v, const struct node_ref *n);
 void vfs_pass_leave(struct vfs *v, struct node *n, bool direct);
-/* So many lookups of a node will be forgotten. */
-void vfs_pass_forget(struct vfs *v, uint64_t nodeid, uint64_t nlookup);
+/* The backing file @id, if it is one, is not used any more; @arg is a struct vfs. */
+void vfs_pass_close(void *arg, int id);
 
 /* Become the caller, for a file to be made. */
 int vfs_become(const struct fuse_call *c, mode_t umask) _must_check_;

@@ -41,7 +41,7 @@ mounted()
 	need uring
 	run env -u BATS_TEST_NUMBER CNTRFS_OPTIONS=io_uring bats --tap --filter \
 		'SIGTERM|kill -9|attributes are|of its maker|data: read|full disk|renames:|directory of 3,000|file handle is|by others' \
-		"$BATS_TEST_DIRNAME/cntrfs.bats"
+		"$BATS_TEST_DIRNAME/cntrfs.bats" "$BATS_TEST_DIRNAME/cntrfs_watch.bats"
 	echo "$output"
 	same 0 "$status"
 	matches "$output" '^1\.\.11'

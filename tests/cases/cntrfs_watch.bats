@@ -1,0 +1,200 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# cntrfs and what changes behind it: the kernel may believe for minutes, if it is told.
+
+load ../bed/bed
+load ../bed/cntrfs
+
+# long OPTION...: so long that nothing is seen by a timeout here. (1 second is how long a test would wait for it.)
+long() { mounted -o "entry_timeout=1000,attr_timeout=1000,negative_timeout=1000${1:+,$1}"; }
+
+seen() { wait_for 10 bash -c "$@"; }
+
+requests() # NAME: how many there were, by the server's own report at its end
+{
+	sed -n "s/.*vfs: $1: //p" "$LOG"
+}
+
+@test "changes by others are seen at once, however long the kernel may believe: names, attributes, data" {
+	for option in passthrough nopassthrough; do
+		echo old >"$BACK/a"
+		mkdir -p "$BACK/d/e"
+		touch "$BACK/d/e/f"
+		long "$option"
+		run ! test -e "$MNT/new"
+		run ! test -e "$MNT/new"
+		echo new >"$BACK/new"
+		seen "test -e '$MNT/new'"
+		same new "$(cat "$MNT/new")"
+		same old "$(cat "$MNT/a")"
+		# As long as before, so that only the data tells.
+		echo OLD >"$BACK/a"
+		seen "grep -q OLD '$MNT/a'"
+		echo longer >>"$BACK/a"
+		seen "test \$(stat -c %s '$MNT/a') = 11"
+		same 644 "$(stat -c %a "$MNT/a")"
+		chmod 640 "$BACK/a"
+		seen "test \$(stat -c %a '$MNT/a') = 640"
+		chown 12:34 "$BACK/d"
+		seen "test \$(stat -c %u:%g '$MNT/d') = 12:34"
+		same 1 "$(stat -c %h "$MNT/a")"
+		ln "$BACK/a" "$BACK/h"
+		seen "test \$(stat -c %h '$MNT/a') = 2"
+		setfacl -m u:99:r "$BACK/a"
+		seen "getfacl -cnp '$MNT/a' | grep -q user:99:r--"
+		test -e "$MNT/d/e/f"
+		mv "$BACK/d" "$BACK/D"
+		seen "test -e '$MNT/D/e/f' && ! test -e '$MNT/d'"
+		mv "$BACK/new" "$BACK/a"
+		seen "grep -q new '$MNT/a' && ! test -e '$MNT/new'"
+		rm "$BACK/a"
+		seen "! test -e '$MNT/a'"
+		rm -r "$BACK/D"
+		seen "! test -e '$MNT/D'"
+		rm "$BACK/h"
+		umount "$MNT"
+		ends 0
+	done
+}
+
+@test "what is made through the mount needs no notification; what is not there is asked for once" {
+	long
+	for i in {1..100}; do
+		mkdir "$MNT/$i"
+		mv "$MNT/$i" "$MNT/x$i"
+		rmdir "$MNT/x$i"
+		test ! -e "$MNT/none"
+	done
+	umount "$MNT"
+	ends 0
+	read -r others own told <<<"$(sed -n 's/.*vfs: \([0-9]*\) changes by others, \([0-9]*\) of our own; \([0-9]*\) not.*/\1 \2 \3/p' "$LOG")"
+	[ "$own" -ge 300 ] || fail "$(cat "$LOG")"
+	[ "$told" -le "$((others + 10))" ] && [ "$told" -lt 100 ] || fail "$(cat "$LOG")"
+	# One for each name that is made, one for "none".
+	[ "$(requests lookup)" -le 350 ] || fail "$(cat "$LOG")"
+}
+
+@test "SIGUSR2: how many requests of each kind there were" {
+	mounted
+	touch "$MNT/a" "$MNT/b"
+	kill -USR2 "$SERVER"
+	wait_for 10 grep -q 'create: 2' "$LOG"
+	touch "$MNT/c"
+	kill -TERM "$SERVER"
+	ends 0
+	matches "$(cat "$LOG")" 'create: 3'
+}
+
+@test "set-user-id that a write took away is gone for the kernel, too" {
+	for option in passthrough nopassthrough; do
+		long "$option"
+		user sh -c "echo x >'$MNT/a'; chmod 4777 '$MNT/a'"
+		same 4777 "$(stat -c %a "$MNT/a")"
+		user sh -c "echo y >>'$MNT/a'"
+		seen "test \$(stat -c %a '$MNT/a') = 777"
+		user chmod 4777 "$MNT/a"
+		user sh -c ": >'$MNT/a'"
+		seen "test \$(stat -c %a '$MNT/a') = 777"
+		umount "$MNT"
+		ends 0
+		rm "$BACK/a"
+	done
+}
+
+@test "more changes than the kernel keeps: all is asked for again" {
+	echo old >"$BACK/a"
+	mkdir "$BACK/d"
+	long
+	same 644 "$(stat -c %a "$MNT/a")"
+	run ! test -e "$MNT/d/new"
+	kill -STOP "$SERVER"
+	/usr/bin/python3 - "$BACK" "$(cat /proc/sys/fs/fanotify/max_queued_events)" <<-'END'
+		import os, sys
+		os.chdir(sys.argv[1])
+		for i in range(int(sys.argv[2]) + 500):
+		    os.link("a", f"l{i}")
+		    os.unlink(f"l{i}")
+	END
+	# These are lost.
+	touch "$BACK/d/new"
+	chmod 600 "$BACK/a"
+	kill -CONT "$SERVER"
+	seen "test -e '$MNT/d/new'"
+	seen "test \$(stat -c %a '$MNT/a') = 600"
+	umount "$MNT"
+	ends 0
+	matches "$(cat "$LOG")" 'too many changes at one time'
+}
+
+@test "a file system whose changes are not told: short timeouts, by themselves" {
+	mount -t ramfs none "$BACK"
+	mounted
+	run ! test -e "$MNT/new"
+	touch "$BACK/new"
+	test -e "$MNT/new"
+	same 644 "$(stat -c %a "$MNT/new")"
+	chmod 600 "$BACK/new"
+	sleep 1.1
+	same 600 "$(stat -c %a "$MNT/new")"
+	umount "$MNT"
+	ends 0
+	umount "$BACK"
+	matches "$(cat "$LOG")" 'seen by timeouts only'
+}
+
+@test "a file system mounted in the source: what is in it is seen within a second, and a file on two mounts" {
+	mkdir "$BACK/sub" "$BACK/dir"
+	touch "$BACK/dir/f"
+	mount --bind "$BACK/dir" "$BACK/sub"
+	mounted
+	stat "$MNT/sub/f" "$MNT/dir/f" >/dev/null
+	chmod 600 "$MNT/sub/f"
+	seen "test \$(stat -c %a '$MNT/dir/f') = 600"
+	chmod 640 "$MNT/dir/f"
+	sleep 1.1
+	same 640 "$(stat -c %a "$MNT/sub/f")"
+	umount "$MNT"
+	ends 0
+	umount "$BACK/sub"
+}
+
+@test "capabilities of a file are seen, also if they are set just after it was made, here or there" {
+	long
+	for where in "$MNT" "$BACK"; do
+		echo x >"$MNT/f"
+		setcap cap_net_raw+ep "$where/f"
+		seen "getcap '$MNT/f' | grep -q cap_net_raw"
+		echo y >>"$MNT/f"
+		same '' "$(getcap "$BACK/f")"
+		seen "test -z \"\$(getcap '$MNT/f')\""
+		rm "$MNT/f"
+	done
+}
+
+# free_again KIB: at least as much as before.
+free_again() { [ "$(df --output=avail "$DISK" | tail -1)" -ge "$1" ]; }
+
+@test "a file that was read and is removed, here or behind, gives its space back; read again, it is what it is by then" {
+	before=$(df --output=avail "$DISK" | tail -1)
+	mounted
+	for where in "$MNT" "$BACK"; do
+		head -c 20M /dev/zero >"$BACK/f"
+		cat "$MNT/f" "$MNT/f" >/dev/null
+		rm "$where/f"
+		wait_for 10 free_again "$((before - 512))"
+	done
+	echo one >"$BACK/g"
+	same one "$(cat "$MNT/g")"
+	echo two >>"$BACK/g"
+	same 'one two' "$(cat "$MNT/g" | xargs)"
+	# Who only reads has no descriptor in the server; what needs one gets one.
+	exec 7<"$MNT/g"
+	/usr/bin/python3 -c 'import os; os.fsync(7); assert os.lseek(7, 0, os.SEEK_HOLE) == 8'
+	exec 7<&-
+	chmod u+s "$MNT/g"
+	same 'one two' "$(cat "$MNT/g" | xargs)"
+	cp /bin/true "$MNT/x"
+	cat "$MNT/x" >/dev/null
+	"$MNT/x"
+	echo more >>"$MNT/x"
+}
