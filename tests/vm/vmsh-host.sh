@@ -21,7 +21,8 @@ qemu-system-x86_64 -machine pc -accel kvm -cpu host -m 256 -name guest=the-guest
 	-drive file=/tmp/truth.img,format=raw,if=virtio \
 	-append "console=ttyS0 quiet loglevel=7 printk.devkmsg=on mitigations=off log_buf_len=256K" >/tmp/log/qemu 2>&1 &
 vmm=$!
-while kill -0 "$vmm" && ! readlink "/proc/$vmm/fd/"* | grep -q kvm-vcpu; do usleep 20000; done
+# busybox's readlink takes one name
+while kill -0 "$vmm" && ! find "/proc/$vmm/fd" -exec readlink {} \; 2>/dev/null | grep -q kvm-vcpu; do usleep 20000; done
 said early vmsh inspect the-guest
 i=0
 until grep -q L2-READY /tmp/log/l2 2>/dev/null || [ $i -gt 250 ]; do
