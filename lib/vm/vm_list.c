@@ -99,7 +99,7 @@ static int describe(const struct pid_ref *p, const struct kvm_fds *fds, struct v
 static int add_process(pid_t pid, struct vm_list *l, struct err *e)
 {
 	_cleanup_pid_ struct pid_ref p = PID_REF_INIT;
-	struct kvm_fds fds;
+	struct kvm_fds fds = { 0 };
 	int r = pid_open(pid, &p, e);
 
 	if (!r)

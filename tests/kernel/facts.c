@@ -149,8 +149,8 @@ int main(int argc, char **argv)
 	double opened = now_ms();
 	if (kfields_fill(&fields, &b, &e) < 0)
 		die(e.msg);
-	printf("release %s\nsymbols %u, addresses of kind %u\ntypes %u\n", release, s.count, s.kind,
-	       b.count);
+	printf("release %s\nsymbols %u, addresses of kind %u\ntypes %u\n", release, s.count,
+	       (unsigned int)s.kind, b.count);
 	for (size_t i = 0; i < KFIELDS; i++)
 		printf("%zu:%s%u/%u ", i, fields.f[i].there ? "" : "none ", fields.f[i].off,
 		       fields.f[i].size);

@@ -54,7 +54,7 @@ def make_initramfs(work, kernel, modules, init, files=()):
     return work / "initramfs.cpio"
 
 
-def boot(work, kernel, initramfs, disks, cpu="qemu64", memory=1024, append=""):
+def boot(work, kernel, initramfs, disks, cpu="qemu64", memory=1024, append="", timeout=TIMEOUT_S):
     """Run the guest to its end; its exit status is that of QEMU. If it fails, the console's end is told."""
     console = pathlib.Path(work / "console")
     drives = [word for disk in disks
@@ -68,7 +68,7 @@ def boot(work, kernel, initramfs, disks, cpu="qemu64", memory=1024, append=""):
         "-append", "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check random.trust_cpu=on "
                    f"cgroup_no_v1=all {append}",
     ]
-    status = subprocess.run(["timeout", "-k", "5", str(TIMEOUT_S), *command], stdin=subprocess.DEVNULL,
+    status = subprocess.run(["timeout", "-k", "5", str(timeout), *command], stdin=subprocess.DEVNULL,
                             check=False).returncode
     if status:
         said = console.read_text(errors="replace") if console.exists() else ""
