@@ -95,7 +95,6 @@ static int parse(int argc, char **argv, struct settings *s, struct err *e)
 static int serve(struct settings *s, int ready)
 {
 	struct err e = { 0 };
-
 	int r = vfs_mount_serve(&s->mount, ready, &e);
 
 	/* Threads that still answer for open files use it to the end. */
