@@ -92,18 +92,22 @@ static int parse(int argc, char **argv, struct settings *s, struct err *e)
 }
 
 /* Return: the exit code. */
-static int serve(const struct settings *s, int ready)
+static int serve(struct settings *s, int ready)
 {
 	struct err e = { 0 };
+	int r = vfs_mount_serve(&s->mount, ready, &e);
 
-	if (vfs_mount_serve(&s->mount, ready, &e) >= 0)
+	/* Threads that still answer for open files use it to the end. */
+	if (r <= 0)
+		vfs_mount_conf_fini(&s->mount);
+	if (r >= 0)
 		return 0;
 	log_warn("%s", e.msg);
 	return OPT_EXIT_FAILED;
 }
 
 /* The child serves; its one byte, or its end, tells the parent. */
-static int in_background(const struct settings *s)
+static int in_background(struct settings *s)
 {
 	int ready[2], status = 0;
 	char byte;
@@ -117,6 +121,7 @@ static int in_background(const struct settings *s)
 		(void)close(ready[0]);
 		exit(serve(s, ready[1]));
 	}
+	vfs_mount_conf_fini(&s->mount);
 	(void)close(ready[1]);
 	if (read(ready[0], &byte, 1) == 1)
 		return 0;
@@ -150,6 +155,8 @@ int main(int argc, char **argv)
 	log_init("cntrfs", "CNTR_LOG", s.verbose);
 	if (r == 0 && s.mount.merge.scratch && !s.mount.merge.lower)
 		r = err_set(&e, EINVAL, "scratch= takes lower= as well");
+	if (r != 0)
+		vfs_mount_conf_fini(&s.mount);
 	if (r > 0)
 		return 0;
 	if (r < 0) {
