@@ -124,6 +124,22 @@ fetches() { /usr/bin/python3 -c 'import sys, urllib.request; print(urllib.reques
 	test ! -e "$BED/b.seq"
 }
 
+@test "a view that is served: sockets of the tools tree, and forwards, work in it as in others" {
+	spawn "$BED/tools.log" /usr/bin/python3 "$BED_DIR/sockets.py" serve "$BED/tools" "$BED/tools.seq"
+	peer=$!
+	wait_for 10 grep -q ready "$BED/tools.log"
+	for view in '--view fuse' '--view fuse --merge' '--view bind'; do
+		# shellcheck disable=SC2086 # options
+		matches "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED_DIR/sockets.py" ask "$BED/tools")" 'uid 0 gid 0.*bye'
+		# shellcheck disable=SC2086
+		same 'borders kept' "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED_DIR/sockets.py" packets "$BED/tools.seq")"
+	done
+	session --view fuse --forward 18086:8080
+	same WHO "$(sockets ask 18086 | sed -n 1p)"
+	stop_pid "$peer"
+	rm "$BED"/tools{,.seq}
+}
+
 @test "kill -9 of cntr: nothing listens any more, what was made is gone" {
 	session --forward 18084:8080 --forward "$BED/agent:/var/lib/cntr/run/agent"
 	listens 18084
