@@ -28,7 +28,7 @@ teardown_file()
 setup() { SESSION=''; }
 teardown() { [ -z "$SESSION" ] || stop_pid "$SESSION"; }
 
-sockets() { timeout -k 5 60 /usr/bin/python3 "$BED_DIR/sockets.py" "$@"; }
+sockets() { timeout -k 5 120 /usr/bin/python3 "$BED_DIR/sockets.py" "$@"; }
 
 # session OPTION...: one that waits, as $SESSION; said to be there in $LOG.
 session()
