@@ -209,7 +209,8 @@ static int pass_on(struct way *w, int to, const uint8_t *p, size_t len)
 		return -1;
 	w->len = len - (size_t)n;
 	memcpy(w->buf, p + n, w->len);
-	return 0;
+	/* Until it says that it has no room: only after that it tells when it has. */
+	return send_rest(w, to);
 }
 
 /* Of packets one may be empty, which is not the end. */

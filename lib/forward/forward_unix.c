@@ -104,11 +104,18 @@ static int become(const struct name *n)
 	return 0;
 }
 
-/* It can't fail, for the saved ids are ours. Return: @r, a descriptor or 0; or an error. */
-static int become_again(const struct name *self, int r)
+/*
+ * It can't fail, for the saved ids are ours; groups that could not be changed need not be changed back.
+ * Return: @r, a descriptor or 0; or an error.
+ */
+static int become_again(struct name *self, int r)
 {
-	int error = become(self);
+	int error;
 
+	if (self->ngroups >= 0)
+		(void)syscall(SYS_setgroups, self->ngroups, self->groups);
+	self->ngroups = -1;
+	error = become(self);
 	if (error < 0 && r > 0)
 		(void)close(r);
 	return error < 0 ? error : r;

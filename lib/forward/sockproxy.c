@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -106,7 +107,7 @@ static void let_go_of_stdio(bool quiet)
 		(void)close(null);
 }
 
-static _Noreturn void binder_run(int sock, pid_t parent, bool quiet)
+static _Noreturn void binder_run(int sock, pid_t parent, bool quiet, int userns)
 {
 	int pair[2], r = 0;
 	pid_t carrier;
@@ -120,6 +121,9 @@ static _Noreturn void binder_run(int sock, pid_t parent, bool quiet)
 	if (!carrier)
 		sockproxy_carry(pair[1], getppid());
 	(void)close(pair[1]);
+	/* The kernel lets nobody else into it (fuse_allow_current_process()). */
+	if (userns >= 0 && setns(userns, CLONE_NEWUSER) < 0)
+		_exit(1);
 	sockproxy_become(parent, "sockets-binder", (const int[]){ sock, pair[0] }, 2);
 	while (carrier > 0 && r == 0)
 		r = bind_one(sock, pair[0]);
@@ -130,7 +134,7 @@ static _Noreturn void binder_run(int sock, pid_t parent, bool quiet)
 
 /* --- whom they serve --- */
 
-int sockproxy_start(struct sockproxy *ret, bool quiet, struct err *e)
+int sockproxy_start(struct sockproxy *ret, bool quiet, int userns, struct err *e)
 {
 	pid_t parent = getpid();
 	int pair[2];
@@ -139,7 +143,7 @@ int sockproxy_start(struct sockproxy *ret, bool quiet, struct err *e)
 		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
 	ret->pid = fork();
 	if (!ret->pid)
-		binder_run(pair[1], parent, quiet);
+		binder_run(pair[1], parent, quiet, userns);
 	(void)close(pair[1]);
 	if (ret->pid < 0) {
 		(void)close(pair[0]);

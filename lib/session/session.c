@@ -22,7 +22,7 @@ struct running {
 	struct view_server server;
 	pid_t session; /* its terminal session, as @proc shows it */
 	int mntns;
-	int root;   /* of its view */
+	int root;   /* of its view, until it is ready */
 	int proc;   /* the /proc of its view */
 	int master; /* of its terminal, or -1 */
 };
@@ -72,7 +72,7 @@ static int take_message(const struct session *s, const struct child_msg *msg, in
 		run->session = msg->pid;
 		run->mntns = fds[0];
 		run->proc = fds[1];
-		run->root = fds[2]; /* for the forwards, until they have it */
+		run->root = fds[2];
 		run->master = nfds == 4 ? fds[3] : -1;
 		warn_about(s, msg);
 		return 0;
@@ -82,15 +82,13 @@ static int take_message(const struct session *s, const struct child_msg *msg, in
 	return -EPROTO;
 }
 
-/* The child waits for that. */
-static int start_forwards(const struct session *s, int sock, struct running *run, struct err *e)
+/* The child waits for that. The root of its view is not kept: it would hold what is mounted there. */
+static int child_is_ready(const struct session *s, int sock, struct running *run, struct err *e)
 {
-	int r = forwards_start(s->forwards, s->target, run->root, e);
+	_cleanup_close_ int root = take_fd(&run->root);
+	int r = s->forwards ? forwards_start(s->forwards, s->target, root, e) : 0;
 
-	/* It would hold what is mounted there. */
-	closep(&run->root);
-	run->root = -1;
-	if (!r && send(sock, "", 1, MSG_NOSIGNAL) < 0)
+	if (!r && s->forwards && send(sock, "", 1, MSG_NOSIGNAL) < 0)
 		r = err_set(e, errno, "telling the child: %s", err_str(errno));
 	return r;
 }
@@ -116,7 +114,7 @@ static int hear_children(const struct session *s, int sock, struct running *run,
 		}
 		if ((size_t)n != sizeof(msg) || take_message(s, &msg, fds, nfds, run) < 0)
 			return err_set(e, EPROTO, "a malformed message from our own child");
-		r = msg.kind == CHILD_READY && s->forwards ? start_forwards(s, sock, run, e) : 0;
+		r = msg.kind == CHILD_READY ? child_is_ready(s, sock, run, e) : 0;
 		if (r < 0)
 			return r;
 	}

@@ -30,6 +30,7 @@
 #include "mnt.h"
 #include "mountinfo.h"
 #include "vfs.h"
+#include "vfs_sockets.h"
 
 #define THREADS 4
 #define STOP_MS 3000
@@ -53,6 +54,8 @@ struct server {
 	int top[MERGE_LAYERS]; /* of the trees, open for reading, or -1; the tools are MERGE_LOWER */
 	struct merge_stats *stats;
 	int mfd;
+	struct vfs_sockets *sockets;
+	int hidden; /* one more mount, for sockets to be bound in */
 	struct fuse_dev dev[THREADS];
 	struct fuse_chan *chan[THREADS];
 	unsigned int n;
@@ -80,15 +83,18 @@ static bool is_writable(const struct server *sv)
 static int connect_all(struct server *sv, struct err *e)
 {
 	bool writable = is_writable(sv);
-	const struct fuse_dev_mount conf = {
+	/* Read-only is the mount, and what is served; not the file system, in which sockets are bound. */
+	struct fuse_dev_mount conf = {
 		.source = sv->s->view->merge ? "merged" : "tools",
 		.subtype = "cntrfs",
 		.attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (writable ? 0 : MOUNT_ATTR_RDONLY),
-		.read_only = !writable,
 		.allow_other = true,
 	};
 	int r = fuse_dev_mount(&conf, &sv->dev[0], &sv->mfd, e);
 
+	conf.attrs &= ~(unsigned int)MOUNT_ATTR_RDONLY;
+	if (!r)
+		r = fuse_dev_mount_again(&sv->dev[0], &conf, &sv->hidden, e);
 	if (r < 0)
 		return err_wrap(e, r, "--view fuse");
 	for (sv->n = 1; sv->n < THREADS; sv->n++)
@@ -121,7 +127,7 @@ static int hear_msg(int sock, int *ret_fds, size_t max, size_t *ret_nfds, struct
 static _Noreturn void mounter_run(struct server *sv, int sock)
 {
 	struct err e = { 0 };
-	int fds[THREADS + 1], joined = 0;
+	int fds[THREADS + 2], joined = 0;
 	int r = ns_enter(&sv->s->target->ns, CLONE_NEWUSER, &joined, &e);
 
 	/* A file system is made by whom the mount namespace belongs to. */
@@ -130,15 +136,16 @@ static _Noreturn void mounter_run(struct server *sv, int sock)
 	if (!r)
 		r = connect_all(sv, &e);
 	fds[0] = sv->mfd;
+	fds[1] = sv->hidden;
 	for (unsigned int i = 0; i < sv->n; i++)
-		fds[1 + i] = sv->dev[i].fd;
-	(void)!send_msg(sock, &e, fds, r < 0 ? 0 : 1 + sv->n);
+		fds[2 + i] = sv->dev[i].fd;
+	(void)!send_msg(sock, &e, fds, r < 0 ? 0 : 2 + sv->n);
 	_exit(0);
 }
 
 static int connect_there(struct server *sv, struct err *e)
 {
-	int sock[2], fds[THREADS + 1], r;
+	int sock[2], fds[THREADS + 2], r;
 	size_t nfds = 0;
 	pid_t pid;
 
@@ -156,7 +163,8 @@ static int connect_there(struct server *sv, struct err *e)
 	if (r < 0)
 		return r;
 	sv->mfd = fds[0];
-	for (size_t i = 1; i < nfds; i++)
+	sv->hidden = nfds > 1 ? fds[1] : -1;
+	for (size_t i = 2; i < nfds; i++)
 		sv->dev[sv->n++] = fuse_dev_of(fds[i]);
 	return 0;
 }
@@ -300,11 +308,11 @@ static int open_trees(struct server *sv, struct err *e)
 /* What it takes to read all files, to say whose a file is, and to register backing files. */
 static const uint64_t caps_to_read = UINT64_C(1) << CAP_DAC_READ_SEARCH |
 				     UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID |
-				     UINT64_C(1) << CAP_SETPCAP | UINT64_C(1) << CAP_SYS_ADMIN;
-static const uint64_t caps_to_write = UINT64_C(1) << CAP_CHOWN | UINT64_C(1) << CAP_DAC_OVERRIDE |
-				      UINT64_C(1) << CAP_FOWNER | UINT64_C(1) << CAP_FSETID |
-				      UINT64_C(1) << CAP_MKNOD | UINT64_C(1) << CAP_SETFCAP |
-				      UINT64_C(1) << CAP_LINUX_IMMUTABLE;
+				     UINT64_C(1) << CAP_SETPCAP | UINT64_C(1) << CAP_SYS_ADMIN |
+				     UINT64_C(1) << CAP_DAC_OVERRIDE; /* who listens at a socket */
+static const uint64_t caps_to_write =
+	UINT64_C(1) << CAP_CHOWN | UINT64_C(1) << CAP_FOWNER | UINT64_C(1) << CAP_FSETID |
+	UINT64_C(1) << CAP_MKNOD | UINT64_C(1) << CAP_SETFCAP | UINT64_C(1) << CAP_LINUX_IMMUTABLE;
 
 static int drop_caps(const struct server *sv, struct err *e)
 {
@@ -334,6 +342,9 @@ static int keep_only(const struct server *sv, struct err *e)
 	keep[n++] = sv->sock;
 	keep[n++] = sv->parent;
 	keep[n++] = sv->mfd;
+	keep[n++] = sv->hidden;
+	vfs_sockets_fds(sv->sockets, keep + n);
+	n += VFS_SOCKETS_FDS;
 	for (unsigned int i = 0; i < MERGE_LAYERS; i++)
 		keep[n++] = sv->top[i];
 	for (unsigned int i = 0; i < sv->n; i++)
@@ -343,6 +354,13 @@ static int keep_only(const struct server *sv, struct err *e)
 			(void)close(fd);
 	r = io_close_others(keep, (size_t)n);
 	return r < 0 ? err_set(e, -r, "closing descriptors: %s", err_str(r)) : 0;
+}
+
+static int hidden_mount(void *arg)
+{
+	struct server *sv = arg;
+
+	return take_fd(&sv->hidden);
 }
 
 /*
@@ -355,6 +373,7 @@ static int make_fs(struct server *sv, struct err *e)
 	const struct vfs_conf same = { .entry_ns = TIMEOUT_NS,
 				       .attr_ns = TIMEOUT_NS,
 				       .passthrough = true,
+				       .carry_sockets = true,
 				       .share = sv->s->view->merge ? MERGE_LAYERS : 1 };
 	const struct fuse_conf fuse = { .flags = is_merged(sv) ? merge_flags(&same)
 							       : vfs_flags(&same),
@@ -362,6 +381,7 @@ static int make_fs(struct server *sv, struct err *e)
 					.max_stack_depth = VFS_STACK_DEPTH };
 	struct vfs *layer[MERGE_LAYERS] = { NULL };
 	struct vfs_conf mapped = same;
+	struct vfs_sockets_conf sockets;
 	struct merge *merge = NULL;
 	int r = 0;
 
@@ -381,10 +401,14 @@ static int make_fs(struct server *sv, struct err *e)
 		r = merge_new(layer, sv->s->view->policy, sv->stats, &merge, e);
 	if (r < 0)
 		return r;
-	if (merge)
-		fuse_session_init(&sv->session, &merge_fs, merge, &fuse);
-	else
-		fuse_session_init(&sv->session, &vfs_fs, layer[MERGE_LOWER], &fuse);
+	sockets = (struct vfs_sockets_conf){ .fs = merge ? &merge_fs : &vfs_fs,
+					     .fs_arg = merge ? (void *)merge : layer[MERGE_LOWER],
+					     .again = merge ? merge_again : vfs_again,
+					     .path = merge ? merge_path : vfs_path,
+					     .mount = hidden_mount,
+					     .arg = sv };
+	vfs_sockets_init(sv->sockets, &sockets);
+	fuse_session_init(&sv->session, vfs_sockets_fs(sv->sockets), sv->sockets, &fuse);
 	return 0;
 }
 
@@ -392,6 +416,12 @@ static int set_up(struct server *sv, struct err *e)
 {
 	int r = own_mounts(sv, e);
 
+	if (!r)
+		r = vfs_sockets_new(true,
+				    foreign_user(sv->s->target) && !sv->early
+					    ? sv->s->target->ns.fd[NS_USER]
+					    : -1,
+				    &sv->sockets, e);
 	if (!r)
 		r = foreign_user(sv->s->target) && !sv->early ? connect_there(sv, e)
 							      : connect_all(sv, e);
@@ -419,10 +449,36 @@ static void die_with_parent(const struct server *sv)
 		_exit(PTY_EXIT_FAILED);
 }
 
+/* The caller's end of the socket closes when the view is over: with our mount for sockets it would never end. */
+static void let_go(struct server *sv)
+{
+	vfs_sockets_end(sv->sockets);
+	closep(&sv->hidden);
+	sv->hidden = -1;
+}
+
+static void serve_all(struct server *sv, int done)
+{
+	struct pollfd p[4] = { { .fd = sv->parent, .events = POLLIN },
+			       { .fd = done, .events = POLLIN },
+			       { .fd = sv->sock, .events = POLLIN },
+			       { .fd = vfs_sockets_fd(sv->sockets), .events = POLLIN } };
+
+	while (!p[0].revents && !p[1].revents) {
+		if (poll(p, ARRAY_SIZE(p), -1) < 0)
+			continue;
+		if (p[2].revents) {
+			let_go(sv);
+			p[2].fd = p[3].fd = -1;
+		} else if (p[3].revents) {
+			vfs_sockets_handle(sv->sockets);
+		}
+	}
+}
+
 static void serve(struct server *sv)
 {
 	struct fuse_server *threads = NULL;
-	struct pollfd p[2] = { { .fd = sv->parent, .events = POLLIN }, { .events = POLLIN } };
 	struct err e = { 0 };
 	int r = set_up(sv, &e);
 
@@ -431,12 +487,8 @@ static void serve(struct server *sv)
 	die_with_parent(sv); /* after all changes of rights, each of which clears it */
 	(void)!send_msg(sv->sock, &e, &sv->mfd, r < 0 ? 0 : 1);
 	closep(&sv->mfd); /* with a descriptor of ours it would never end */
-	(void)close(sv->sock);
-	if (r < 0)
-		return;
-	p[1].fd = fuse_serve_fd(threads);
-	while (poll(p, 2, -1) < 0 && errno == EINTR)
-		;
+	if (r == 0)
+		serve_all(sv, fuse_serve_fd(threads));
 }
 
 static _Noreturn void server_run(const struct session *s, struct merge_stats *stats, int sock,
@@ -447,7 +499,8 @@ static _Noreturn void server_run(const struct session *s, struct merge_stats *st
 			     .parent = parent,
 			     .top = { -1, -1, -1 },
 			     .stats = stats,
-			     .mfd = -1 };
+			     .mfd = -1,
+			     .hidden = -1 };
 
 	for (int sig = 1; sig < SIGSYS; sig++) /* the user's terminal or shell must not end us */
 		(void)signal(sig, SIG_IGN);
@@ -490,7 +543,7 @@ int view_server_start(const struct session *s, struct view_server *ret, struct e
 	(void)close(sock[1]);
 	r = ret->pid < 0 ? err_set(e, errno, "forking: %s", err_str(errno))
 			 : hear_msg(sock[0], &ret->mount, 1, &nfds, e);
-	(void)close(sock[0]);
+	ret->sock = sock[0];
 	if (ret->pid > 0)
 		ret->pidfd = pidfd_open_nr(ret->pid);
 	if (r < 0)
@@ -520,7 +573,8 @@ void view_server_stop(struct view_server *v, bool flush)
 	struct pollfd p = { .fd = v->pidfd, .events = POLLIN };
 
 	closep(&v->mount);
-	v->mount = -1;
+	closep(&v->sock);
+	v->mount = v->sock = -1;
 	if (v->pid <= 0)
 		return;
 	if (flush && v->pidfd >= 0)

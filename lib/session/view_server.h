@@ -29,12 +29,13 @@
 struct view_server {
 	pid_t pid; /* 0: there is none */
 	int pidfd;
+	int sock;                  /* closed, when the view is over */
 	int mount;                 /* detached; -1: it has been handed on */
 	struct merge_stats *stats; /* of a merged view, shared with the server; or NULL */
 };
-#define VIEW_SERVER_INIT                 \
-	{                                \
-		.pidfd = -1, .mount = -1 \
+#define VIEW_SERVER_INIT                             \
+	{                                            \
+		.pidfd = -1, .sock = -1, .mount = -1 \
 	}
 
 /* Start it for @s, which has a view of the kind VIEW_FUSE. Must be called with a single thread. */

@@ -28,7 +28,7 @@ teardown_file()
 setup() { SESSION=''; }
 teardown() { [ -z "$SESSION" ] || stop_pid "$SESSION"; }
 
-sockets() { timeout -k 5 60 /usr/bin/python3 "$BED_DIR/sockets.py" "$@"; }
+sockets() { timeout -k 5 120 /usr/bin/python3 "$BED_DIR/sockets.py" "$@"; }
 
 # session OPTION...: one that waits, as $SESSION; said to be there in $LOG.
 session()
@@ -122,6 +122,22 @@ fetches() { /usr/bin/python3 -c 'import sys, urllib.request; print(urllib.reques
 	over
 	same mine "$(cat "$BED/a")"
 	test ! -e "$BED/b.seq"
+}
+
+@test "a view that is served: sockets of the tools tree, and forwards, work in it as in others" {
+	spawn "$BED/tools.log" /usr/bin/python3 "$BED_DIR/sockets.py" serve "$BED/tools" "$BED/tools.seq"
+	peer=$!
+	wait_for 10 grep -q ready "$BED/tools.log"
+	for view in '--view fuse' '--view fuse --merge' '--view bind'; do
+		# shellcheck disable=SC2086 # options
+		matches "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED_DIR/sockets.py" ask "$BED/tools")" 'uid 0 gid 0.*bye'
+		# shellcheck disable=SC2086
+		same 'borders kept' "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED_DIR/sockets.py" packets "$BED/tools.seq")"
+	done
+	session --view fuse --forward 18086:8080
+	same WHO "$(sockets ask 18086 | sed -n 1p)"
+	stop_pid "$peer"
+	rm "$BED"/tools{,.seq}
 }
 
 @test "kill -9 of cntr: nothing listens any more, what was made is gone" {

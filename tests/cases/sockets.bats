@@ -29,7 +29,7 @@ teardown()
 	umount --lazy "$MNT" 2>/dev/null || :
 }
 
-sockets() { timeout -k 5 60 /usr/bin/python3 "$BED_DIR/sockets.py" "$@"; }
+sockets() { timeout -k 5 120 /usr/bin/python3 "$BED_DIR/sockets.py" "$@"; }
 
 # mounted OPTION...: as $SERVER.
 mounted()
