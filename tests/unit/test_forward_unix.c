@@ -310,12 +310,13 @@ static void test_full_queue(void **state)
 		assert_int_equal(send(c[i], &"012345"[i], 1, 0), 1);
 		(void)poll(NULL, 0, 20);
 	}
+	/* None of the later ones is there but in the carrier; it needs its time to see that one has gone. */
 	(void)close(c[3]);
-	(void)poll(NULL, 0, 50);
+	(void)poll(NULL, 0, 500);
 	for (int i = 0; i < 5; i++) {
 		int s;
 
-		assert_true(readable(r->server, 2000));
+		assert_true(readable(r->server, 10000));
 		s = answer(r);
 		assert_int_equal(recv(s, buf, 1, 0), 1);
 		assert_int_not_equal(buf[0], '3');
@@ -336,15 +337,18 @@ static void test_too_many(void **state)
 
 	for (int i = 0; i < 20; i++)
 		c[i] = dial(r);
-	(void)poll(NULL, 0, 200);
-	for (int i = 0; i < 20; i++)
-		refused += readable(c[i], 0) && recv(c[i], buf, 1, 0) == 0;
+	for (int round = 0; round < 1000 && refused < 12; round++) {
+		refused = 0;
+		for (int i = 0; i < 20; i++)
+			refused += readable(c[i], 0) && recv(c[i], buf, 1, 0) == 0;
+		(void)poll(NULL, 0, 10);
+	}
 	assert_int_equal(refused, 12);
 	for (int i = 0; i < 20; i++)
 		(void)close(c[i]);
 	for (int i = 0; i < 8; i++)
 		(void)close(answer(r));
-	(void)poll(NULL, 0, 200);
+	(void)poll(NULL, 0, 1000);
 	c[0] = dial(r);
 	(void)close(answer(r));
 	assert_int_equal(recv(c[0], buf, 1, 0), 0);
