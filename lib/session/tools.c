@@ -40,11 +40,18 @@ static const char *const skipped_dirs[] = {
 
 #define RUN_LINKS_MAX 64
 
-static bool is_skipped(const struct mount_entry *m, const char *below)
+bool tools_skips(struct span fstype)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(skipped_types); i++)
-		if (span_eq(m->fstype, skipped_types[i]))
+		if (span_eq(fstype, skipped_types[i]))
 			return true;
+	return false;
+}
+
+static bool is_skipped(const struct mount_entry *m, const char *below)
+{
+	if (tools_skips(m->fstype))
+		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(skipped_dirs); i++)
 		if (path_below(below, skipped_dirs[i]))
 			return true;

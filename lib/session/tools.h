@@ -20,6 +20,7 @@
 
 #include <stdbool.h>
 
+#include "cursor.h"
 #include "err.h"
 
 #define TOOLS_MOUNTS_MAX 128
@@ -42,6 +43,9 @@ int tools_src_dir(const char *path, struct tools_src *ret, struct err *e) _must_
 /* The root of the process whose /proc directory is @procfd: another container's file system. */
 int tools_src_process(int procfd, struct tools_src *ret, struct err *e) _must_check_;
 void tools_src_fini(struct tools_src *s);
+
+/* A view of a kernel, or of other containers' roots: no part of a tree that is served. */
+bool tools_skips(struct span fstype);
 
 struct tools_mount {
 	int fd;     /* detached; -1: it is part of the first one */

@@ -247,11 +247,19 @@ static int clone_root(const struct target *t)
 }
 
 /*
- * A process of the container's may answer for a FUSE file system in it, or not: who waits for that
- * cannot be killed. In a tree of the caller's own container they may be locked, and stay.
+ * A process of the container's may answer for a FUSE file system in it, or for one that an overlay lies on,
+ * or not: who waits for that cannot be killed. And our rights in files of the kernel, as those in /proc,
+ * are not the container's.
  */
-static void drop_fuse(const struct target *t, int mfd)
+static bool has_no_place(const struct mount_entry *m)
 {
+	return span_starts(m->fstype, "fuse") || tools_skips(m->fstype);
+}
+
+/* In a tree of the caller's own container they may be locked, and stay. The top is what it is. */
+static int drop_mounts(const struct server *sv, int mfd, struct err *e)
+{
+	const struct target *t = sv->s->target;
 	_cleanup_free_ struct mount_entry *m = malloc(sizeof(*m));
 	struct cursor c = cur_of(t->mountinfo, t->mountinfo_len);
 	int r;
@@ -260,14 +268,21 @@ static void drop_fuse(const struct target *t, int mfd)
 		_cleanup_close_ int fd = -1;
 		char path[32];
 
-		if (r < 0 || m->fstype.len < 4 || strncmp(m->fstype.p, "fuse", 4) != 0)
+		if (r < 0 || !strcmp(m->point, "/") || !has_no_place(m))
 			continue;
 		fd = mnt_open_nolink(mfd, m->point, O_PATH);
+		if (fd < 0)
+			continue; /* another mount covers it, or was dropped with it */
 		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		if (fd < 0 || umount2(path, MNT_DETACH) < 0)
-			log_info("'%s' of the container is a FUSE file system, and in the view",
-				 m->point);
+		if (umount2(path, MNT_DETACH) == 0 || errno == EINVAL /* no mount any more */)
+			continue;
+		if (!sv->early)
+			return err_set(e, errno,
+				       "taking '%.100s' of the container out of the view: %s",
+				       m->point, err_str(errno));
+		log_info("'%s' of the container is in the view: %s", m->point, err_str(errno));
 	}
+	return m ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
 static int open_upper(struct server *sv, struct err *e)
@@ -277,8 +292,8 @@ static int open_upper(struct server *sv, struct err *e)
 
 	if (r < 0)
 		return err_set(e, -r, "cloning the container's tree: %s", err_str(r));
-	drop_fuse(sv->s->target, mfd);
-	return open_top(mfd, &sv->top[MERGE_UPPER], e);
+	r = drop_mounts(sv, mfd, e);
+	return r < 0 ? r : open_top(mfd, &sv->top[MERGE_UPPER], e);
 }
 
 static int open_scratch(struct server *sv, struct err *e)
@@ -580,7 +595,11 @@ void view_server_stop(struct view_server *v, bool flush)
 	if (flush && v->pidfd >= 0)
 		(void)poll(&p, 1, STOP_MS);
 	(void)kill(v->pid, SIGKILL);
-	(void)waitpid(v->pid, NULL, 0);
+	/* One that waits in a file system that does not answer cannot be ended, and is not to hold us. */
+	if (v->pidfd < 0 || poll(&p, 1, STOP_MS) > 0)
+		(void)waitpid(v->pid, NULL, 0);
+	else
+		log_warn("the file server of the view waits for a file system, and has not ended");
 	closep(&v->pidfd);
 	v->pid = 0;
 	v->pidfd = -1;

@@ -18,6 +18,8 @@
 #include "merge_private.h"
 
 #define NAMES_MAX (1u << 24)
+/* Of all directories that are open together: who opens them may be hostile. */
+#define LISTED_MAX (UINT64_C(256) << 20)
 
 struct entry {
 	uint64_t ino;
@@ -48,6 +50,11 @@ static void list_fini(struct list *l)
 	free(l->text);
 	free(l->bucket);
 	*l = (struct list){ 0 };
+}
+
+static uint64_t list_size(const struct list *l)
+{
+	return l->text_room + l->room * sizeof(*l->entry) + l->nbuckets * sizeof(*l->bucket);
 }
 
 /* --- names --- */
@@ -120,8 +127,8 @@ static int add_dirent(struct merge *m, struct list *l, const struct node_ref *re
 		      enum merge_layer layer, const struct dirent *d)
 {
 	const struct vfs *v = m->layer[layer];
-	uint64_t mount_id = v->nodes.mount[ref->node->mount].id;
-	const struct entry e = { .ino = merge_ino(vfs_ino(v, mount_id, d->d_ino), layer),
+	const struct node_mount *at = &v->nodes.mount[ref->node->mount];
+	const struct entry e = { .ino = merge_ino(vfs_ino(v, at, d->d_ino), layer),
 				 .type = d->d_type };
 	const struct entry mark = { .gone = true };
 	size_t skip = strlen(MERGE_WHITEOUT);
@@ -199,6 +206,14 @@ static struct merge_dir_slot *slot_of(struct merge *m, uint64_t fh)
 	return i < m->slots && m->slot[i].dir && m->slot[i].gen == fh >> 32 ? &m->slot[i] : NULL;
 }
 
+static void drop_list(struct merge *m, struct merge_dir *d)
+{
+	if (d->filled)
+		atomic_fetch_sub(&m->listed, list_size(&d->list));
+	d->filled = false;
+	list_fini(&d->list);
+}
+
 static void dir_put(struct merge *m, struct merge_dir *d)
 {
 	unsigned int left;
@@ -208,7 +223,7 @@ static void dir_put(struct merge *m, struct merge_dir *d)
 	pthread_mutex_unlock(&m->lock);
 	if (left)
 		return;
-	list_fini(&d->list);
+	drop_list(m, d);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 }
@@ -331,6 +346,21 @@ int merge_op_fsyncdir(void *fs, struct fuse_call *c)
 
 /* --- reading --- */
 
+static int fill_bounded(struct merge *m, const struct merge_parts *parts, struct merge_dir *d)
+{
+	int r = fill(m, parts, &d->list);
+	uint64_t size = list_size(&d->list);
+
+	if (r == 0 && atomic_fetch_add(&m->listed, size) + size > LISTED_MAX) {
+		atomic_fetch_sub(&m->listed, size);
+		r = -ENFILE;
+	}
+	d->filled = r == 0;
+	if (r < 0)
+		list_fini(&d->list);
+	return r;
+}
+
 /* Return: 1 it was added, or is not to be seen; 0 it does not fit. */
 static int add_entry(struct merge *m, struct fuse_call *c, const struct merge_ref *dir,
 		     const struct list *l, size_t i)
@@ -361,12 +391,10 @@ static int read_entries(struct merge *m, struct fuse_call *c, struct merge_dir *
 	if (r < 0)
 		return r;
 	if (!d->filled || pos == 0) {
-		list_fini(&d->list);
-		d->filled = false;
-		r = fill(m, &ref.parts, &d->list);
+		drop_list(m, d);
+		r = fill_bounded(m, &ref.parts, d);
 		if (r < 0)
 			return r;
-		d->filled = true;
 	}
 	for (; pos < d->list.n; pos++)
 		if (!add_entry(m, c, &ref, &d->list, (size_t)pos))

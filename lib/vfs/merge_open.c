@@ -70,11 +70,15 @@ int merge_open(const struct merge_trees *trees, const struct policy *policy, str
 	       const struct vfs_conf *conf, struct merge **ret, struct err *e)
 {
 	struct vfs *layer[MERGE_LAYERS] = { [MERGE_UPPER] = upper };
+	struct vfs_conf plain = *conf;
 	int r = 0;
+
+	/* The maps are those of the upper layer. */
+	plain.users = plain.groups = NULL;
 
 	for (unsigned int i = MERGE_SCRATCH; r == 0 && i < MERGE_LAYERS; i++)
 		if (trees->top[i] > 0)
-			r = vfs_new(trees->top[i], conf, &layer[i], e);
+			r = vfs_new(trees->top[i], &plain, &layer[i], e);
 	if (r == 0)
 		r = merge_new(layer, policy, NULL, ret, e);
 	if (r < 0) {

@@ -45,6 +45,7 @@ struct merge {
 	} * slot;
 	size_t slots_room;
 	uint32_t slots, slots_free; /* the latter is an index + 1 */
+	_Atomic uint64_t listed;    /* bytes of the lists of names of all open directories */
 };
 
 /* --- merge_table.c --- */

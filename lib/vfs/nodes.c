@@ -66,21 +66,22 @@ static int open_mount(int fd)
 }
 
 /* Return: index of the mount that @fd, a node of it, is on; -ENFILE, there are too many. */
-static int mount_of(struct nodes *t, uint64_t id, int fd)
+static int mount_of(struct nodes *t, const struct statx *stx, int fd)
 {
 	int i, mount;
 
 	pthread_mutex_lock(&t->lock);
-	i = table_mount(t, id);
+	i = table_mount(t, stx);
 	pthread_mutex_unlock(&t->lock);
 	if (i >= 0)
 		return i;
 	mount = open_mount(fd);
 	pthread_mutex_lock(&t->lock);
-	i = table_mount(t, id);
+	i = table_mount(t, stx);
 	if (i < 0 && t->nmounts < NODE_MOUNTS_MAX) {
 		i = (int)t->nmounts++;
-		t->mount[i] = (struct node_mount){ id, mount };
+		t->mount[i] = node_mount_of(stx);
+		t->mount[i].fd = mount;
 		mount = -1;
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -182,7 +183,7 @@ uint64_t nodes_find(struct nodes *t, const struct statx *stx)
 	int mount;
 
 	pthread_mutex_lock(&t->lock);
-	mount = table_mount(t, stx->stx_mnt_id);
+	mount = table_mount(t, stx);
 	if (mount >= 0)
 		n = table_find(t, mount, stx);
 	if (n) {
@@ -219,7 +220,7 @@ int nodes_add(struct nodes *t, const struct statx *stx, int fd, bool taken, uint
 			      .btime_ns = table_btime(stx),
 			      .type = (uint8_t)(stx->stx_mode >> 12) };
 	struct node_closing closing = { 0 };
-	int mount = mount_of(t, stx->stx_mnt_id, fd), path;
+	int mount = mount_of(t, stx, fd), path;
 	struct node *n;
 	int r = 0;
 
@@ -290,7 +291,7 @@ void nodes_set_fresh(struct nodes *t, uint64_t id, bool fresh)
 	pthread_mutex_lock(&t->lock);
 	n = table_get(t, id);
 	if (n)
-		n->fresh = fresh;
+		n->fresh = fresh && n->mount == 0; /* others are not watched */
 	pthread_mutex_unlock(&t->lock);
 }
 

@@ -27,12 +27,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "compiler.h"
 
 #define NODE_HANDLE_MAX 24
 #define NODE_NO_BTIME   UINT64_MAX /* images have files whose time of birth is 0 */
-#define NODE_MOUNTS_MAX 256
+#define NODE_MOUNTS_MAX 1024
 #define NODE_STATX_MASK (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)
 
 struct node {
@@ -68,10 +69,23 @@ enum node_list {
 	NODE_LISTS
 };
 
+/* Subvolumes of Btrfs share a mount, and a snapshot's inodes have the numbers and times of birth of its origin's. */
 struct node_mount {
-	uint64_t id;
+	uint64_t id, dev;
 	int fd; /* for open_by_handle_at(); -1: has no file handles */
 };
+
+/* Of what stx tells; without a descriptor. */
+static inline struct node_mount node_mount_of(const struct statx *stx)
+{
+	return (struct node_mount){ stx->stx_mnt_id,
+				    makedev(stx->stx_dev_major, stx->stx_dev_minor), -1 };
+}
+
+static inline bool node_mount_same(const struct node_mount *a, const struct node_mount *b)
+{
+	return a->id == b->id && a->dev == b->dev;
+}
 
 struct nodes {
 	pthread_mutex_t lock; /* of all below, and of each node's members from @nlookup on */

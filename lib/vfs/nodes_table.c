@@ -40,10 +40,12 @@ struct node *table_get(struct nodes *t, uint64_t id)
 	return n->type && n->gen == id >> 32 ? n : NULL;
 }
 
-int table_mount(const struct nodes *t, uint64_t id)
+int table_mount(const struct nodes *t, const struct statx *stx)
 {
+	const struct node_mount m = node_mount_of(stx);
+
 	for (unsigned int i = 0; i < t->nmounts; i++) {
-		if (t->mount[i].id == id)
+		if (node_mount_same(&t->mount[i], &m))
 			return (int)i;
 	}
 	return -1;

@@ -29,8 +29,8 @@ struct node *table_find_handle(struct nodes *t, int32_t type, const uint8_t *byt
 bool table_index_handles(struct nodes *t);
 /* A node as @fresh, without a descriptor; NULL without memory. */
 struct node *table_insert(struct nodes *t, const struct node *fresh);
-/* Index of the mount with that id, -1 if it is not known. */
-int table_mount(const struct nodes *t, uint64_t id);
+/* Index of the mount that it is on, -1 if it is not known. */
+int table_mount(const struct nodes *t, const struct statx *stx);
 
 void table_pin(struct nodes *t, struct node *n);
 /*

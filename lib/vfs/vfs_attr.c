@@ -16,7 +16,9 @@
 
 static uint64_t attr_ns(const struct vfs *v, const struct statx *stx)
 {
-	return vfs_times(v, vfs_is_top(v, stx->stx_mnt_id)).attr_ns;
+	const struct node_mount m = node_mount_of(stx);
+
+	return vfs_times(v, vfs_is_top(v, &m)).attr_ns;
 }
 
 int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd)
@@ -55,12 +57,14 @@ int vfs_op_statx(void *fs, struct fuse_call *c)
 	int flags = AT_EMPTY_PATH | (int)(in->sx_flags & AT_STATX_SYNC_TYPE);
 	int r = node_ref(&v->nodes, c->req->h.nodeid, &n);
 	struct fuse_statx_out *out;
+	struct node_mount m;
 	struct statx s;
 
 	if (r < 0)
 		return r;
 	if (statx(n.fd, "", flags, NODE_STATX_MASK, &s) < 0)
 		return -errno;
+	m = node_mount_of(&s);
 	out = fuse_out_add(&c->out, sizeof(*out));
 	out->attr_valid = attr_ns(v, &s) / NSEC;
 	out->attr_valid_nsec = (uint32_t)(attr_ns(v, &s) % NSEC);
@@ -73,7 +77,7 @@ int vfs_op_statx(void *fs, struct fuse_call *c)
 		.uid = vfs_map_out(v->conf.users, s.stx_uid),
 		.gid = vfs_map_out(v->conf.groups, s.stx_gid),
 		.mode = s.stx_mode,
-		.ino = vfs_ino(v, s.stx_mnt_id, s.stx_ino),
+		.ino = vfs_ino(v, &m, s.stx_ino),
 		.size = s.stx_size,
 		.blocks = s.stx_blocks,
 		.atime = sx_time(s.stx_atime),

@@ -78,8 +78,8 @@ static int add_entry(struct vfs *v, struct fuse_call *c, const struct file *f,
 		     const struct dirent64 *e)
 {
 	/* Of a mount that is known: its entry does not change. */
-	uint64_t mount_id = v->nodes.mount[f->ref.node->mount].id;
-	const struct fuse_out_name name = { vfs_ino(v, mount_id, e->d_ino),
+	const struct node_mount *m = &v->nodes.mount[f->ref.node->mount];
+	const struct fuse_out_name name = { vfs_ino(v, m, e->d_ino),
 					    (uint64_t)e->d_off,
 					    e->d_type,
 					    { e->d_name, strlen(e->d_name) } };

@@ -15,21 +15,23 @@
 /* A path in one file system is not deeper: a bound for the way up to the root. */
 #define DEPTH_MAX PATH_MAX
 
-bool vfs_is_top(const struct vfs *v, uint64_t mount_id)
+bool vfs_is_top(const struct vfs *v, const struct node_mount *m)
 {
 	/* The root's mount is the first, and its entry does not change. */
-	return mount_id == v->nodes.mount[0].id;
+	return node_mount_same(m, &v->nodes.mount[0]);
 }
 
-uint64_t vfs_ino(const struct vfs *v, uint64_t mount_id, uint64_t ino)
+uint64_t vfs_ino(const struct vfs *v, const struct node_mount *m, uint64_t ino)
 {
-	return vfs_is_top(v, mount_id) ? ino : ino ^ mount_id << 40;
+	return vfs_is_top(v, m) ? ino : ino ^ (m->id ^ m->dev * UINT64_C(0x9e3779b1)) << 40;
 }
 
 void vfs_fill_attr(const struct vfs *v, const struct statx *s, struct fuse_attr *ret)
 {
+	const struct node_mount m = node_mount_of(s);
+
 	*ret = (struct fuse_attr){
-		.ino = vfs_ino(v, s->stx_mnt_id, s->stx_ino),
+		.ino = vfs_ino(v, &m, s->stx_ino),
 		.size = s->stx_size,
 		.blocks = s->stx_blocks,
 		.atime = (uint64_t)s->stx_atime.tv_sec,
@@ -51,7 +53,8 @@ void vfs_fill_attr(const struct vfs *v, const struct statx *s, struct fuse_attr 
 static void fill_entry(const struct vfs *v, uint64_t id, const struct statx *stx,
 		       struct fuse_entry_out *ret)
 {
-	const struct vfs_times t = vfs_times(v, vfs_is_top(v, stx->stx_mnt_id));
+	const struct node_mount m = node_mount_of(stx);
+	const struct vfs_times t = vfs_times(v, vfs_is_top(v, &m));
 
 	*ret = (struct fuse_entry_out){ .nodeid = id,
 					.entry_valid = t.entry_ns / NSEC,
@@ -127,7 +130,9 @@ static int lookup_self(struct vfs *v, const struct node_ref *n, struct fuse_entr
 
 static bool same_dir(const struct statx *a, const struct statx *b)
 {
-	return a->stx_ino == b->stx_ino && a->stx_mnt_id == b->stx_mnt_id;
+	const struct node_mount ma = node_mount_of(a), mb = node_mount_of(b);
+
+	return a->stx_ino == b->stx_ino && node_mount_same(&ma, &mb);
 }
 
 /* Is @dir in the tree? It was when we got it, but may have been moved out. */
@@ -181,14 +186,6 @@ static int lookup_parent(struct vfs *v, const struct node_ref *n, struct fuse_en
 
 /* --- requests --- */
 
-/* What is not there in the root itself, can't be told of when all has to be: vfs_watch.h. */
-static uint64_t negative_ns(const struct vfs *v, const struct fuse_call *c, const struct node *dir)
-{
-	bool can = c->params->minor >= FUSE_MINOR_EPOCH || dir->index != FUSE_ROOT_ID;
-
-	return vfs_times(v, can && dir->mount == 0).negative_ns;
-}
-
 int vfs_op_lookup(void *fs, struct fuse_call *c)
 {
 	_cleanup_node_ struct node_ref dir = { 0 };
@@ -206,7 +203,7 @@ int vfs_op_lookup(void *fs, struct fuse_call *c)
 		r = lookup_parent(v, &dir, &out);
 	else
 		r = vfs_lookup(v, dir.fd, name, &out);
-	ns = negative_ns(v, c, dir.node);
+	ns = vfs_times(v, dir.node->mount == 0).negative_ns;
 	if (r == -ENOENT && ns) {
 		out = (struct fuse_entry_out){ .entry_valid = ns / NSEC,
 					       .entry_valid_nsec = (uint32_t)(ns % NSEC) };

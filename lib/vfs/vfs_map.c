@@ -14,11 +14,11 @@
 
 uint32_t vfs_map_out(const struct proc_idmap *m, uint32_t id)
 {
-	uint32_t mapped = VFS_NOBODY;
+	uint32_t mapped;
 
 	if (!m)
 		return id;
-	return proc_idmap_in(m, id, &mapped) < 0 ? VFS_NOBODY : mapped;
+	return proc_idmap_in(m, id, &mapped) < 0 ? VFS_NO_ID : mapped;
 }
 
 int vfs_map_in(const struct proc_idmap *m, uint32_t id, uint32_t *ret)
@@ -55,10 +55,12 @@ static int map_acl(const struct vfs *v, uint8_t *acl, size_t size, bool in)
 		if (tag != ACL_USER && tag != ACL_GROUP)
 			continue;
 		m = tag == ACL_USER ? v->conf.users : v->conf.groups;
+		if (in && vfs_map_in(m, id, &id) < 0)
+			return -EOVERFLOW;
 		if (!in)
 			id = vfs_map_out(m, id);
-		else if (vfs_map_in(m, id, &id) < 0)
-			return -EOVERFLOW;
+		if (id == VFS_NO_ID) /* the kernel would refuse the whole list */
+			id = VFS_NOBODY;
 		memcpy(acl + off + 4, &id, sizeof(id));
 	}
 	return 0;
@@ -104,13 +106,24 @@ static int map_owner(const struct vfs *v, struct fuse_setattr_in *in)
 	return r;
 }
 
+/* Who may set it in the mount's user namespace would set it for all: file capabilities, labels. The former may go. */
+static bool is_trusted(const struct fuse_req *req)
+{
+	const char *name = req->name[0];
+
+	if (req->h.opcode == FUSE_SETXATTR)
+		return strncmp(name, "security.", 9) == 0;
+	return req->h.opcode == FUSE_REMOVEXATTR && strncmp(name, "security.", 9) == 0 &&
+	       strcmp(name, "security.capability") != 0;
+}
+
 static int mapped_op(void *fs, struct fuse_call *c)
 {
 	_cleanup_free_ uint8_t *acl = NULL;
 	struct fuse_req req = *c->req;
 	struct fuse_call sub = *c;
 	struct vfs *v = fs;
-	int r = map_caller(v, &req);
+	int r = is_trusted(&req) ? -EPERM : map_caller(v, &req);
 
 	if (r == 0 && req.h.opcode == FUSE_SETATTR)
 		r = map_owner(v, &req.in.setattr);
@@ -201,12 +214,17 @@ const struct fuse_fs *vfs_functions(const struct vfs *v)
 
 static int parse_range(const char *text, struct proc_idrange *ret)
 {
+	uint64_t inside, outside, count;
 	char end;
 
 	if (strspn(text, "0123456789:") != strlen(text) ||
-	    sscanf(text, "%10" SCNu32 ":%10" SCNu32 ":%10" SCNu32 "%c", &ret->inside, &ret->outside,
-		   &ret->count, &end) != 3)
+	    sscanf(text, "%10" SCNu64 ":%10" SCNu64 ":%10" SCNu64 "%c", &inside, &outside, &count,
+		   &end) != 3 ||
+	    inside > UINT32_MAX || outside > UINT32_MAX || count > UINT32_MAX)
 		return -EINVAL;
+	*ret = (struct proc_idrange){ .inside = (uint32_t)inside,
+				      .outside = (uint32_t)outside,
+				      .count = (uint32_t)count };
 	return 0;
 }
 

@@ -4,7 +4,8 @@
  *
  * Attributes leave through vfs_map_out(). On the way in, vfs_mapped_fs stands before vfs_fs: it maps
  * the caller and what a request says of owners, and access lists in both directions. What has no
- * partner is nobody's (65534) on the way out; on the way in it is EOVERFLOW, as from the kernel's own mapped mounts.
+ * partner has no owner on the way out, as from the kernel's own mapped mounts: it is shown as 65534's, who has no right to it,
+ * nor has root. In access lists it is 65534 itself. On the way in it is EOVERFLOW.
  */
 #ifndef VFS_MAP_H
 #define VFS_MAP_H
@@ -12,9 +13,10 @@
 #include "idmap.h"
 #include "vfs.h"
 
-#define VFS_NOBODY 65534
+#define VFS_NOBODY 65534      /* as whom the server acts, and in access lists */
+#define VFS_NO_ID  UINT32_MAX /* an owner that no user namespace knows */
 
-/* As a tree has it, to as the mount shows it. @m: inside is the mount, outside the tree; NULL: the same. */
+/* As a tree has it, to as the mount shows it; VFS_NO_ID. @m: inside is the mount, outside the tree; NULL: the same. */
 uint32_t vfs_map_out(const struct proc_idmap *m, uint32_t id);
 /* And back. -EOVERFLOW: it has no partner. */
 int vfs_map_in(const struct proc_idmap *m, uint32_t id, uint32_t *ret) _must_check_;

@@ -82,9 +82,9 @@ int vfs_lookup_fd(struct vfs *v, int fd, struct fuse_entry_out *ret) _must_check
  * The number that users see of an inode. All mounts of the tree are one device to them, so those of
  * different mounts must differ: tar would take two files for one, find a directory for its own parent.
  */
-uint64_t vfs_ino(const struct vfs *v, uint64_t mount_id, uint64_t ino);
+uint64_t vfs_ino(const struct vfs *v, const struct node_mount *m, uint64_t ino);
 /* Is that the mount of the root? */
-bool vfs_is_top(const struct vfs *v, uint64_t mount_id);
+bool vfs_is_top(const struct vfs *v, const struct node_mount *m);
 /* @stx has NODE_STATX_MASK. */
 void vfs_fill_attr(const struct vfs *v, const struct statx *stx, struct fuse_attr *ret);
 /* Attributes of an open descriptor, as the reply. */

@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/fanotify.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +21,7 @@
 #include "vfs_private.h"
 #include "watch.h"
 
-#define AGAIN_MAX 1024
+#define AGAIN_MAX 65536
 #define NSEC      UINT64_C(1000000000)
 #define MSEC      UINT64_C(1000000)
 
@@ -297,6 +299,20 @@ static int start(struct vfs_watch *w, int root)
 	return -r;
 }
 
+/*
+ * Without epochs names that were lost in an overflow could not be told. From Linux 6.19 on fuse_reverse_inval_entry()
+ * does not wait for a lookup that is under way, nor does it take away a name that is known to be missing.
+ */
+static bool can_tell_names(const struct fuse_session *s)
+{
+	unsigned int major, minor;
+	struct utsname u;
+
+	return s->params.minor >= FUSE_MINOR_EPOCH && uname(&u) == 0 &&
+	       sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	       (major < 6 || (major == 6 && minor < 19));
+}
+
 int vfs_watch_start(struct vfs *v, int root, struct fuse_session *s, struct fuse_chan *chan,
 		    const struct vfs_times *times, struct vfs_watch **ret)
 {
@@ -315,6 +331,10 @@ int vfs_watch_start(struct vfs *v, int root, struct fuse_session *s, struct fuse
 	w->self = getpid();
 	w->events = w->stop = -1;
 	v->watched_times = *times;
+	if (!can_tell_names(s)) {
+		v->watched_times.entry_ns = v->conf.entry_ns;
+		v->watched_times.negative_ns = v->conf.negative_ns;
+	}
 	atomic_store(&v->watched, true);
 	r = start(w, root);
 	if (r < 0) {

@@ -447,6 +447,23 @@ disk()
 	umount --lazy "$BACK/quota"
 }
 
+@test "a snapshot's files, whose numbers are those of the origin, are others" {
+	disk origin 128M btrfs
+	btrfs subvolume create "$BACK/origin/vol" >/dev/null
+	echo old >"$BACK/origin/vol/a"
+	btrfs subvolume snapshot "$BACK/origin/vol" "$BACK/origin/snap" >/dev/null
+	mounted
+	same old "$(<"$MNT/origin/vol/a")"
+	echo new >"$MNT/origin/snap/a"
+	same old "$(<"$BACK/origin/vol/a")"
+	same new "$(<"$BACK/origin/snap/a")"
+	same old "$(<"$MNT/origin/vol/a")"
+	[ "$(stat -c %i "$MNT/origin/vol/a")" != "$(stat -c %i "$MNT/origin/snap/a")" ]
+	umount "$MNT"
+	ends 0
+	umount --lazy "$BACK/origin"
+}
+
 @test "a disk that fails and a tree that is read-only are the caller's errors" {
 	disk bad 16M ext4
 	head -c 12M /dev/urandom >"$BACK/bad/a"

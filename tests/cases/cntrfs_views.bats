@@ -190,6 +190,16 @@ layer() { getfattr --absolute-names --only-values -n user.cntr.layer "$MNT/$1"; 
 	[ ! -e "$U/e" ]
 	# It is 65534 that they look like, and that is nobody's right.
 	run ! setpriv --reuid 65534 --regid 65534 --clear-groups touch "$MNT/e"
+	echo s >"$U/other" && chmod 600 "$U/other"
+	run ! setpriv --reuid 65534 --regid 65534 --clear-groups cat "$MNT/other"
+	matches "$output" 'Permission denied'
+	run ! sh -c "echo x >>'$MNT/other'" # nor root's
+	run ! chown 5 "$MNT/other"
+	same s "$(<"$U/other")"
+	# What a program may do would hold for all.
+	run ! setcap cap_net_raw+ep "$MNT/a"
+	run ! setfattr -n security.x -v 1 "$MNT/a"
+	matches "$output" 'not permitted'
 }
 
 @test "policy: what is hidden is not there, and not to be had by a handle" {
