@@ -37,9 +37,10 @@
 #define SECOND UINT64_C(1000000000)
 
 /*
- * A change of a name is always told of. Of attributes, a last access and a write in a mapping are not.
+ * A change of a name is told of, but who holds a directory's lock can delay that. Of attributes, a last
+ * access and some writes are not told.
  */
-static const struct vfs_times when_told = { 600 * SECOND, 60 * SECOND, 600 * SECOND };
+static const struct vfs_times when_told = { 60 * SECOND, 10 * SECOND, 60 * SECOND };
 static const struct vfs_times when_not = { SECOND, SECOND, 0 };
 
 /* For the kernel to tell us of the end after a mount that nobody uses is gone. */
