@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -107,7 +106,7 @@ static void let_go_of_stdio(bool quiet)
 		(void)close(null);
 }
 
-static _Noreturn void binder_run(int sock, pid_t parent, bool quiet, int userns)
+static _Noreturn void binder_run(int sock, pid_t parent, bool quiet)
 {
 	int pair[2], r = 0;
 	pid_t carrier;
@@ -121,9 +120,6 @@ static _Noreturn void binder_run(int sock, pid_t parent, bool quiet, int userns)
 	if (!carrier)
 		sockproxy_carry(pair[1], getppid());
 	(void)close(pair[1]);
-	/* The kernel lets nobody else into it (fuse_allow_current_process()). */
-	if (userns >= 0 && setns(userns, CLONE_NEWUSER) < 0)
-		_exit(1);
 	sockproxy_become(parent, "sockets-binder", (const int[]){ sock, pair[0] }, 2);
 	while (carrier > 0 && r == 0)
 		r = bind_one(sock, pair[0]);
@@ -134,7 +130,7 @@ static _Noreturn void binder_run(int sock, pid_t parent, bool quiet, int userns)
 
 /* --- whom they serve --- */
 
-int sockproxy_start(struct sockproxy *ret, bool quiet, int userns, struct err *e)
+int sockproxy_start(struct sockproxy *ret, bool quiet, struct err *e)
 {
 	pid_t parent = getpid();
 	int pair[2];
@@ -143,7 +139,7 @@ int sockproxy_start(struct sockproxy *ret, bool quiet, int userns, struct err *e
 		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
 	ret->pid = fork();
 	if (!ret->pid)
-		binder_run(pair[1], parent, quiet, userns);
+		binder_run(pair[1], parent, quiet);
 	(void)close(pair[1]);
 	if (ret->pid < 0) {
 		(void)close(pair[0]);

@@ -200,7 +200,7 @@ static int watch(const struct vfs_sockets *s, int fd)
 	return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev);
 }
 
-int vfs_sockets_new(bool quiet, int userns, struct vfs_sockets **ret, struct err *e)
+int vfs_sockets_new(bool quiet, struct vfs_sockets **ret, struct err *e)
 {
 	struct vfs_sockets *s = calloc(1, sizeof(*s));
 	uint64_t secret[2];
@@ -214,7 +214,7 @@ int vfs_sockets_new(bool quiet, int userns, struct vfs_sockets **ret, struct err
 	s->epoll = s->wake = s->timer = -1;
 	for (unsigned int i = 0; i < VFS_SOCKETS_MAX; i++)
 		s->socket[i] = (struct socket){ .behind = -1, .listener = -1 };
-	r = sockproxy_start(&s->proxy, quiet, userns, e);
+	r = sockproxy_start(&s->proxy, quiet, e);
 	if (r == 0) {
 		s->epoll = epoll_create1(EPOLL_CLOEXEC);
 		s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

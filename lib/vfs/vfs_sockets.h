@@ -49,8 +49,8 @@ struct vfs_sockets_conf {
 	int (*mount)(void *arg);
 };
 
-/* Fork what sockproxy_start() forks, with its arguments: before there is a thread, or a descriptor of /dev/fuse. */
-int vfs_sockets_new(bool quiet, int userns, struct vfs_sockets **ret, struct err *e) _must_check_;
+/* Fork what sockproxy_start() forks, with its argument: before there is a thread, or a descriptor of /dev/fuse. */
+int vfs_sockets_new(bool quiet, struct vfs_sockets **ret, struct err *e) _must_check_;
 void vfs_sockets_free(struct vfs_sockets *s);
 
 #define VFS_SOCKETS_FDS 4

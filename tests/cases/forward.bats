@@ -128,16 +128,34 @@ fetches() { /usr/bin/python3 -c 'import sys, urllib.request; print(urllib.reques
 	spawn "$BED/tools.log" /usr/bin/python3 "$BED_DIR/sockets.py" serve "$BED/tools" "$BED/tools.seq"
 	peer=$!
 	wait_for 10 grep -q ready "$BED/tools.log"
+	inner=$TARGET
+	# As the container of this file, but of the host's users.
+	plain_run
 	for view in '--view fuse' '--view fuse --merge' '--view bind'; do
 		# shellcheck disable=SC2086 # options
 		matches "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED_DIR/sockets.py" ask "$BED/tools")" 'uid 0 gid 0.*bye'
 		# shellcheck disable=SC2086
 		same 'borders kept' "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED_DIR/sockets.py" packets "$BED/tools.seq")"
 	done
+	unshare_rm plain
+	# Root of another user namespace is not to reach what the mode of a file keeps for the host's.
+	TARGET=$inner
+	for view in '--view fuse' '--view fuse --merge'; do
+		# shellcheck disable=SC2086
+		same 'Connection refused' "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED_DIR/sockets.py" refused "$BED/tools" stream)"
+	done
 	session --view fuse --forward 18086:8080
 	same WHO "$(sockets ask 18086 | sed -n 1p)"
 	stop_pid "$peer"
 	rm "$BED"/tools{,.seq}
+}
+
+plain_run()
+{
+	image_copy busybox "$BED/unshare/plain"
+	mkdir -p "$BED/unshare/plain/proc"
+	bare_start plain unshare -mpfn --kill-child --mount-proc --root="$BED/unshare/plain" /app
+	bare_target plain
 }
 
 @test "kill -9 of cntr: nothing listens any more, what was made is gone" {
