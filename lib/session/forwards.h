@@ -45,10 +45,11 @@ struct forwards {
 	struct forward f;
 	int control; /* to the process; it ends when this is closed */
 	pid_t pid;
+	int pidfd;
 };
 #define FORWARDS_INIT                                        \
 	{                                                    \
-		.f = FORWARD_INIT, .control = -1, .pid = -1, \
+		.f = FORWARD_INIT, .control = -1, .pid = -1, .pidfd = -1, \
 	}
 
 /* "[ADDRESS:]PORT[:PORT]" or "SOCKET[:PATH]". -EINVAL and a sentence. */

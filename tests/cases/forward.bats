@@ -168,6 +168,20 @@ plain_run()
 	wait_for 10 test ! -e "/proc/$TPID/root/run/agent"
 }
 
+@test "the process that forwards does not end: the session does, and what was made is gone" {
+	session --forward "$BED/agent:/var/lib/cntr/run/agent"
+	peer=$(pgrep -P "$SESSION" -x attach-forward)
+	kill -STOP "$peer"
+	start=$SECONDS
+	kill -TERM "$SESSION"
+	wait_for 10 ended "$SESSION"
+	SESSION=''
+	test $((SECONDS - start)) -lt 8
+	test ! -e "/proc/$TPID/root/run/agent"
+	wait_for 5 ended "$peer"
+}
+ended() { ! alive "$1"; }
+
 # says STATUS REGEX FORWARD...
 says()
 {
