@@ -45,6 +45,9 @@ struct forward_listener *forward_unix_new(int fd, int target, int type);
  */
 int forward_unix_bind(const char *path, int type, uid_t uid, gid_t gid) _must_check_;
 
+/* Listen at a socket that is bound, as that user: it is whom clients see. 0; -errno. */
+int forward_unix_listen(int sock, uid_t uid, gid_t gid) _must_check_;
+
 /* Keep what it takes to do the above for others, and give up all other rights. */
 int forward_unix_drop_caps(void) _must_check_;
 

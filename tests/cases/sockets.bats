@@ -176,6 +176,14 @@ need_ssh() { has ssh-agent ssh-add ssh-keygen || skip "ssh: not installed"; }
 		wait_for 10 refuses "$BACK/a"
 		rm "$BACK/a"
 	done
+	# Who connects behind sees whose server it is, not us.
+	chmod 777 "$BACK"
+	spawn "$LOG.peer" setpriv --reuid 1234 --regid 1234 --clear-groups /usr/bin/python3 "$BED_DIR/sockets.py" serve "$MNT/u"
+	PEER=$!
+	wait_for 10 grep -q ready "$LOG.peer"
+	wait_for 5 connects "$BACK/u"
+	matches "$(sockets ask "$BACK/u")" 'server uid 1234 gid 1234'
+	stop_pid "$PEER"
 	# The same name, now with a server behind.
 	listening "$BACK/a"
 	same connected "$(sockets refused "$MNT/a" stream)"
