@@ -78,6 +78,14 @@ user() { setpriv --reuid 1234 --regid 1234 --groups 77,88 "$@"; }
 	done
 }
 
+@test "with owners mapped: the client sees the mount's" {
+	listening "$BACK/a"
+	chown 44:55 "$BACK/a"
+	mounted -o map-users=100:0:1000,map-groups=200:0:1000
+	same '144 255' "$(stat -c '%u %g' "$MNT/a")"
+	matches "$(sockets ask "$MNT/a")" 'server uid 144 gid 255'
+}
+
 @test "200 connections at once, each with its own data; none is left" {
 	listening "$BACK/a"
 	mounted
