@@ -23,6 +23,7 @@
  * answered here: its node, and "bound" nodes in it, each of which is a node of the tree.
  *
  * There are at most VFS_SOCKETS_MAX; one more takes the place of that which nobody looked up for longest.
+ * At most half are of servers at the mount; those of more are not reached from behind.
  */
 #ifndef VFS_SOCKETS_H
 #define VFS_SOCKETS_H

@@ -212,6 +212,23 @@ refuses() { [ "$(sockets refused "$1" stream)" = 'Connection refused' ]; }
 	done
 }
 
+@test "servers at the mount leave room: those of too many are reached there alone" {
+	paths=()
+	for i in $(seq 200); do paths+=("$MNT/s$i"); done
+	mounted
+	listening "${paths[@]}"
+	wait_for 5 connects "$BACK/s1"
+	wait_for 5 connects "$BACK/s128"
+	for i in 129 200; do
+		same connected "$(sockets refused "$MNT/s$i" stream)"
+		same 'Connection refused' "$(sockets refused "$BACK/s$i" stream)"
+	done
+	stop_pid "$PEER"
+	# Those behind still have theirs.
+	listening "$BACK/a"
+	same connected "$(sockets refused "$MNT/a" stream)"
+}
+
 @test "-o nosockets: no helpers, and refused" {
 	listening "$BACK/a"
 	mounted -o nosockets
