@@ -131,6 +131,7 @@ static void add_inward(struct carrier *c, int sock, int node)
 		.sock = sock, .node = node, .since_ns = loop_now_ns(), .next = c->inward
 	};
 	c->inward = in;
+	c->f.tick_ms = SOON_MS;
 }
 
 static void add_listener(struct carrier *c, int sock, int target, int type)
