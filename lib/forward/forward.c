@@ -47,7 +47,6 @@ struct listening {
 struct way {
 	uint8_t *buf; /* what was received and not sent yet; NULL: nothing */
 	size_t off, len;
-	bool hung_up; /* the end of it has come: read on until it is reached */
 	bool ended;   /* all there was has been read */
 	bool closed;  /* and the other end knows */
 };
@@ -270,9 +269,8 @@ static int move(struct forward_loop *l, struct conn *c, unsigned int i)
 			return errno == EAGAIN || errno == EINTR ? 1 : -1;
 		w->ended = n == 0 && is_end(from, c);
 		r = w->ended ? send_rest(w, to) : pass_on(w, to, l->scratch, (size_t)n);
-		/* Less than was asked for: there is no more, and what comes is told (epoll(7)). */
-		if (r <= 0 || w->ended ||
-		    (n > 0 && n < BUFFER && !w->hung_up && !c->from->l->packets))
+		/* Less than was asked for is not all there is: reading stops before urgent data, too. */
+		if (r <= 0 || w->ended)
 			return r;
 	}
 	return 2;
@@ -314,8 +312,6 @@ static void on_conn(struct forward_loop *l, const struct end *end, uint32_t even
 
 	if (c->dead)
 		return;
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		c->way[end - c->end].hung_up = true;
 	if (c->end[1].fd < 0) { /* not dialled yet: is it still wanted? */
 		if (events & (EPOLLHUP | EPOLLERR))
 			end_conn(l, c);
