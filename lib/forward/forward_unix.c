@@ -2,9 +2,7 @@
 #include "forward_unix.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <linux/securebits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,11 +218,8 @@ struct forward_listener *forward_unix_new(int fd, int target, int type)
 
 /* --- rights --- */
 
-int forward_unix_drop_caps(void)
+int forward_drop_caps(uint64_t keep)
 {
-	static const uint64_t keep = UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID |
-				     UINT64_C(1) << CAP_DAC_OVERRIDE |
-				     UINT64_C(1) << CAP_DAC_READ_SEARCH;
 	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 

@@ -114,6 +114,17 @@ static bool has_ports(const struct forwards *s)
 	return false;
 }
 
+/* To reach sockets of either side, and to remove those of others where only their owner may (/tmp). */
+static const uint64_t caps = FORWARD_CAP(CAP_DAC_OVERRIDE) | FORWARD_CAP(CAP_DAC_READ_SEARCH) |
+			     FORWARD_CAP(CAP_FOWNER);
+
+static int drop_caps(struct err *e)
+{
+	int r = forward_drop_caps(caps);
+
+	return r < 0 ? err_set(e, -r, "giving up rights: %s", err_str(r)) : 0;
+}
+
 static _Noreturn void process_run(struct forwards *s, const struct target *t)
 {
 	struct err e = { 0 };
@@ -125,6 +136,8 @@ static _Noreturn void process_run(struct forwards *s, const struct target *t)
 	(void)prctl(PR_SET_NAME, "attach-forward");
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	r = has_ports(s) ? enter_network(t, &e) : 0;
+	if (!r)
+		r = drop_caps(&e);
 	if (!r)
 		r = keep_only(s, &e);
 	(void)!io_send_fds(s->f.control, &e, sizeof(e), NULL, 0);

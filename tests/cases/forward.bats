@@ -171,6 +171,8 @@ plain_run()
 @test "the process that forwards does not end: the session does, and what was made is gone" {
 	session --forward "$BED/agent:/var/lib/cntr/run/agent"
 	peer=$(pgrep -P "$SESSION" -x attach-forward)
+	# It has few rights: dac_override, dac_read_search, fowner.
+	same 'CapPrm: 000000000000000e NoNewPrivs: 1' "$(grep -E '^(CapPrm|NoNewPrivs):' "/proc/$peer/status" | xargs)"
 	kill -STOP "$peer"
 	start=$SECONDS
 	kill -TERM "$SESSION"
