@@ -24,7 +24,7 @@
 #define RETRY_MIN_MS 10
 #define RETRY_MAX_MS 500
 #define MS           UINT64_C(1000000)
-#define ANYBODY    ((uid_t)-1)
+#define ANYBODY      ((uid_t)-1)
 
 struct conn;
 
@@ -47,8 +47,8 @@ struct listening {
 struct way {
 	uint8_t *buf; /* what was received and not sent yet; NULL: nothing */
 	size_t off, len;
-	bool ended;   /* all there was has been read */
-	bool closed;  /* and the other end knows */
+	bool ended;  /* all there was has been read */
+	bool closed; /* and the other end knows */
 };
 
 struct conn {
@@ -71,7 +71,7 @@ struct forward_loop {
 	unsigned int waiting; /* to be dialled again */
 	uint64_t retry_ns;    /* when the first of them is due */
 	uint64_t ticked_ns;
-	bool full;            /* nobody listens */
+	bool full; /* nobody listens */
 	struct conn *live, *dead;
 	uint8_t scratch[FORWARD_PACKET_MAX];
 };

@@ -52,9 +52,9 @@ int forward_unix_listen(int sock, uid_t uid, gid_t gid) _must_check_;
 
 #define FORWARD_CAP(cap) (UINT64_C(1) << (cap))
 /* What it takes to do the above for others. */
-#define FORWARD_UNIX_CAPS                                       \
-	(FORWARD_CAP(CAP_SETUID) | FORWARD_CAP(CAP_SETGID) |    \
-	 FORWARD_CAP(CAP_DAC_OVERRIDE) | FORWARD_CAP(CAP_DAC_READ_SEARCH))
+#define FORWARD_UNIX_CAPS                                                                    \
+	(FORWARD_CAP(CAP_SETUID) | FORWARD_CAP(CAP_SETGID) | FORWARD_CAP(CAP_DAC_OVERRIDE) | \
+	 FORWARD_CAP(CAP_DAC_READ_SEARCH))
 
 /* Of our capabilities keep those of @keep, which a change of user leaves alone; and never get more. */
 int forward_drop_caps(uint64_t keep) _must_check_;

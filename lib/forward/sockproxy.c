@@ -33,7 +33,8 @@ void sockproxy_become(pid_t parent, const char *title, const int *keep, size_t n
 	(void)prctl(PR_SET_NAME, title);
 	(void)umask(0);
 	/* Nothing is kept busy by a working directory. */
-	if (chdir("/") < 0 || io_close_others(keep, n) < 0 || forward_drop_caps(FORWARD_UNIX_CAPS) < 0)
+	if (chdir("/") < 0 || io_close_others(keep, n) < 0 ||
+	    forward_drop_caps(FORWARD_UNIX_CAPS) < 0)
 		_exit(1);
 	/* After the change of rights, which clears it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)

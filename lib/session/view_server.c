@@ -55,7 +55,7 @@ struct server {
 	struct merge_stats *stats;
 	int mfd;
 	struct vfs_sockets *sockets; /* NULL: none */
-	int hidden; /* one more mount, for sockets to be bound in */
+	int hidden;                  /* one more mount, for sockets to be bound in */
 	struct fuse_dev dev[THREADS];
 	struct fuse_chan *chan[THREADS];
 	unsigned int n;

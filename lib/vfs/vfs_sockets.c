@@ -74,12 +74,14 @@ static int job_of(struct socket *k, struct sockproxy_job *ret, int *ret_fd)
 {
 	if (k->state != WANTED && (k->state != INWARD || k->told))
 		return 0;
-	*ret = (struct sockproxy_job){ .id = k->id,
-				       .type = k->type,
-				       .inwards = k->state == INWARD,
-				       /* As its server shows itself, in all likelihood: it made the file. */
-				       .uid = k->waiter[0].out.attr.uid,
-				       .gid = k->waiter[0].out.attr.gid };
+	*ret = (struct sockproxy_job){
+		.id = k->id,
+		.type = k->type,
+		.inwards = k->state == INWARD,
+		/* As its server shows itself, in all likelihood: it made the file. */
+		.uid = k->waiter[0].out.attr.uid,
+		.gid = k->waiter[0].out.attr.gid
+	};
 	*ret_fd = ret->inwards ? k->listener : k->behind;
 	if (k->state == WANTED)
 		k->state = ASKED;

@@ -144,6 +144,8 @@ fetches() { /usr/bin/python3 -c 'import sys, urllib.request; print(urllib.reques
 		# shellcheck disable=SC2086
 		same 'Connection refused' "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED_DIR/sockets.py" refused "$BED/tools" stream)"
 	done
+	run -125 "$CNTR" attach --view fuse --forward "$BED/agent:/tmp/x" "$TARGET" -- true
+	matches "$output" 'you may not make a socket there'
 	session --view fuse --forward 18086:8080
 	same WHO "$(sockets ask 18086 | sed -n 1p)"
 	stop_pid "$peer"
