@@ -15,12 +15,16 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "loop.h"
 
 #define BUFFER     65536
 #define ROUNDS     16 /* buffers that one direction moves before others have their turn */
 #define EVENTS_MAX 256
-#define RETRY_MS   10 /* a receiver that has no room in its queue of connections is asked again */
-#define ANYBODY    ((uid_t)-1)
+/* A receiver that has no room in its queue of connections is asked again, ever more rarely. */
+#define RETRY_MIN_MS 10
+#define RETRY_MAX_MS 500
+#define MS           UINT64_C(1000000)
+#define ANYBODY      ((uid_t)-1)
 
 struct conn;
 
@@ -43,9 +47,8 @@ struct listening {
 struct way {
 	uint8_t *buf; /* what was received and not sent yet; NULL: nothing */
 	size_t off, len;
-	bool hung_up; /* the end of it has come: read on until it is reached */
-	bool ended;   /* all there was has been read */
-	bool closed;  /* and the other end knows */
+	bool ended;  /* all there was has been read */
+	bool closed; /* and the other end knows */
 };
 
 struct conn {
@@ -53,6 +56,8 @@ struct conn {
 	struct listening *from;
 	uid_t uid; /* of the client, if it is a process of this machine */
 	bool connecting, dead;
+	unsigned int retry_ms; /* not dialled yet: 0, not tried */
+	uint64_t retry_ns;
 	struct conn *next, **link; /* among the living, or the dead */
 	struct way way[2];         /* from @end of the same index to the other */
 };
@@ -64,7 +69,9 @@ struct forward_loop {
 	int epoll;
 	unsigned int conns, limit;
 	unsigned int waiting; /* to be dialled again */
-	bool full;            /* nobody listens */
+	uint64_t retry_ns;    /* when the first of them is due */
+	uint64_t ticked_ns;
+	bool full; /* nobody listens */
 	struct conn *live, *dead;
 	uint8_t scratch[FORWARD_PACKET_MAX];
 };
@@ -262,9 +269,8 @@ static int move(struct forward_loop *l, struct conn *c, unsigned int i)
 			return errno == EAGAIN || errno == EINTR ? 1 : -1;
 		w->ended = n == 0 && is_end(from, c);
 		r = w->ended ? send_rest(w, to) : pass_on(w, to, l->scratch, (size_t)n);
-		/* Less than was asked for: there is no more, and what comes is told (epoll(7)). */
-		if (r <= 0 || w->ended ||
-		    (n > 0 && n < BUFFER && !w->hung_up && !c->from->l->packets))
+		/* Less than was asked for is not all there is: reading stops before urgent data, too. */
+		if (r <= 0 || w->ended)
 			return r;
 	}
 	return 2;
@@ -306,8 +312,6 @@ static void on_conn(struct forward_loop *l, const struct end *end, uint32_t even
 
 	if (c->dead)
 		return;
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		c->way[end - c->end].hung_up = true;
 	if (c->end[1].fd < 0) { /* not dialled yet: is it still wanted? */
 		if (events & (EPOLLHUP | EPOLLERR))
 			end_conn(l, c);
@@ -342,21 +346,44 @@ static int dial(struct forward_loop *l, struct conn *c)
 	return 1;
 }
 
+static void dial_later(struct forward_loop *l, struct conn *c, uint64_t now_ns)
+{
+	c->retry_ms = c->retry_ms ? 2 * c->retry_ms : RETRY_MIN_MS;
+	if (c->retry_ms > RETRY_MAX_MS)
+		c->retry_ms = RETRY_MAX_MS;
+	c->retry_ns = now_ns + c->retry_ms * MS;
+	if (c->retry_ns < l->retry_ns)
+		l->retry_ns = c->retry_ns;
+}
+
+static void dial_first(struct forward_loop *l, struct conn *c, uint64_t now_ns)
+{
+	int r = dial(l, c);
+
+	if (r > 0)
+		l->waiting--;
+	else if (r < 0)
+		end_conn(l, c);
+	else
+		dial_later(l, c, now_ns);
+}
+
 static void dial_again(struct forward_loop *l)
 {
-	struct conn *c = l->waiting ? l->live : NULL, *next;
+	uint64_t now_ns = l->waiting ? loop_now_ns() : 0;
+	struct conn *c, *next;
 
-	for (; c; c = next) {
-		int r;
-
+	if (now_ns < l->retry_ns)
+		return;
+	l->retry_ns = UINT64_MAX;
+	for (c = l->waiting ? l->live : NULL; c; c = next) {
 		next = c->next;
 		if (c->end[1].fd >= 0)
 			continue;
-		r = dial(l, c);
-		if (r > 0)
-			l->waiting--;
-		else if (r < 0)
-			end_conn(l, c);
+		if (c->retry_ns <= now_ns)
+			dial_first(l, c, now_ns);
+		else if (c->retry_ns < l->retry_ns)
+			l->retry_ns = c->retry_ns;
 	}
 }
 
@@ -385,7 +412,6 @@ static void start_conn(struct forward_loop *l, struct listening *s, int client)
 	_cleanup_close_ int from = client;
 	uid_t uid = uid_of(client);
 	struct conn *c;
-	int r;
 
 	if (has_too_many(l, uid)) {
 		log_warn_limited("a connection was refused: user %u has %u already", uid,
@@ -404,14 +430,9 @@ static void start_conn(struct forward_loop *l, struct listening *s, int client)
 	l->conns++;
 	s->conns++;
 	l->waiting++;
-	r = dial(l, c);
-	if (r < 0) {
-		end_conn(l, c);
-		return;
-	}
-	if (r > 0)
-		l->waiting--;
-	watch(l, EPOLL_CTL_ADD, &c->end[0], CONN_EVENTS);
+	dial_first(l, c, loop_now_ns());
+	if (!c->dead)
+		watch(l, EPOLL_CTL_ADD, &c->end[0], CONN_EVENTS);
 }
 
 static void on_listener(struct forward_loop *l, struct listening *s)
@@ -460,11 +481,29 @@ int forward_add(struct forward *f, struct forward_listener *l)
 	return 0;
 }
 
+static uint64_t tick_due_ns(const struct forward_loop *l)
+{
+	return l->f->tick_ms ? l->ticked_ns + (unsigned int)l->f->tick_ms * MS : UINT64_MAX;
+}
+
 static int timeout_of(const struct forward_loop *l)
 {
-	if (l->waiting)
-		return RETRY_MS;
-	return l->f->tick_ms ? l->f->tick_ms : -1;
+	uint64_t due_ns = tick_due_ns(l), now_ns;
+
+	if (l->waiting && l->retry_ns < due_ns)
+		due_ns = l->retry_ns;
+	if (due_ns == UINT64_MAX)
+		return -1;
+	now_ns = loop_now_ns();
+	return due_ns > now_ns ? (int)((due_ns - now_ns + MS - 1) / MS) : 0;
+}
+
+static void tick(struct forward_loop *l)
+{
+	if (!l->f->on_tick || !l->f->tick_ms || loop_now_ns() < tick_due_ns(l))
+		return;
+	l->f->on_tick(l->f);
+	l->ticked_ns = loop_now_ns();
 }
 
 static int run_once(struct forward_loop *l, struct err *e)
@@ -486,8 +525,7 @@ static int run_once(struct forward_loop *l, struct err *e)
 	}
 	dial_again(l);
 	bury(l);
-	if (l->f->on_tick)
-		l->f->on_tick(l->f);
+	tick(l);
 	return r;
 }
 
@@ -517,6 +555,7 @@ int forward_run(struct forward *f, struct err *e)
 		return err_set(e, errno, "cannot watch sockets: %s", err_str(errno));
 	}
 	l->limit = conns_allowed();
+	l->retry_ns = UINT64_MAX;
 	l->control.fd = f->control;
 	if (f->control >= 0)
 		watch(l, EPOLL_CTL_ADD, &l->control, EPOLLIN);

@@ -51,7 +51,7 @@ struct forward {
 	/* Somebody who may add listeners while it runs; -1: nobody. Not 0 from @on_control ends the run. */
 	int control;
 	int (*on_control)(struct forward *f);
-	/* Called at least every @tick_ms while it runs; 0: not. */
+	/* Called each @tick_ms, which it and on_control() may change; 0: not. */
 	void (*on_tick)(struct forward *f);
 	int tick_ms;
 	struct forward_loop *loop; /* while it runs */

@@ -2,9 +2,7 @@
 #include "forward_unix.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <linux/securebits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,12 +144,23 @@ int forward_unix_dial(int fd, int type, int client)
 	return become_again(&self, r);
 }
 
+int forward_unix_listen(int sock, uid_t uid, gid_t gid)
+{
+	struct name self, him = { .uid = uid, .gid = gid };
+	int r;
+
+	name_self(&self);
+	/* Who is not allowed to be another is what clients see. */
+	(void)!become(&him);
+	r = listen(sock, BACKLOG) < 0 ? -errno : 0;
+	return become_again(&self, r);
+}
+
 int forward_unix_bind(const char *path, int type, uid_t uid, gid_t gid)
 {
 	_cleanup_close_ int sock = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct name self, him = { .uid = uid, .gid = gid };
-	int r = 0;
+	int r;
 
 	if (sock < 0)
 		return -errno;
@@ -160,12 +169,7 @@ int forward_unix_bind(const char *path, int type, uid_t uid, gid_t gid)
 	memcpy(a.sun_path, path, strlen(path));
 	if (bind(sock, (const struct sockaddr *)&a, sizeof(a)) < 0)
 		return -errno;
-	name_self(&self);
-	/* Who is not allowed to be another is what clients see. */
-	(void)!become(&him);
-	if (listen(sock, BACKLOG) < 0)
-		r = -errno;
-	r = become_again(&self, r);
+	r = forward_unix_listen(sock, uid, gid);
 	return r < 0 ? r : take_fd(&sock);
 }
 
@@ -214,11 +218,8 @@ struct forward_listener *forward_unix_new(int fd, int target, int type)
 
 /* --- rights --- */
 
-int forward_unix_drop_caps(void)
+int forward_drop_caps(uint64_t keep)
 {
-	static const uint64_t keep = UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID |
-				     UINT64_C(1) << CAP_DAC_OVERRIDE |
-				     UINT64_C(1) << CAP_DAC_READ_SEARCH;
 	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 

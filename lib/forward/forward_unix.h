@@ -3,7 +3,9 @@
 #ifndef FORWARD_UNIX_H
 #define FORWARD_UNIX_H
 
+#include <linux/capability.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "compiler.h"
@@ -45,7 +47,16 @@ struct forward_listener *forward_unix_new(int fd, int target, int type);
  */
 int forward_unix_bind(const char *path, int type, uid_t uid, gid_t gid) _must_check_;
 
-/* Keep what it takes to do the above for others, and give up all other rights. */
-int forward_unix_drop_caps(void) _must_check_;
+/* Listen at a socket that is bound, as that user: it is whom clients see. 0; -errno. */
+int forward_unix_listen(int sock, uid_t uid, gid_t gid) _must_check_;
+
+#define FORWARD_CAP(cap) (UINT64_C(1) << (cap))
+/* What it takes to do the above for others. */
+#define FORWARD_UNIX_CAPS                                                                    \
+	(FORWARD_CAP(CAP_SETUID) | FORWARD_CAP(CAP_SETGID) | FORWARD_CAP(CAP_DAC_OVERRIDE) | \
+	 FORWARD_CAP(CAP_DAC_READ_SEARCH))
+
+/* Of our capabilities keep those of @keep, which a change of user leaves alone; and never get more. */
+int forward_drop_caps(uint64_t keep) _must_check_;
 
 #endif

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +32,9 @@ void sockproxy_become(pid_t parent, const char *title, const int *keep, size_t n
 		(void)signal(sig, SIG_IGN);
 	(void)prctl(PR_SET_NAME, title);
 	(void)umask(0);
-	if (io_close_others(keep, n) < 0 || forward_unix_drop_caps() < 0)
+	/* Nothing is kept busy by a working directory. */
+	if (chdir("/") < 0 || io_close_others(keep, n) < 0 ||
+	    forward_drop_caps(FORWARD_UNIX_CAPS) < 0)
 		_exit(1);
 	/* After the change of rights, which clears it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
@@ -107,7 +108,7 @@ static void let_go_of_stdio(bool quiet)
 		(void)close(null);
 }
 
-static _Noreturn void binder_run(int sock, pid_t parent, bool quiet, int userns)
+static _Noreturn void binder_run(int sock, pid_t parent, bool quiet)
 {
 	int pair[2], r = 0;
 	pid_t carrier;
@@ -121,9 +122,6 @@ static _Noreturn void binder_run(int sock, pid_t parent, bool quiet, int userns)
 	if (!carrier)
 		sockproxy_carry(pair[1], getppid());
 	(void)close(pair[1]);
-	/* The kernel lets nobody else into it (fuse_allow_current_process()). */
-	if (userns >= 0 && setns(userns, CLONE_NEWUSER) < 0)
-		_exit(1);
 	sockproxy_become(parent, "sockets-binder", (const int[]){ sock, pair[0] }, 2);
 	while (carrier > 0 && r == 0)
 		r = bind_one(sock, pair[0]);
@@ -134,7 +132,7 @@ static _Noreturn void binder_run(int sock, pid_t parent, bool quiet, int userns)
 
 /* --- whom they serve --- */
 
-int sockproxy_start(struct sockproxy *ret, bool quiet, int userns, struct err *e)
+int sockproxy_start(struct sockproxy *ret, bool quiet, struct err *e)
 {
 	pid_t parent = getpid();
 	int pair[2];
@@ -143,7 +141,7 @@ int sockproxy_start(struct sockproxy *ret, bool quiet, int userns, struct err *e
 		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
 	ret->pid = fork();
 	if (!ret->pid)
-		binder_run(pair[1], parent, quiet, userns);
+		binder_run(pair[1], parent, quiet);
 	(void)close(pair[1]);
 	if (ret->pid < 0) {
 		(void)close(pair[0]);

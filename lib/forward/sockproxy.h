@@ -60,9 +60,8 @@ struct sockproxy_answer {
 /*
  * Fork both; with standard error, unless @quiet. Must be called with a single thread, and with no
  * descriptor of /dev/fuse open.
- * @userns: the file system is that of another user namespace, where the binder has to be; or -1.
  */
-int sockproxy_start(struct sockproxy *ret, bool quiet, int userns, struct err *e) _must_check_;
+int sockproxy_start(struct sockproxy *ret, bool quiet, struct err *e) _must_check_;
 void sockproxy_stop(struct sockproxy *p);
 
 /* Say where to bind: the directory @name (of less than 64 bytes) of the mount @mfd, looked up by the binder. */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -15,8 +16,7 @@
 #include "loop.h"
 #include "sockproxy_private.h"
 
-#define BACKLOG 4096
-#define MS      1000000u
+#define MS 1000000u
 /* When who bound a node is looked for: soon after, for most begin to listen then. */
 #define SOON_MS      2
 #define LATER_MS     200
@@ -51,9 +51,13 @@ static int begin(struct carrier *c, struct inward *in)
 	_cleanup_close_ int sock = fcntl(in->sock, F_DUPFD_CLOEXEC, 0);
 	_cleanup_close_ int node = fcntl(in->node, F_DUPFD_CLOEXEC, 0);
 	struct forward_listener *l;
+	struct stat st;
 
-	if (sock < 0 || node < 0 || listen(sock, BACKLOG) < 0)
+	/* As the one whose server it is: whoever connects behind is not to take that for us. */
+	if (sock < 0 || node < 0 || fstat(node, &st) < 0)
 		return -errno;
+	if (forward_unix_listen(sock, st.st_uid, st.st_gid) < 0)
+		return -EPERM;
 	l = forward_unix_new(take_fd(&sock), take_fd(&node), SOCK_STREAM);
 	if (!l)
 		return -ENOMEM;
@@ -127,6 +131,7 @@ static void add_inward(struct carrier *c, int sock, int node)
 		.sock = sock, .node = node, .since_ns = loop_now_ns(), .next = c->inward
 	};
 	c->inward = in;
+	c->f.tick_ms = SOON_MS;
 }
 
 static void add_listener(struct carrier *c, int sock, int target, int type)

@@ -24,8 +24,10 @@
 #include "io.h"
 #include "log.h"
 #include "mnt.h"
+#include "pidfd.h"
 
 #define BACKLOG 128
+#define STOP_MS 1000
 
 /* A socket that was bound, and where its connections go. */
 struct socket_forward {
@@ -112,6 +114,17 @@ static bool has_ports(const struct forwards *s)
 	return false;
 }
 
+/* To reach sockets of either side, and to remove those of others where only their owner may (/tmp). */
+static const uint64_t caps = FORWARD_CAP(CAP_DAC_OVERRIDE) | FORWARD_CAP(CAP_DAC_READ_SEARCH) |
+			     FORWARD_CAP(CAP_FOWNER);
+
+static int drop_caps(struct err *e)
+{
+	int r = forward_drop_caps(caps);
+
+	return r < 0 ? err_set(e, -r, "giving up rights: %s", err_str(r)) : 0;
+}
+
 static _Noreturn void process_run(struct forwards *s, const struct target *t)
 {
 	struct err e = { 0 };
@@ -123,6 +136,8 @@ static _Noreturn void process_run(struct forwards *s, const struct target *t)
 	(void)prctl(PR_SET_NAME, "attach-forward");
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	r = has_ports(s) ? enter_network(t, &e) : 0;
+	if (!r)
+		r = drop_caps(&e);
 	if (!r)
 		r = keep_only(s, &e);
 	(void)!io_send_fds(s->f.control, &e, sizeof(e), NULL, 0);
@@ -298,6 +313,7 @@ static int start_process(struct forwards *s, const struct target *t, struct err 
 	s->control = pair[0];
 	if (s->pid < 0)
 		return err_set(e, errno, "forking: %s", err_str(errno));
+	s->pidfd = pidfd_open_nr(s->pid);
 	if (recv(s->control, &answer, sizeof(answer), 0) != sizeof(answer))
 		return err_set(e, ECHILD, "the process that forwards was killed");
 	if (!answer.code)
@@ -319,12 +335,28 @@ int forwards_start(struct forwards *s, const struct target *t, int root, struct 
 	return r < 0 ? err_wrap(e, r, "--forward") : 0;
 }
 
+/*
+ * It ends by itself, with its control; but a path of the container's may be one that nobody answers for
+ * (FUSE), where it can hang, even killed. Then it is left behind.
+ */
+static void reap(const struct forwards *s)
+{
+	struct pollfd p = { .fd = s->pidfd, .events = POLLIN };
+
+	if (poll(&p, 1, STOP_MS) <= 0) {
+		(void)kill(s->pid, SIGKILL);
+		(void)poll(&p, 1, STOP_MS);
+	}
+	(void)waitpid(s->pid, NULL, WNOHANG);
+}
+
 /* What is bound is the process's to remove, for it lives longer if we are killed; ours if it never was. */
 void forwards_stop(struct forwards *s)
 {
 	closep(&s->control);
 	if (s->pid > 0)
-		(void)waitpid(s->pid, NULL, 0);
+		reap(s);
+	closep(&s->pidfd);
 	forward_fini(&s->f);
 	for (unsigned int i = 0; i < s->n; i++) {
 		free(s->spec[i].host);

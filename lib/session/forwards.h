@@ -45,17 +45,21 @@ struct forwards {
 	struct forward f;
 	int control; /* to the process; it ends when this is closed */
 	pid_t pid;
+	int pidfd;
 };
-#define FORWARDS_INIT                                        \
-	{                                                    \
-		.f = FORWARD_INIT, .control = -1, .pid = -1, \
+#define FORWARDS_INIT                                                     \
+	{                                                                 \
+		.f = FORWARD_INIT, .control = -1, .pid = -1, .pidfd = -1, \
 	}
 
 /* "[ADDRESS:]PORT[:PORT]" or "SOCKET[:PATH]". -EINVAL and a sentence. */
 int forwards_add(struct forwards *s, const char *text, struct err *e) _must_check_;
 
 int forwards_open(struct forwards *s, struct err *e) _must_check_;
-/* @root: of the view. Must be called with a single thread. */
+/*
+ * @root: of the view; no socket is reached or made below one that is a FUSE mount of another user
+ * namespace. Must be called with a single thread.
+ */
 int forwards_start(struct forwards *s, const struct target *t, int root, struct err *e)
 	_must_check_;
 void forwards_stop(struct forwards *s);

@@ -54,8 +54,8 @@ struct server {
 	int top[MERGE_LAYERS]; /* of the trees, open for reading, or -1; the tools are MERGE_LOWER */
 	struct merge_stats *stats;
 	int mfd;
-	struct vfs_sockets *sockets;
-	int hidden; /* one more mount, for sockets to be bound in */
+	struct vfs_sockets *sockets; /* NULL: none */
+	int hidden;                  /* one more mount, for sockets to be bound in */
 	struct fuse_dev dev[THREADS];
 	struct fuse_chan *chan[THREADS];
 	unsigned int n;
@@ -93,7 +93,7 @@ static int connect_all(struct server *sv, struct err *e)
 	int r = fuse_dev_mount(&conf, &sv->dev[0], &sv->mfd, e);
 
 	conf.attrs &= ~(unsigned int)MOUNT_ATTR_RDONLY;
-	if (!r)
+	if (!r && sv->sockets)
 		r = fuse_dev_mount_again(&sv->dev[0], &conf, &sv->hidden, e);
 	if (r < 0)
 		return err_wrap(e, r, "--view fuse");
@@ -127,7 +127,7 @@ static int hear_msg(int sock, int *ret_fds, size_t max, size_t *ret_nfds, struct
 static _Noreturn void mounter_run(struct server *sv, int sock)
 {
 	struct err e = { 0 };
-	int fds[THREADS + 2], joined = 0;
+	int fds[THREADS + 1], joined = 0;
 	int r = ns_enter(&sv->s->target->ns, CLONE_NEWUSER, &joined, &e);
 
 	/* A file system is made by whom the mount namespace belongs to. */
@@ -136,16 +136,15 @@ static _Noreturn void mounter_run(struct server *sv, int sock)
 	if (!r)
 		r = connect_all(sv, &e);
 	fds[0] = sv->mfd;
-	fds[1] = sv->hidden;
 	for (unsigned int i = 0; i < sv->n; i++)
-		fds[2 + i] = sv->dev[i].fd;
-	(void)!send_msg(sock, &e, fds, r < 0 ? 0 : 2 + sv->n);
+		fds[1 + i] = sv->dev[i].fd;
+	(void)!send_msg(sock, &e, fds, r < 0 ? 0 : 1 + sv->n);
 	_exit(0);
 }
 
 static int connect_there(struct server *sv, struct err *e)
 {
-	int sock[2], fds[THREADS + 2], r;
+	int sock[2], fds[THREADS + 1], r;
 	size_t nfds = 0;
 	pid_t pid;
 
@@ -163,8 +162,7 @@ static int connect_there(struct server *sv, struct err *e)
 	if (r < 0)
 		return r;
 	sv->mfd = fds[0];
-	sv->hidden = nfds > 1 ? fds[1] : -1;
-	for (size_t i = 2; i < nfds; i++)
+	for (size_t i = 1; i < nfds; i++)
 		sv->dev[sv->n++] = fuse_dev_of(fds[i]);
 	return 0;
 }
@@ -358,8 +356,10 @@ static int keep_only(const struct server *sv, struct err *e)
 	keep[n++] = sv->parent;
 	keep[n++] = sv->mfd;
 	keep[n++] = sv->hidden;
-	vfs_sockets_fds(sv->sockets, keep + n);
-	n += VFS_SOCKETS_FDS;
+	if (sv->sockets) {
+		vfs_sockets_fds(sv->sockets, keep + n);
+		n += VFS_SOCKETS_FDS;
+	}
 	for (unsigned int i = 0; i < MERGE_LAYERS; i++)
 		keep[n++] = sv->top[i];
 	for (unsigned int i = 0; i < sv->n; i++)
@@ -378,6 +378,26 @@ static int hidden_mount(void *arg)
 	return take_fd(&sv->hidden);
 }
 
+static void init_session(struct server *sv, struct merge *merge, struct vfs *single,
+			 const struct fuse_conf *conf)
+{
+	const struct fuse_fs *fs = merge ? &merge_fs : &vfs_fs;
+	void *arg = merge ? (void *)merge : single;
+	const struct vfs_sockets_conf sockets = { .fs = fs,
+						  .fs_arg = arg,
+						  .again = merge ? merge_again : vfs_again,
+						  .path = merge ? merge_path : vfs_path,
+						  .mount = hidden_mount,
+						  .arg = sv };
+
+	if (sv->sockets) {
+		vfs_sockets_init(sv->sockets, &sockets);
+		fs = vfs_sockets_fs(sv->sockets);
+		arg = sv->sockets;
+	}
+	fuse_session_init(&sv->session, fs, arg, conf);
+}
+
 /*
  * The container's files have the ids that the host knows them by; on the mount they have the container's.
  * The tools are to belong to the same numbers there as here.
@@ -388,7 +408,7 @@ static int make_fs(struct server *sv, struct err *e)
 	const struct vfs_conf same = { .entry_ns = TIMEOUT_NS,
 				       .attr_ns = TIMEOUT_NS,
 				       .passthrough = true,
-				       .carry_sockets = true,
+				       .carry_sockets = sv->sockets != NULL,
 				       .share = sv->s->view->merge ? MERGE_LAYERS : 1 };
 	const struct fuse_conf fuse = { .flags = is_merged(sv) ? merge_flags(&same)
 							       : vfs_flags(&same),
@@ -396,7 +416,6 @@ static int make_fs(struct server *sv, struct err *e)
 					.max_stack_depth = VFS_STACK_DEPTH };
 	struct vfs *layer[MERGE_LAYERS] = { NULL };
 	struct vfs_conf mapped = same;
-	struct vfs_sockets_conf sockets;
 	struct merge *merge = NULL;
 	int r = 0;
 
@@ -416,14 +435,7 @@ static int make_fs(struct server *sv, struct err *e)
 		r = merge_new(layer, sv->s->view->policy, sv->stats, &merge, e);
 	if (r < 0)
 		return r;
-	sockets = (struct vfs_sockets_conf){ .fs = merge ? &merge_fs : &vfs_fs,
-					     .fs_arg = merge ? (void *)merge : layer[MERGE_LOWER],
-					     .again = merge ? merge_again : vfs_again,
-					     .path = merge ? merge_path : vfs_path,
-					     .mount = hidden_mount,
-					     .arg = sv };
-	vfs_sockets_init(sv->sockets, &sockets);
-	fuse_session_init(&sv->session, vfs_sockets_fs(sv->sockets), sv->sockets, &fuse);
+	init_session(sv, merge, layer[MERGE_LOWER], &fuse);
 	return 0;
 }
 
@@ -431,12 +443,12 @@ static int set_up(struct server *sv, struct err *e)
 {
 	int r = own_mounts(sv, e);
 
-	if (!r)
-		r = vfs_sockets_new(true,
-				    foreign_user(sv->s->target) && !sv->early
-					    ? sv->s->target->ns.fd[NS_USER]
-					    : -1,
-				    &sv->sockets, e);
+	/*
+	 * Root of another user namespace opens any file of the view, whose owners are of its numbers. It
+	 * would reach what a mode of 600 keeps for the host's: there it has no sockets.
+	 */
+	if (!r && !foreign_user(sv->s->target))
+		r = vfs_sockets_new(true, &sv->sockets, e);
 	if (!r)
 		r = foreign_user(sv->s->target) && !sv->early ? connect_there(sv, e)
 							      : connect_all(sv, e);
@@ -467,7 +479,8 @@ static void die_with_parent(const struct server *sv)
 /* The caller's end of the socket closes when the view is over: with our mount for sockets it would never end. */
 static void let_go(struct server *sv)
 {
-	vfs_sockets_end(sv->sockets);
+	if (sv->sockets)
+		vfs_sockets_end(sv->sockets);
 	closep(&sv->hidden);
 	sv->hidden = -1;
 }
@@ -477,7 +490,8 @@ static void serve_all(struct server *sv, int done)
 	struct pollfd p[4] = { { .fd = sv->parent, .events = POLLIN },
 			       { .fd = done, .events = POLLIN },
 			       { .fd = sv->sock, .events = POLLIN },
-			       { .fd = vfs_sockets_fd(sv->sockets), .events = POLLIN } };
+			       { .fd = sv->sockets ? vfs_sockets_fd(sv->sockets) : -1,
+				 .events = POLLIN } };
 
 	while (!p[0].revents && !p[1].revents) {
 		if (poll(p, ARRAY_SIZE(p), -1) < 0)

@@ -436,7 +436,7 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, bool quiet
 	m->target = realpath(o->target, NULL);
 	if (!m->target)
 		return err_set(e, errno, "cannot mount on '%s': %s", o->target, err_str(errno));
-	r = o->sockets ? vfs_sockets_new(quiet, -1, &m->sockets, e) : 0;
+	r = o->sockets ? vfs_sockets_new(quiet, &m->sockets, e) : 0;
 	if (r == 0)
 		r = open_trees(m, o, &conf, e);
 	if (r == 0)

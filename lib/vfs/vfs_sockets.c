@@ -9,7 +9,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -70,45 +69,44 @@ static int find_place(struct vfs_sockets *s)
 	return sockproxy_place(&s->proxy, s->mfd, s->place);
 }
 
-static int ask(struct vfs_sockets *s, uint64_t id, bool inwards, int type, int behind)
+/* Return: 1 and a *@ret for the binder; 0, there is none. With @s->lock held. */
+static int job_of(struct socket *k, struct sockproxy_job *ret, int *ret_fd)
 {
-	struct sockproxy_job job = { .id = id, .type = type, .inwards = inwards };
-	struct stat st;
-	int r = find_place(s);
-
-	if (r < 0)
-		return r;
-	if (inwards)
-		return sockproxy_ask(&s->proxy, &job, behind);
-	/* As its server shows itself, in all likelihood: it made the file. */
-	if (fstat(behind, &st) < 0)
-		return -errno;
-	job.uid = st.st_uid;
-	job.gid = st.st_gid;
-	return sockproxy_ask(&s->proxy, &job, behind);
+	if (k->state != WANTED && (k->state != INWARD || k->told))
+		return 0;
+	*ret = (struct sockproxy_job){
+		.id = k->id,
+		.type = k->type,
+		.inwards = k->state == INWARD,
+		/* As its server shows itself, in all likelihood: it made the file. */
+		.uid = k->waiter[0].out.attr.uid,
+		.gid = k->waiter[0].out.attr.gid
+	};
+	*ret_fd = ret->inwards ? k->listener : k->behind;
+	if (k->state == WANTED)
+		k->state = ASKED;
+	k->told = true;
+	return 1;
 }
 
 static void ask_for_all(struct vfs_sockets *s)
 {
 	for (unsigned int i = 0; i < VFS_SOCKETS_MAX; i++) {
-		struct socket *k = &s->socket[i], now;
-		bool inwards;
-		int r;
+		struct sockproxy_job job;
+		int fd, r;
 
 		pthread_mutex_lock(&s->lock);
-		now = *k;
-		if (k->state == WANTED)
-			k->state = ASKED;
-		k->told = true;
+		r = job_of(&s->socket[i], &job, &fd);
 		pthread_mutex_unlock(&s->lock);
-		inwards = now.state == INWARD && !now.told;
-		if (now.state != WANTED && !inwards)
+		if (r == 0)
 			continue;
 		/* Nobody but this thread takes it while it is new. */
-		r = ask(s, now.id, inwards, now.type, inwards ? now.listener : now.behind);
+		r = find_place(s);
+		if (r == 0)
+			r = sockproxy_ask(&s->proxy, &job, fd);
 		if (r < 0) {
 			log_warn_limited("a socket cannot be connected to: %s", err_str(r));
-			made(s, now.id, true, -1);
+			made(s, job.id, true, -1);
 		}
 	}
 }
@@ -200,7 +198,7 @@ static int watch(const struct vfs_sockets *s, int fd)
 	return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev);
 }
 
-int vfs_sockets_new(bool quiet, int userns, struct vfs_sockets **ret, struct err *e)
+int vfs_sockets_new(bool quiet, struct vfs_sockets **ret, struct err *e)
 {
 	struct vfs_sockets *s = calloc(1, sizeof(*s));
 	uint64_t secret[2];
@@ -214,7 +212,7 @@ int vfs_sockets_new(bool quiet, int userns, struct vfs_sockets **ret, struct err
 	s->epoll = s->wake = s->timer = -1;
 	for (unsigned int i = 0; i < VFS_SOCKETS_MAX; i++)
 		s->socket[i] = (struct socket){ .behind = -1, .listener = -1 };
-	r = sockproxy_start(&s->proxy, quiet, userns, e);
+	r = sockproxy_start(&s->proxy, quiet, e);
 	if (r == 0) {
 		s->epoll = epoll_create1(EPOLL_CLOEXEC);
 		s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

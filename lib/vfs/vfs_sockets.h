@@ -23,6 +23,7 @@
  * answered here: its node, and "bound" nodes in it, each of which is a node of the tree.
  *
  * There are at most VFS_SOCKETS_MAX; one more takes the place of that which nobody looked up for longest.
+ * At most half are of servers at the mount; those of more are not reached from behind.
  */
 #ifndef VFS_SOCKETS_H
 #define VFS_SOCKETS_H
@@ -49,8 +50,8 @@ struct vfs_sockets_conf {
 	int (*mount)(void *arg);
 };
 
-/* Fork what sockproxy_start() forks, with its arguments: before there is a thread, or a descriptor of /dev/fuse. */
-int vfs_sockets_new(bool quiet, int userns, struct vfs_sockets **ret, struct err *e) _must_check_;
+/* Fork what sockproxy_start() forks, with its argument: before there is a thread, or a descriptor of /dev/fuse. */
+int vfs_sockets_new(bool quiet, struct vfs_sockets **ret, struct err *e) _must_check_;
 void vfs_sockets_free(struct vfs_sockets *s);
 
 #define VFS_SOCKETS_FDS 4

@@ -61,9 +61,9 @@ static int met(struct vfs_sockets *s, const struct fuse_call *c, int fd,
 	}
 	if (k && (k->state == LIVE || k->state == INWARD))
 		k->used = ++s->clock;
-	else if (k)
+	else if (k && c->chan->ops->late)
 		r = sockets_wait_for(k, c->chan, c->req->h.unique, out) < 0 ? 0 : FUSE_LATER;
-	else if (type > 0 && c->chan->ops->late && !s->over)
+	else if (!k && type > 0 && c->chan->ops->late && !s->over)
 		r = want(s, c, type, fd, out);
 	pthread_mutex_unlock(&s->lock);
 	return r;
@@ -118,12 +118,22 @@ int vfs_sockets_make(int dir, const char *name, mode_t mode)
 	return 0;
 }
 
+/* Those stay for as long as their server, and must leave room for others. */
+static bool has_room_inward(const struct vfs_sockets *s)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < VFS_SOCKETS_MAX; i++)
+		n += s->socket[i].state == INWARD;
+	return n < VFS_SOCKETS_MAX / 2;
+}
+
 static void made_inward(struct vfs_sockets *s, const struct fuse_entry_out *out, int sock)
 {
 	struct socket *k;
 
 	pthread_mutex_lock(&s->lock);
-	k = s->over ? NULL : sockets_place_for(s);
+	k = s->over || !has_room_inward(s) ? NULL : sockets_place_for(s);
 	if (k) {
 		*k = (struct socket){
 			.id = out->nodeid, .state = INWARD, .listener = sock, .behind = -1

@@ -128,16 +128,36 @@ fetches() { /usr/bin/python3 -c 'import sys, urllib.request; print(urllib.reques
 	spawn "$BED/tools.log" /usr/bin/python3 "$BED_DIR/sockets.py" serve "$BED/tools" "$BED/tools.seq"
 	peer=$!
 	wait_for 10 grep -q ready "$BED/tools.log"
+	inner=$TARGET
+	# As the container of this file, but of the host's users.
+	plain_run
 	for view in '--view fuse' '--view fuse --merge' '--view bind'; do
 		# shellcheck disable=SC2086 # options
 		matches "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED_DIR/sockets.py" ask "$BED/tools")" 'uid 0 gid 0.*bye'
 		# shellcheck disable=SC2086
 		same 'borders kept' "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED_DIR/sockets.py" packets "$BED/tools.seq")"
 	done
+	unshare_rm plain
+	# Root of another user namespace is not to reach what the mode of a file keeps for the host's.
+	TARGET=$inner
+	for view in '--view fuse' '--view fuse --merge'; do
+		# shellcheck disable=SC2086
+		same 'Connection refused' "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED_DIR/sockets.py" refused "$BED/tools" stream)"
+	done
+	run -125 "$CNTR" attach --view fuse --forward "$BED/agent:/tmp/x" "$TARGET" -- true
+	matches "$output" 'you may not make a socket there'
 	session --view fuse --forward 18086:8080
 	same WHO "$(sockets ask 18086 | sed -n 1p)"
 	stop_pid "$peer"
 	rm "$BED"/tools{,.seq}
+}
+
+plain_run()
+{
+	image_copy busybox "$BED/unshare/plain"
+	mkdir -p "$BED/unshare/plain/proc"
+	bare_start plain unshare -mpfn --kill-child --mount-proc --root="$BED/unshare/plain" /app
+	bare_target plain
 }
 
 @test "kill -9 of cntr: nothing listens any more, what was made is gone" {
@@ -149,6 +169,22 @@ fetches() { /usr/bin/python3 -c 'import sys, urllib.request; print(urllib.reques
 	wait_for 10 silent 18084
 	wait_for 10 test ! -e "/proc/$TPID/root/run/agent"
 }
+
+@test "the process that forwards does not end: the session does, and what was made is gone" {
+	session --forward "$BED/agent:/var/lib/cntr/run/agent"
+	peer=$(pgrep -P "$SESSION" -x attach-forward)
+	# It has few rights: dac_override, dac_read_search, fowner.
+	same 'CapPrm: 000000000000000e NoNewPrivs: 1' "$(grep -E '^(CapPrm|NoNewPrivs):' "/proc/$peer/status" | xargs)"
+	kill -STOP "$peer"
+	start=$SECONDS
+	kill -TERM "$SESSION"
+	wait_for 10 ended "$SESSION"
+	SESSION=''
+	test $((SECONDS - start)) -lt 8
+	test ! -e "/proc/$TPID/root/run/agent"
+	wait_for 5 ended "$peer"
+}
+ended() { ! alive "$1"; }
 
 # says STATUS REGEX FORWARD...
 says()

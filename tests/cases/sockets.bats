@@ -78,6 +78,14 @@ user() { setpriv --reuid 1234 --regid 1234 --groups 77,88 "$@"; }
 	done
 }
 
+@test "with owners mapped: the client sees the mount's" {
+	listening "$BACK/a"
+	chown 44:55 "$BACK/a"
+	mounted -o map-users=100:0:1000,map-groups=200:0:1000
+	same '144 255' "$(stat -c '%u %g' "$MNT/a")"
+	matches "$(sockets ask "$MNT/a")" 'server uid 144 gid 255'
+}
+
 @test "200 connections at once, each with its own data; none is left" {
 	listening "$BACK/a"
 	mounted
@@ -176,6 +184,14 @@ need_ssh() { has ssh-agent ssh-add ssh-keygen || skip "ssh: not installed"; }
 		wait_for 10 refuses "$BACK/a"
 		rm "$BACK/a"
 	done
+	# Who connects behind sees whose server it is, not us.
+	chmod 777 "$BACK"
+	spawn "$LOG.peer" setpriv --reuid 1234 --regid 1234 --clear-groups /usr/bin/python3 "$BED_DIR/sockets.py" serve "$MNT/u"
+	PEER=$!
+	wait_for 10 grep -q ready "$LOG.peer"
+	wait_for 5 connects "$BACK/u"
+	matches "$(sockets ask "$BACK/u")" 'server uid 1234 gid 1234'
+	stop_pid "$PEER"
 	# The same name, now with a server behind.
 	listening "$BACK/a"
 	same connected "$(sockets refused "$MNT/a" stream)"
@@ -194,6 +210,23 @@ refuses() { [ "$(sockets refused "$1" stream)" = 'Connection refused' ]; }
 	for i in 1 300 150 1; do
 		same connected "$(sockets refused "$MNT/s$i" stream)"
 	done
+}
+
+@test "servers at the mount leave room: those of too many are reached there alone" {
+	paths=()
+	for i in $(seq 200); do paths+=("$MNT/s$i"); done
+	mounted
+	listening "${paths[@]}"
+	wait_for 5 connects "$BACK/s1"
+	wait_for 5 connects "$BACK/s128"
+	for i in 129 200; do
+		same connected "$(sockets refused "$MNT/s$i" stream)"
+		same 'Connection refused' "$(sockets refused "$BACK/s$i" stream)"
+	done
+	stop_pid "$PEER"
+	# Those behind still have theirs.
+	listening "$BACK/a"
+	same connected "$(sockets refused "$MNT/a" stream)"
 }
 
 @test "-o nosockets: no helpers, and refused" {

@@ -106,6 +106,35 @@ static int answer(const struct rig *r)
 	return fd;
 }
 
+/* Reading stops before urgent data: what follows is not to be left behind. */
+static void test_urgent(void **state)
+{
+	struct rig *r = *state;
+	int c = dial(r), s = answer(r);
+	char buf[8];
+	size_t n = 0;
+
+	for (int i = 0; i < 50; i++, n = 0) {
+		(void)kill(r->carrier, SIGSTOP);
+		assert_int_equal(send(c, "abc", 3, 0), 3);
+		assert_int_equal(send(c, "!", 1, MSG_OOB), 1);
+		assert_int_equal(send(c, "def", 3, 0), 3);
+		(void)kill(r->carrier, SIGCONT);
+		while (n < 6) {
+			struct pollfd p = { .fd = s, .events = POLLIN };
+			ssize_t got;
+
+			assert_int_equal(poll(&p, 1, 5000), 1);
+			got = recv(s, buf + n, 6 - n, 0);
+			assert_true(got > 0);
+			n += (size_t)got;
+		}
+		assert_memory_equal(buf, "abcdef", 6);
+	}
+	(void)close(c);
+	(void)close(s);
+}
+
 /* Byte and end of stream in one segment: the end is not to be missed. */
 static void test_half_closed(void **state)
 {
@@ -225,6 +254,7 @@ static void test_port_in_use(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_urgent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_half_closed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_big, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_broken, setup, teardown),

@@ -69,7 +69,7 @@ static _Noreturn void carry(const char *front, int target, int type, rlim_t nofi
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 	(void)!freopen("/dev/null", "w", stderr);
-	if (forward_unix_drop_caps() < 0 ||
+	if (forward_drop_caps(FORWARD_UNIX_CAPS) < 0 ||
 	    forward_take(&f, forward_unix_new(fd, dup(target), type), &e) < 0)
 		_exit(1);
 	_exit(forward_run(&f, &e) < 0);
