@@ -17,6 +17,7 @@
 #include "status.h"
 
 #define STOP_TIMEOUT_NS 2000000000ULL
+#define CALL_LIMIT_NS   5000000000ULL
 #define TICK_US         50000
 #define ROUNDS_MAX      32 /* through the list of threads, until it has no new ones */
 
@@ -88,6 +89,11 @@ int tracee_wait(pid_t tid, uint64_t deadline_ns, int *ret_status)
 	}
 }
 
+int tracee_signal(int status)
+{
+	return status >> 16 || WSTOPSIG(status) == TRACEE_SYSCALL_STOP ? 0 : WSTOPSIG(status);
+}
+
 static int seize_failed(const struct tracee *t, int why, struct err *e)
 {
 	_cleanup_status_ struct proc_status st = { 0 };
@@ -145,7 +151,7 @@ static int await(struct tracee *t, size_t idx, struct err *e)
 		if (status >> 16 == PTRACE_EVENT_STOP)
 			return 0;
 		/* a signal that was on its way is not ours to keep */
-		(void)ptrace(PTRACE_CONT, tid, 0, WSTOPSIG(status));
+		(void)ptrace(PTRACE_CONT, tid, 0, tracee_signal(status));
 	}
 }
 
@@ -203,18 +209,24 @@ static int stop_one(struct tracee *t, pid_t one, struct err *e)
 	return r;
 }
 
-static void detach(struct tracee *t)
+void tracee_detach(struct tracee *t, size_t keep)
 {
-	for (size_t i = 0; i < t->n; i++) {
+	for (size_t i = keep; i < t->n; i++) {
 		int status;
 
 		if (ptrace(PTRACE_DETACH, t->tid[i], 0, 0) == 0 || errno != ESRCH)
 			continue;
 		/* it has not stopped yet */
 		if (tracee_wait(t->tid[i], tracee_now_ns() + STOP_TIMEOUT_NS, &status) == 1)
-			(void)ptrace(PTRACE_DETACH, t->tid[i], 0,
-				     status >> 16 ? 0 : WSTOPSIG(status));
+			(void)ptrace(PTRACE_DETACH, t->tid[i], 0, tracee_signal(status));
 	}
+	if (t->n > keep)
+		t->n = keep;
+}
+
+static void let_go(struct tracee *t)
+{
+	tracee_detach(t, 0);
 	free(t->tid);
 	t->tid = NULL;
 	t->n = t->room = 0;
@@ -225,7 +237,9 @@ int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct
 {
 	int r = 1;
 
-	*ret = (struct tracee){ .ref = ref, .stopped_ns = tracee_now_ns() };
+	*ret = (struct tracee){ .ref = ref,
+				.stopped_ns = tracee_now_ns(),
+				.call_limit_ns = CALL_LIMIT_NS };
 	set_tick(ret, true);
 	if (one)
 		r = stop_one(ret, one, e);
@@ -238,7 +252,7 @@ int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct
 	if (!r && !ret->n)
 		r = err_set(e, ESRCH, "process %d has just ended", ref->pid);
 	if (r < 0)
-		detach(ret);
+		let_go(ret);
 	return r;
 }
 
@@ -246,7 +260,7 @@ int tracee_release(struct tracee *t, uint64_t *ret_ns, struct err *e)
 {
 	int r = tracee_restore(t, e);
 
-	detach(t);
+	let_go(t);
 	if (ret_ns)
 		*ret_ns = tracee_now_ns() - t->stopped_ns;
 	return r;
