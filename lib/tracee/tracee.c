@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "array.h"
 #include "cleanup.h"
@@ -19,6 +20,7 @@
 #define STOP_TIMEOUT_NS 2000000000ULL
 #define CALL_LIMIT_NS   5000000000ULL
 #define TICK_US         50000
+#define POLL_US         1000
 #define ROUNDS_MAX      32 /* through the list of threads, until it has no new ones */
 
 uint64_t tracee_now_ns(void)
@@ -209,16 +211,33 @@ static int stop_one(struct tracee *t, pid_t one, struct err *e)
 	return r;
 }
 
+/* Return: 1; 0 it has not stopped yet. */
+static int detach_one(pid_t tid)
+{
+	int status = 0;
+	pid_t r = waitpid(tid, &status, __WALL | WNOHANG);
+
+	if (r < 0 || (r == tid && !WIFSTOPPED(status)))
+		return 1;
+	return ptrace(PTRACE_DETACH, tid, 0, r ? tracee_signal(status) : 0) == 0 || errno != ESRCH;
+}
+
 void tracee_detach(struct tracee *t, size_t keep)
 {
-	for (size_t i = keep; i < t->n; i++) {
-		int status;
+	uint64_t deadline = tracee_now_ns() + STOP_TIMEOUT_NS;
 
-		if (ptrace(PTRACE_DETACH, t->tid[i], 0, 0) == 0 || errno != ESRCH)
-			continue;
-		/* it has not stopped yet */
-		if (tracee_wait(t->tid[i], tracee_now_ns() + STOP_TIMEOUT_NS, &status) == 1)
-			(void)ptrace(PTRACE_DETACH, t->tid[i], 0, tracee_signal(status));
+	/* those that stand are not kept waiting for others; after the deadline, the end of this process lets go of the rest */
+	for (;;) {
+		size_t left = keep;
+
+		for (size_t i = keep; i < t->n; i++)
+			if (!detach_one(t->tid[i]))
+				t->tid[left++] = t->tid[i];
+		if (t->n > keep)
+			t->n = left;
+		if (t->n <= keep || tracee_now_ns() > deadline)
+			break;
+		(void)usleep(POLL_US);
 	}
 	if (t->n > keep)
 		t->n = keep;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A process that calls were made in goes on as if nothing had been, also where a call did not end in time. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -143,12 +145,88 @@ static void test_stop_signal(void **state)
 	end(&r);
 }
 
+static uint64_t *longest_ns; /* that the thread below stood for, in memory of both */
+
+static void *count(void *arg)
+{
+	uint64_t last = tracee_now_ns();
+
+	for (;;) {
+		uint64_t now = tracee_now_ns();
+
+		*longest_ns = now - last > *longest_ns ? now - last : *longest_ns;
+		last = now;
+		usleep(1000);
+	}
+	return arg;
+}
+
+/* The parent of a vfork() can't be stopped until that ends. */
+static void *unstoppable(void *arg)
+{
+	if (!vfork()) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)sleep(60);
+		_exit(0);
+	}
+	return arg;
+}
+
+static void threads(void)
+{
+	pthread_t t;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int i = 0; i < 2; i++)
+		(void)pthread_create(&t, NULL, unstoppable, NULL);
+	usleep(50000);
+	(void)pthread_create(&t, NULL, count, NULL);
+	for (;;)
+		pause();
+}
+
+/* Threads that stand do not wait for those that do not. */
+static void test_unstoppable(void **state)
+{
+	struct pid_ref ref = PID_REF_INIT;
+	pid_t pid, tracer;
+	int status;
+
+	(void)state;
+	longest_ns = mmap(NULL, sizeof(*longest_ns), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(longest_ns, MAP_FAILED);
+	pid = fork();
+	if (!pid)
+		threads();
+	assert_true(pid > 0);
+	usleep(300000);
+	assert_int_equal(pid_open(pid, &ref, NULL), 0);
+	/* threads that never stopped are let go by the tracer's end */
+	tracer = fork();
+	if (!tracer) {
+		struct tracee t;
+
+		_exit(tracee_stop(&ref, 0, &t, NULL) == -ETIMEDOUT ? 0 : 1);
+	}
+	assert_int_equal(waitpid(tracer, &status, 0), tracer);
+	assert_int_equal(status, 0);
+	usleep(100000);
+	print_message("a thread stood for %.1f s\n", (double)*longest_ns / 1e9);
+	assert_true(*longest_ns > 1500000000 && *longest_ns < 3500000000);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	pid_close(&ref);
+	(void)munmap(longest_ns, sizeof(*longest_ns));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_call),
 		cmocka_unit_test(test_call_without_end),
 		cmocka_unit_test(test_stop_signal),
+		cmocka_unit_test(test_unstoppable),
 	};
 
 	return cmocka_run_group_tests_name("tracee", tests, NULL, NULL);
