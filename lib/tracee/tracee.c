@@ -115,17 +115,8 @@ static int seize_failed(const struct tracee *t, int why, struct err *e)
 /* Return: 0 also if the thread has just ended. */
 static int seize(struct tracee *t, pid_t tid, struct err *e)
 {
-	long options = PTRACE_O_TRACESYSGOOD | (t->filtered ? 0 : PTRACE_O_SUSPEND_SECCOMP);
-
-	if (ptrace(PTRACE_SEIZE, tid, 0, options) < 0) {
-		int why = errno;
-
-		if (!t->filtered && (why == EPERM || why == EINVAL)) {
-			t->filtered = true;
-			return seize(t, tid, e);
-		}
-		return why == ESRCH ? 0 : seize_failed(t, why, e);
-	}
+	if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) < 0)
+		return errno == ESRCH ? 0 : seize_failed(t, errno, e);
 	if (array_room(&t->tid, &t->room, t->n + 1, sizeof(*t->tid)) < 0)
 		return err_set(e, ENOMEM, "no memory for a list of threads");
 	t->tid[t->n++] = tid;

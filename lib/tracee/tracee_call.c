@@ -92,6 +92,9 @@ static int prepare(struct tracee *t, struct err *e)
 
 	if (t->calls)
 		return 0;
+	/* of this thread only, and now that it stands: a filter must not be gone while the program runs */
+	t->filtered = ptrace(PTRACE_SETOPTIONS, t->tid[0], 0,
+			     PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP) < 0;
 	r = check_filter(t, e);
 	if (!r)
 		r = find_insn(t, e);
