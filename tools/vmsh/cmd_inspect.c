@@ -128,10 +128,11 @@ static void print_slots(const struct kvm_vm *k)
 static void print_text(const struct vm *v)
 {
 	_cleanup_free_ char *name = text_safe(v->info.name);
+	_cleanup_free_ char *hypervisor = text_safe(v->info.hypervisor);
 	struct vm_driver d[VM_DRIVERS];
 
-	printf("%s (%s, pid %d, descriptor %d)\n\nKernel\n", name ? name : "?", v->info.hypervisor,
-	       v->info.pid, v->info.vmfd);
+	printf("%s (%s, pid %d, descriptor %d)\n\nKernel\n", name ? name : "?",
+	       hypervisor ? hypervisor : "?", v->info.pid, v->info.vmfd);
 	printf("  release   %s\n  KASLR     %#" PRIx64 "\n  paging    %u levels\n", v->release,
 	       v->slide, v->view.pt.levels);
 	printf("  symbols   %u\n  types     ", v->symbols.count);
