@@ -152,7 +152,7 @@ static void print_text(const struct vm *v)
 	vm_drivers(v, d);
 	for (size_t i = 0; i < VM_DRIVERS; i++)
 		printf("  %-16s %s\n", d[i].name, state_name[d[i].state]);
-	printf("\nThe machine stood for %.1f ms; one thread of its hypervisor for another %.1f ms, for %u questions.\n",
+	printf("\nThe machine stood for %.1f ms, and for another %.1f ms for %u questions about its memory.\n",
 	       (double)v->kvm.stopped_ns / 1e6, (double)v->kvm.probing_ns / 1e6, v->kvm.probes);
 }
 
