@@ -8,8 +8,8 @@
  * They only work from inside of the process, so kvm_look() stops it, injects
  * KVM_GET_SREGS, KVM_GET_REGS, KVM_GET_MSRS and KVM_TRANSLATE, and lets it go.
  * Then, with the machine running, it finds out which mapping is the guest's
- * memory: the one in which page tables translate as KVM said. At last one
- * thread is stopped for the bounds of the slots, which KVM tells by
+ * memory: the one in which page tables translate as KVM said. At last all
+ * threads are stopped once more for the bounds of the slots, which KVM tells by
  * KVM_SET_USER_MEMORY_REGION (kvm_slots.c says how without changing any).
  *
  * All that is done by a child in a session of its own, which goes on for its
@@ -72,7 +72,7 @@ struct kvm_vm {
 	bool exact;          /* bounds are KVM's; else a mapping is taken as a whole */
 	bool filtered;       /* its seccomp filters could not be suspended */
 	uint64_t stopped_ns; /* all threads, for the registers */
-	uint64_t probing_ns; /* one thread, for the slots */
+	uint64_t probing_ns; /* all threads once more, for the slots */
 };
 
 /*

@@ -99,14 +99,20 @@ static int collect(struct tracee *t, int fd, const struct kvm_cpu *cpu,
 	return 0;
 }
 
-/* The stop of all threads. */
+struct proof {
+	int cpu; /* the descriptor that was asked */
+	struct kvm_evidence v[EVIDENCE_MAX];
+	size_t n;
+};
+
+/* The first stop. */
 static int look_stopped(const struct pid_ref *p, const struct kvm_fds *fds, struct kvm_vm *vm,
-			struct kvm_evidence evidence[EVIDENCE_MAX], size_t *ret_n, struct err *e)
+			struct proof *ret, struct err *e)
 {
 	struct tracee t;
 	int cpu0 = -1, end, r = tracee_stop(p, 0, &t, e);
 
-	*ret_n = 0;
+	ret->n = 0;
 	if (r < 0)
 		return r;
 	for (size_t i = 0; !r && i < fds->ncpu; i++) {
@@ -117,39 +123,54 @@ static int look_stopped(const struct pid_ref *p, const struct kvm_fds *fds, stru
 		r = look_at_cpu(&t, fds->cpu[i].fd, &vm->cpu[vm->ncpu++], e);
 	}
 	if (!r && cpu0 >= 0)
-		(void)collect(&t, cpu0, &vm->cpu[0], evidence, ret_n);
+		(void)collect(&t, cpu0, &vm->cpu[0], ret->v, &ret->n);
+	ret->cpu = cpu0;
 	vm->filtered = t.filtered;
 	end = tracee_release(&t, &vm->stopped_ns, e);
 	return r < 0 ? r : end;
 }
 
-static int probe_stopped(const struct pid_ref *p, struct result *res, gpa_t known)
+/* Does KVM still translate as it did before the machine ran on? */
+static bool still(struct tracee *t, const struct proof *proof)
+{
+	struct kvm_translation tr = { .linear_address = proof->v[0].gva.v };
+	struct tracee_ioctl c = { .arg = &tr, .size = sizeof(tr) };
+
+	return !ask(t, proof->cpu, KVM_TRANSLATE, &c, NULL) && tr.valid &&
+	       tr.physical_address == proof->v[0].gpa.v;
+}
+
+/*
+ * The second stop, again of all threads: slots must not change while they are asked for. In between guest memory
+ * was read, which a thread of the process may have to bring first (userfaultfd, in a migration).
+ */
+static int probe_stopped(const struct pid_ref *p, struct result *res, const struct proof *proof)
 {
 	struct tracee t;
-	int end, r = tracee_stop(p, p->pid, &t, &res->err);
+	int end, r = tracee_stop(p, 0, &t, &res->err);
 
 	if (r < 0)
 		return r;
-	r = kvm_slots_probe(&t, &res->vm, &res->mappings, known, &res->err);
+	if (still(&t, proof))
+		r = kvm_slots_probe(&t, &res->vm, &res->mappings, proof->v[0].gpa, &res->err);
 	end = tracee_release(&t, &res->vm.probing_ns, &res->err);
 	return r < 0 ? r : end;
 }
 
 static int look(const struct pid_ref *p, const struct kvm_fds *fds, struct result *res)
 {
-	struct kvm_evidence evidence[EVIDENCE_MAX];
-	size_t n;
-	int r = look_stopped(p, fds, &res->vm, evidence, &n, &res->err);
+	struct proof proof;
+	int r = look_stopped(p, fds, &res->vm, &proof, &res->err);
 
-	if (r < 0 || !n)
+	if (r < 0 || !proof.n)
 		return r;
 	r = kvm_mappings_read(p, &res->mappings, &res->err);
 	if (r < 0)
 		return r;
 	/* a guest without page tables of its own, or with two memories that both fit, has no slots here */
-	if (kvm_layout_find(&res->vm, &res->mappings, evidence, n) < 0)
+	if (kvm_layout_find(&res->vm, &res->mappings, proof.v, proof.n) < 0)
 		return 0;
-	return probe_stopped(p, res, evidence[0].gpa);
+	return probe_stopped(p, res, &proof);
 }
 
 static int wait_for(pid_t child)

@@ -17,6 +17,9 @@
  * that changes nothing. Once that slot is known, every other one is probed at
  * its address, where each that fits gives EEXIST.
  *
+ * All of that holds only while slots stand still: all threads of the process
+ * are stopped.
+ *
  * A hit with other flags would change those: a slot whose writes are logged, for
  * a migration, would no longer be. KVM_CLEAR_DIRTY_LOG tells: asked for pages
  * that no slot has, it says ENOENT for a slot that is not logged, else EINVAL.

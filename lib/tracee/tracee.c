@@ -11,13 +11,16 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "array.h"
 #include "cleanup.h"
 #include "status.h"
 
 #define STOP_TIMEOUT_NS 2000000000ULL
+#define CALL_LIMIT_NS   5000000000ULL
 #define TICK_US         50000
+#define POLL_US         1000
 #define ROUNDS_MAX      32 /* through the list of threads, until it has no new ones */
 
 uint64_t tracee_now_ns(void)
@@ -88,6 +91,11 @@ int tracee_wait(pid_t tid, uint64_t deadline_ns, int *ret_status)
 	}
 }
 
+int tracee_signal(int status)
+{
+	return status >> 16 || WSTOPSIG(status) == TRACEE_SYSCALL_STOP ? 0 : WSTOPSIG(status);
+}
+
 static int seize_failed(const struct tracee *t, int why, struct err *e)
 {
 	_cleanup_status_ struct proc_status st = { 0 };
@@ -107,17 +115,8 @@ static int seize_failed(const struct tracee *t, int why, struct err *e)
 /* Return: 0 also if the thread has just ended. */
 static int seize(struct tracee *t, pid_t tid, struct err *e)
 {
-	long options = PTRACE_O_TRACESYSGOOD | (t->filtered ? 0 : PTRACE_O_SUSPEND_SECCOMP);
-
-	if (ptrace(PTRACE_SEIZE, tid, 0, options) < 0) {
-		int why = errno;
-
-		if (!t->filtered && (why == EPERM || why == EINVAL)) {
-			t->filtered = true;
-			return seize(t, tid, e);
-		}
-		return why == ESRCH ? 0 : seize_failed(t, why, e);
-	}
+	if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) < 0)
+		return errno == ESRCH ? 0 : seize_failed(t, errno, e);
 	if (array_room(&t->tid, &t->room, t->n + 1, sizeof(*t->tid)) < 0)
 		return err_set(e, ENOMEM, "no memory for a list of threads");
 	t->tid[t->n++] = tid;
@@ -145,7 +144,7 @@ static int await(struct tracee *t, size_t idx, struct err *e)
 		if (status >> 16 == PTRACE_EVENT_STOP)
 			return 0;
 		/* a signal that was on its way is not ours to keep */
-		(void)ptrace(PTRACE_CONT, tid, 0, WSTOPSIG(status));
+		(void)ptrace(PTRACE_CONT, tid, 0, tracee_signal(status));
 	}
 }
 
@@ -203,18 +202,41 @@ static int stop_one(struct tracee *t, pid_t one, struct err *e)
 	return r;
 }
 
-static void detach(struct tracee *t)
+/* Return: 1; 0 it has not stopped yet. */
+static int detach_one(pid_t tid)
 {
-	for (size_t i = 0; i < t->n; i++) {
-		int status;
+	int status = 0;
+	pid_t r = waitpid(tid, &status, __WALL | WNOHANG);
 
-		if (ptrace(PTRACE_DETACH, t->tid[i], 0, 0) == 0 || errno != ESRCH)
-			continue;
-		/* it has not stopped yet */
-		if (tracee_wait(t->tid[i], tracee_now_ns() + STOP_TIMEOUT_NS, &status) == 1)
-			(void)ptrace(PTRACE_DETACH, t->tid[i], 0,
-				     status >> 16 ? 0 : WSTOPSIG(status));
+	if (r < 0 || (r == tid && !WIFSTOPPED(status)))
+		return 1;
+	return ptrace(PTRACE_DETACH, tid, 0, r ? tracee_signal(status) : 0) == 0 || errno != ESRCH;
+}
+
+void tracee_detach(struct tracee *t, size_t keep)
+{
+	uint64_t deadline = tracee_now_ns() + STOP_TIMEOUT_NS;
+
+	/* those that stand are not kept waiting for others; after the deadline, the end of this process lets go of the rest */
+	for (;;) {
+		size_t left = keep;
+
+		for (size_t i = keep; i < t->n; i++)
+			if (!detach_one(t->tid[i]))
+				t->tid[left++] = t->tid[i];
+		if (t->n > keep)
+			t->n = left;
+		if (t->n <= keep || tracee_now_ns() > deadline)
+			break;
+		(void)usleep(POLL_US);
 	}
+	if (t->n > keep)
+		t->n = keep;
+}
+
+static void let_go(struct tracee *t)
+{
+	tracee_detach(t, 0);
 	free(t->tid);
 	t->tid = NULL;
 	t->n = t->room = 0;
@@ -225,7 +247,9 @@ int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct
 {
 	int r = 1;
 
-	*ret = (struct tracee){ .ref = ref, .stopped_ns = tracee_now_ns() };
+	*ret = (struct tracee){ .ref = ref,
+				.stopped_ns = tracee_now_ns(),
+				.call_limit_ns = CALL_LIMIT_NS };
 	set_tick(ret, true);
 	if (one)
 		r = stop_one(ret, one, e);
@@ -238,7 +262,7 @@ int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct
 	if (!r && !ret->n)
 		r = err_set(e, ESRCH, "process %d has just ended", ref->pid);
 	if (r < 0)
-		detach(ret);
+		let_go(ret);
 	return r;
 }
 
@@ -246,7 +270,7 @@ int tracee_release(struct tracee *t, uint64_t *ret_ns, struct err *e)
 {
 	int r = tracee_restore(t, e);
 
-	detach(t);
+	let_go(t);
 	if (ret_ns)
 		*ret_ns = tracee_now_ns() - t->stopped_ns;
 	return r;

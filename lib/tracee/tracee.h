@@ -43,12 +43,14 @@ struct tracee {
 	const struct pid_ref *ref; /* borrowed */
 	pid_t *tid;                /* stopped; owned */
 	size_t n, room;
-	bool filtered;       /* its seccomp filter could not be suspended */
-	uint64_t stopped_ns; /* when the first one was */
+	bool filtered;          /* its seccomp filter could not be suspended */
+	uint64_t stopped_ns;    /* when the first one was */
+	uint64_t call_limit_ns; /* that a call may take */
 	struct sigaction old_alarm;
 
 	/* of the thread that calls, tid[0], once it has */
 	bool calls, saved_scratch;
+	bool runs; /* it has not come back from a call in time */
 	rva_t insn, scratch;
 	struct user_regs_struct regs;
 	uint64_t mask;
@@ -64,13 +66,18 @@ struct tracee {
 int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct err *e)
 	_must_check_;
 
-/* Let go on. *@ret_ns (may be NULL): how long it was stopped. */
+/*
+ * tracee_release() - Let go on. *@ret_ns (may be NULL): how long it was stopped.
+ *
+ * After a call that has not ended it waits for that end, however long it takes; all other threads go on first.
+ */
 int tracee_release(struct tracee *t, uint64_t *ret_ns, struct err *e) _must_check_;
 
 /*
  * tracee_call() - A system call in the process; @arg are six.
  *
- * Return: 0 and what the call returned, which may be an error of its own; -errno and @e if it could not be made.
+ * Return: 0 and what the call returned, which may be an error of its own; -errno and @e if it could not be made;
+ *	   -ETIMEDOUT it does not end, and there can be no other one.
  */
 int tracee_call(struct tracee *t, long nr, const uint64_t arg[6], long *ret, struct err *e)
 	_must_check_;
@@ -88,9 +95,17 @@ int tracee_ioctl(struct tracee *t, struct tracee_ioctl *c, struct err *e) _must_
 int tracee_read(pid_t pid, rva_t at, void *dst, size_t len) _must_check_;
 int tracee_write(pid_t pid, rva_t at, const void *src, size_t len) _must_check_;
 
-/* For tracee_call.c and tracee.c: wait for a stop of @tid until @deadline_ns. Return: 1 stopped, 0 it is gone, -ETIMEDOUT. */
+/* Between tracee.c and tracee_call.c. */
+
+#define TRACEE_SYSCALL_STOP (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
+
+/* Wait for a stop of @tid until @deadline_ns. Return: 1 stopped, 0 it is gone, -ETIMEDOUT. */
 int tracee_wait(pid_t tid, uint64_t deadline_ns, int *ret_status) _must_check_;
+/* The signal that a thread with @status was about to take, for it to take it; 0: none. */
+int tracee_signal(int status);
 uint64_t tracee_now_ns(void);
+/* Let go of all threads but the first @keep. */
+void tracee_detach(struct tracee *t, size_t keep);
 /* Undo what calls did to tid[0]. */
 int tracee_restore(struct tracee *t, struct err *e) _must_check_;
 

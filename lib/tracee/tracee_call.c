@@ -12,12 +12,11 @@
 #include "io.h"
 #include "tracee.h"
 
-#define CALL_TIMEOUT_NS 5000000000ULL
-#define STOPS_MAX       64
-#define MAPS_MAX        (64U << 20)
-#define STATUS_MAX      65536
-#define VDSO_MAX        (64U << 10)
-#define RED_ZONE        128
+#define STOPS_MAX  64
+#define MAPS_MAX   (64U << 20)
+#define STATUS_MAX 65536
+#define VDSO_MAX   (64U << 10)
+#define RED_ZONE   128
 
 #ifndef PTRACE_GETSIGMASK
 #define PTRACE_GETSIGMASK 0x420a
@@ -93,6 +92,9 @@ static int prepare(struct tracee *t, struct err *e)
 
 	if (t->calls)
 		return 0;
+	/* of this thread only, and now that it stands: a filter must not be gone while the program runs */
+	t->filtered = ptrace(PTRACE_SETOPTIONS, t->tid[0], 0,
+			     PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP) < 0;
 	r = check_filter(t, e);
 	if (!r)
 		r = find_insn(t, e);
@@ -110,18 +112,23 @@ static int prepare(struct tracee *t, struct err *e)
 /* To the next entry of a system call, or the end of it. */
 static int step(struct tracee *t, uint64_t deadline, struct err *e)
 {
-	for (int i = 0; i < STOPS_MAX; i++) {
-		int status, r;
+	int status = 0;
 
-		if (ptrace(PTRACE_SYSCALL, t->tid[0], 0, 0) < 0)
+	for (int i = 0; i < STOPS_MAX; i++) {
+		int r;
+
+		/* of signals only SIGSTOP can come: all others are blocked */
+		if (ptrace(PTRACE_SYSCALL, t->tid[0], 0, tracee_signal(status)) < 0)
 			return failed(t, "continuing", e);
+		t->runs = true;
 		r = tracee_wait(t->tid[0], deadline, &status);
 		if (r < 0)
 			return err_set(e, ETIMEDOUT, "a system call in process %d does not end",
 				       t->ref->pid);
+		t->runs = false;
 		if (!r)
 			return err_set(e, ESRCH, "process %d has just ended", t->ref->pid);
-		if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+		if (WSTOPSIG(status) == TRACEE_SYSCALL_STOP)
 			return 0;
 	}
 	return err_set(e, EPROTO, "process %d stops for something else all the time", t->ref->pid);
@@ -129,9 +136,11 @@ static int step(struct tracee *t, uint64_t deadline, struct err *e)
 
 int tracee_call(struct tracee *t, long nr, const uint64_t arg[6], long *ret, struct err *e)
 {
-	uint64_t deadline = tracee_now_ns() + CALL_TIMEOUT_NS;
+	uint64_t deadline = tracee_now_ns() + t->call_limit_ns;
 	struct user_regs_struct regs;
-	int r = prepare(t, e);
+	int r = t->runs ? err_set(e, EBUSY, "a system call in process %d has not ended yet",
+				  t->ref->pid)
+			: prepare(t, e);
 
 	if (r < 0)
 		return r;
@@ -190,30 +199,48 @@ int tracee_ioctl(struct tracee *t, struct tracee_ioctl *c, struct err *e)
 	return r;
 }
 
-int tracee_restore(struct tracee *t, struct err *e)
+/*
+ * What the thread was in is restarted by get_signal() only: a stop of ours is made there, not at the end of
+ * the last call, and the kernel sees the registers as it left them.
+ */
+static int stop_again(struct tracee *t, struct err *e)
 {
-	uint64_t deadline = tracee_now_ns() + CALL_TIMEOUT_NS;
 	int status = 0, r;
 
-	if (t->saved_scratch &&
-	    tracee_write(t->ref->pid, t->scratch, t->under, sizeof(t->under)) < 0)
-		return err_set(e, EFAULT, "writing back the stack of process %d failed",
-			       t->ref->pid);
+	do {
+		/* each time, since any other stop uses it up; ESRCH: it was killed, and the wait says so */
+		if (ptrace(PTRACE_INTERRUPT, t->tid[0], 0, 0) < 0 && errno != ESRCH)
+			return failed(t, "stopping it again", e);
+		/* a call that does not end may wait for another thread: one that serves page faults, in a migration */
+		if (t->runs)
+			tracee_detach(t, 1);
+		else if (ptrace(PTRACE_CONT, t->tid[0], 0, tracee_signal(status)) < 0 &&
+			 errno != ESRCH)
+			return failed(t, "stopping it again", e);
+		r = tracee_wait(t->tid[0], UINT64_MAX, &status);
+		t->runs = false;
+	} while (r == 1 && status >> 16 != PTRACE_EVENT_STOP);
+	return r == 1 ? 0 : err_set(e, ESRCH, "process %d has just ended", t->ref->pid);
+}
+
+int tracee_restore(struct tracee *t, struct err *e)
+{
+	bool lost;
+	int r;
+
 	if (!t->calls)
 		return 0;
-	/*
-	 * What the thread was in is restarted by get_signal() only: a stop of ours is made there, not at the
-	 * end of the last call, and the kernel sees the registers as it left them.
-	 */
-	if (ptrace(PTRACE_INTERRUPT, t->tid[0], 0, 0) < 0 ||
-	    ptrace(PTRACE_CONT, t->tid[0], 0, 0) < 0)
-		return failed(t, "stopping it again", e);
-	r = tracee_wait(t->tid[0], deadline, &status);
-	if (r != 1)
-		return err_set(e, ESRCH, "process %d has just ended", t->ref->pid);
-	if (ptrace(PTRACE_SETREGS, t->tid[0], 0, &t->regs) < 0 ||
-	    ptrace(PTRACE_SETSIGMASK, t->tid[0], sizeof(t->mask), &t->mask) < 0)
-		return failed(t, "putting its registers back", e);
+	r = stop_again(t, e);
+	if (r < 0)
+		return r;
+	lost = t->saved_scratch &&
+	       tracee_write(t->ref->pid, t->scratch, t->under, sizeof(t->under)) < 0;
+	if (ptrace(PTRACE_SETREGS, t->tid[0], 0, &t->regs) < 0)
+		r = failed(t, "putting its registers back", e);
+	if (ptrace(PTRACE_SETSIGMASK, t->tid[0], sizeof(t->mask), &t->mask) < 0)
+		r = failed(t, "putting its signal mask back", e);
 	t->calls = t->saved_scratch = false;
-	return 0;
+	if (!r && lost)
+		r = err_set(e, EFAULT, "writing back the stack of process %d failed", t->ref->pid);
+	return r;
 }

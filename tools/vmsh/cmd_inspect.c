@@ -128,10 +128,11 @@ static void print_slots(const struct kvm_vm *k)
 static void print_text(const struct vm *v)
 {
 	_cleanup_free_ char *name = text_safe(v->info.name);
+	_cleanup_free_ char *hypervisor = text_safe(v->info.hypervisor);
 	struct vm_driver d[VM_DRIVERS];
 
-	printf("%s (%s, pid %d, descriptor %d)\n\nKernel\n", name ? name : "?", v->info.hypervisor,
-	       v->info.pid, v->info.vmfd);
+	printf("%s (%s, pid %d, descriptor %d)\n\nKernel\n", name ? name : "?",
+	       hypervisor ? hypervisor : "?", v->info.pid, v->info.vmfd);
 	printf("  release   %s\n  KASLR     %#" PRIx64 "\n  paging    %u levels\n", v->release,
 	       v->slide, v->view.pt.levels);
 	printf("  symbols   %u\n  types     ", v->symbols.count);
@@ -151,7 +152,7 @@ static void print_text(const struct vm *v)
 	vm_drivers(v, d);
 	for (size_t i = 0; i < VM_DRIVERS; i++)
 		printf("  %-16s %s\n", d[i].name, state_name[d[i].state]);
-	printf("\nThe machine stood for %.1f ms; one thread of its hypervisor for another %.1f ms, for %u questions.\n",
+	printf("\nThe machine stood for %.1f ms, and for another %.1f ms for %u questions about its memory.\n",
 	       (double)v->kvm.stopped_ns / 1e6, (double)v->kvm.probing_ns / 1e6, v->kvm.probes);
 }
 

@@ -47,7 +47,7 @@ int target_open(struct opt_parser *p, bool types, struct target *ret)
 		return target_failed(&e);
 	if (ret->verbose)
 		log_warn(
-			"the machine stood for %.1f ms, one thread of its hypervisor for another %.1f ms",
+			"the machine stood for %.1f ms, and for another %.1f ms for its memory slots",
 			(double)v->kvm.stopped_ns / 1e6, (double)v->kvm.probing_ns / 1e6);
 	return types && !v->have_types ? target_failed(&v->no_types) : 0;
 }

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* A process that calls were made in goes on as if nothing had been, also where a call did not end in time. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tracee.h"
+
+#define LIMIT_NS 100000000ULL
+
+struct rig {
+	pid_t pid;
+	int in[2];    /* what the process waits for */
+	int empty[2]; /* nothing ever comes there */
+	int some[2];  /* seven bytes are there */
+	struct pid_ref ref;
+};
+
+/* Return: the exit status, 0 if all is as it should be. */
+static int victim(const struct rig *r)
+{
+	sigset_t mask, now;
+	char buf[8];
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGUSR2);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	if (read(r->in[0], buf, sizeof(buf)) != 3 || memcmp(buf, "abc", 3) != 0)
+		return 1;
+	sigprocmask(SIG_SETMASK, NULL, &now);
+	for (int sig = 1; sig < 32; sig++)
+		if (sigismember(&now, sig) != (sig == SIGUSR2))
+			return 2;
+	return 0;
+}
+
+static void start(struct rig *r)
+{
+	assert_int_equal(pipe(r->in), 0);
+	assert_int_equal(pipe(r->empty), 0);
+	assert_int_equal(pipe(r->some), 0);
+	assert_int_equal(write(r->some[1], "1234567", 7), 7);
+	r->pid = fork();
+	if (!r->pid) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(victim(r));
+	}
+	assert_true(r->pid > 0);
+	assert_int_equal(pid_open(r->pid, &r->ref, NULL), 0);
+	usleep(50000); /* it waits */
+}
+
+static void end(struct rig *r)
+{
+	int status;
+
+	assert_int_equal(write(r->in[1], "abc", 3), 3);
+	assert_int_equal(waitpid(r->pid, &status, 0), r->pid);
+	assert_int_equal(status, 0);
+	for (int i = 0; i < 2; i++) {
+		close(r->in[i]);
+		close(r->empty[i]);
+		close(r->some[i]);
+	}
+	pid_close(&r->ref);
+}
+
+static void test_call(void **state)
+{
+	struct err e = { 0 };
+	struct tracee t;
+	struct rig r;
+	long ret = 0;
+
+	(void)state;
+	start(&r);
+	assert_int_equal(tracee_stop(&r.ref, 0, &t, &e), 0);
+	assert_int_equal(tracee_call(&t, SYS_getpid, (uint64_t[6]){ 0 }, &ret, &e), 0);
+	assert_int_equal(ret, r.pid);
+	assert_int_equal(tracee_release(&t, NULL, &e), 0);
+	end(&r);
+}
+
+static void test_call_without_end(void **state)
+{
+	uint8_t now[TRACEE_SCRATCH];
+	struct err e = { 0 };
+	int count = 0x5aa5;
+	struct tracee t;
+	struct rig r;
+	long ret = 0;
+
+	(void)state;
+	start(&r);
+	assert_int_equal(tracee_stop(&r.ref, 0, &t, &e), 0);
+	t.call_limit_ns = LIMIT_NS;
+
+	struct tracee_ioctl c = { r.some[0], FIONREAD, &count, sizeof(count), 0 };
+
+	assert_int_equal(tracee_ioctl(&t, &c, &e), 0);
+	assert_int_equal(count, 7);
+
+	uint64_t args[6] = { (uint64_t)r.empty[0], t.scratch.v, 8 };
+
+	assert_int_equal(tracee_call(&t, SYS_read, args, &ret, &e), -ETIMEDOUT);
+	assert_int_equal(tracee_call(&t, SYS_getpid, args, &ret, &e), -EBUSY);
+	assert_int_equal(tracee_release(&t, NULL, &e), 0);
+	assert_int_equal(tracee_read(r.pid, t.scratch, now, sizeof(now)), 0);
+	assert_memory_equal(now, t.under, sizeof(now));
+	end(&r);
+}
+
+/* SIGSTOP can't be blocked: one that comes meanwhile stops the process when it goes on. */
+static void test_stop_signal(void **state)
+{
+	struct err e = { 0 };
+	struct tracee t;
+	struct rig r;
+	long ret = 0;
+	int status;
+
+	(void)state;
+	start(&r);
+	assert_int_equal(tracee_stop(&r.ref, 0, &t, &e), 0);
+	assert_int_equal(kill(r.pid, SIGSTOP), 0);
+	assert_int_equal(tracee_call(&t, SYS_getpid, (uint64_t[6]){ 0 }, &ret, &e), 0);
+	assert_int_equal(ret, r.pid);
+	assert_int_equal(tracee_release(&t, NULL, &e), 0);
+	assert_int_equal(waitpid(r.pid, &status, WUNTRACED), r.pid);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(kill(r.pid, SIGCONT), 0);
+	end(&r);
+}
+
+static uint64_t *longest_ns; /* that the thread below stood for, in memory of both */
+
+static void *count(void *arg)
+{
+	uint64_t last = tracee_now_ns();
+
+	for (;;) {
+		uint64_t now = tracee_now_ns();
+
+		*longest_ns = now - last > *longest_ns ? now - last : *longest_ns;
+		last = now;
+		usleep(1000);
+	}
+	return arg;
+}
+
+/* The parent of a vfork() can't be stopped until that ends. */
+static void *unstoppable(void *arg)
+{
+	if (!vfork()) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)sleep(60);
+		_exit(0);
+	}
+	return arg;
+}
+
+static void threads(void)
+{
+	pthread_t t;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int i = 0; i < 2; i++)
+		(void)pthread_create(&t, NULL, unstoppable, NULL);
+	usleep(50000);
+	(void)pthread_create(&t, NULL, count, NULL);
+	for (;;)
+		pause();
+}
+
+/* Threads that stand do not wait for those that do not. */
+static void test_unstoppable(void **state)
+{
+	struct pid_ref ref = PID_REF_INIT;
+	pid_t pid, tracer;
+	int status;
+
+	(void)state;
+	longest_ns = mmap(NULL, sizeof(*longest_ns), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(longest_ns, MAP_FAILED);
+	pid = fork();
+	if (!pid)
+		threads();
+	assert_true(pid > 0);
+	usleep(300000);
+	assert_int_equal(pid_open(pid, &ref, NULL), 0);
+	/* threads that never stopped are let go by the tracer's end */
+	tracer = fork();
+	if (!tracer) {
+		struct tracee t;
+
+		_exit(tracee_stop(&ref, 0, &t, NULL) == -ETIMEDOUT ? 0 : 1);
+	}
+	assert_int_equal(waitpid(tracer, &status, 0), tracer);
+	assert_int_equal(status, 0);
+	usleep(100000);
+	print_message("a thread stood for %.1f s\n", (double)*longest_ns / 1e9);
+	assert_true(*longest_ns > 1500000000 && *longest_ns < 3500000000);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	pid_close(&ref);
+	(void)munmap(longest_ns, sizeof(*longest_ns));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_call),
+		cmocka_unit_test(test_call_without_end),
+		cmocka_unit_test(test_stop_signal),
+		cmocka_unit_test(test_unstoppable),
+	};
+
+	return cmocka_run_group_tests_name("tracee", tests, NULL, NULL);
+}
