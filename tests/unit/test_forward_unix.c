@@ -72,7 +72,7 @@ static _Noreturn void carry(const char *front, int target, int type, rlim_t nofi
 	if (forward_drop_caps(FORWARD_UNIX_CAPS) < 0 ||
 	    forward_take(&f, forward_unix_new(fd, dup(target), type), &e) < 0)
 		_exit(1);
-	_exit(forward_run(&f, &e) < 0);
+	_exit(forward_run(&f, &e) < 0 ? 1 : 0);
 }
 
 static struct rig *rig_new(int type, int backlog, rlim_t nofile)
