@@ -125,6 +125,8 @@ fetches() { /usr/bin/python3 -c 'import sys, urllib.request; print(urllib.reques
 }
 
 @test "a view that is served: sockets of the tools tree, and forwards, work in it as in others" {
+	# Where the view has it, too: /tmp is the container's.
+	cp "$BED_DIR/sockets.py" "$BED"
 	spawn "$BED/tools.log" /usr/bin/python3 "$BED_DIR/sockets.py" serve "$BED/tools" "$BED/tools.seq"
 	peer=$!
 	wait_for 10 grep -q ready "$BED/tools.log"
@@ -133,16 +135,16 @@ fetches() { /usr/bin/python3 -c 'import sys, urllib.request; print(urllib.reques
 	plain_run
 	for view in '--view fuse' '--view fuse --merge' '--view bind'; do
 		# shellcheck disable=SC2086 # options
-		matches "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED_DIR/sockets.py" ask "$BED/tools")" 'uid 0 gid 0.*bye'
+		matches "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED/sockets.py" ask "$BED/tools")" 'uid 0 gid 0.*bye'
 		# shellcheck disable=SC2086
-		same 'borders kept' "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED_DIR/sockets.py" packets "$BED/tools.seq")"
+		same 'borders kept' "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED/sockets.py" packets "$BED/tools.seq")"
 	done
 	unshare_rm plain
 	# Root of another user namespace is not to reach what the mode of a file keeps for the host's.
 	TARGET=$inner
 	for view in '--view fuse' '--view fuse --merge'; do
 		# shellcheck disable=SC2086
-		same 'Connection refused' "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED_DIR/sockets.py" refused "$BED/tools" stream)"
+		same 'Connection refused' "$(cntr attach $view "$TARGET" -- /usr/bin/python3 "$BED/sockets.py" refused "$BED/tools" stream)"
 	done
 	run -125 "$CNTR" attach --view fuse --forward "$BED/agent:/tmp/x" "$TARGET" -- true
 	matches "$output" 'you may not make a socket there'

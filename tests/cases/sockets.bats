@@ -21,6 +21,8 @@ setup()
 	LOG=$BED/log.$BATS_TEST_NUMBER
 	mkdir -p "$BACK" "$MNT"
 	chmod 777 "$BACK"
+	# Where any user may read it.
+	install -m 644 "$BED_DIR/sockets.py" "$BED/sockets.py"
 }
 
 teardown()
@@ -29,7 +31,7 @@ teardown()
 	umount --lazy "$MNT" 2>/dev/null || :
 }
 
-sockets() { timeout -k 5 120 /usr/bin/python3 "$BED_DIR/sockets.py" "$@"; }
+sockets() { timeout -k 5 120 /usr/bin/python3 "$BED/sockets.py" "$@"; }
 
 # mounted OPTION...: as $SERVER.
 mounted()
@@ -42,7 +44,7 @@ mounted()
 # listening PATH...: somebody, as $PEER.
 listening()
 {
-	spawn "$LOG.peer" /usr/bin/python3 "$BED_DIR/sockets.py" serve "$@"
+	spawn "$LOG.peer" /usr/bin/python3 "$BED/sockets.py" serve "$@"
 	PEER=$!
 	wait_for 10 grep -q ready "$LOG.peer"
 }
@@ -66,9 +68,9 @@ user() { setpriv --reuid 1234 --regid 1234 --groups 77,88 "$@"; }
 		mounted -o threads=$threads
 		matches "$(sockets ask "$MNT/a")" 'uid 0 gid 0 .*server uid 44 gid 55.*bye'
 		# As the one who connects, not as the server of the file system.
-		matches "$(user /usr/bin/python3 "$BED_DIR/sockets.py" ask "$MNT/a")" 'uid 1234 gid 1234 groups \[77, 88\]'
-		same "$(user /usr/bin/python3 "$BED_DIR/sockets.py" ask "$BACK/b.seq")" \
-			"$(user /usr/bin/python3 "$BED_DIR/sockets.py" ask "$MNT/b.seq")"
+		matches "$(user /usr/bin/python3 "$BED/sockets.py" ask "$MNT/a")" 'uid 1234 gid 1234 groups \[77, 88\]'
+		same "$(user /usr/bin/python3 "$BED/sockets.py" ask "$BACK/b.seq")" \
+			"$(user /usr/bin/python3 "$BED/sockets.py" ask "$MNT/b.seq")"
 		same 'borders kept' "$(sockets packets "$MNT/b.seq")"
 		same 'Protocol wrong type for socket' "$(sockets refused "$MNT/a" seqpacket)"
 		same 'Protocol wrong type for socket' "$(sockets refused "$MNT/b.seq" stream)"
@@ -117,7 +119,7 @@ need_ssh() { has ssh-agent ssh-add ssh-keygen || skip "ssh: not installed"; }
 @test "a descriptor that is sent along is refused, and said; other connections stay" {
 	listening "$BACK/a" "$BACK/b.seq"
 	mounted
-	spawn "$LOG.held" /usr/bin/python3 "$BED_DIR/sockets.py" hold "$MNT/a"
+	spawn "$LOG.held" /usr/bin/python3 "$BED/sockets.py" hold "$MNT/a"
 	wait_for 10 grep -q held "$LOG.held"
 	matches "$(sockets rights "$MNT/a")" "Connection|got b''"
 	matches "$(sockets rights "$MNT/b.seq")" "Connection|got b''"
@@ -129,10 +131,10 @@ need_ssh() { has ssh-agent ssh-add ssh-keygen || skip "ssh: not installed"; }
 	listening "$BACK/a"
 	chmod 600 "$BACK/a"
 	mounted
-	same 'Permission denied' "$(user /usr/bin/python3 "$BED_DIR/sockets.py" refused "$MNT/a" stream)"
+	same 'Permission denied' "$(user /usr/bin/python3 "$BED/sockets.py" refused "$MNT/a" stream)"
 	same connected "$(sockets refused "$MNT/a" stream)"
 	setfacl -m u:1234:rw "$MNT/a" || skip "no access lists"
-	same connected "$(user /usr/bin/python3 "$BED_DIR/sockets.py" refused "$MNT/a" stream)"
+	same connected "$(user /usr/bin/python3 "$BED/sockets.py" refused "$MNT/a" stream)"
 }
 
 @test "nobody listens: refused, at once after the end, and again after a new beginning" {
@@ -175,7 +177,7 @@ need_ssh() { has ssh-agent ssh-add ssh-keygen || skip "ssh: not installed"; }
 	for i in 1 2; do
 		listening "$MNT/a"
 		wait_for 5 connects "$BACK/a"
-		matches "$(user /usr/bin/python3 "$BED_DIR/sockets.py" ask "$BACK/a")" 'uid 1234 gid 1234 groups \[77, 88\].*bye'
+		matches "$(user /usr/bin/python3 "$BED/sockets.py" ask "$BACK/a")" 'uid 1234 gid 1234 groups \[77, 88\].*bye'
 		same '100 of 100' "$(sockets many "$BACK/a" 100)"
 		same '20 of 20' "$(sockets many "$MNT/a" 20)"
 		kill -KILL "$PEER"
@@ -186,7 +188,7 @@ need_ssh() { has ssh-agent ssh-add ssh-keygen || skip "ssh: not installed"; }
 	done
 	# Who connects behind sees whose server it is, not us.
 	chmod 777 "$BACK"
-	spawn "$LOG.peer" setpriv --reuid 1234 --regid 1234 --clear-groups /usr/bin/python3 "$BED_DIR/sockets.py" serve "$MNT/u"
+	spawn "$LOG.peer" setpriv --reuid 1234 --regid 1234 --clear-groups /usr/bin/python3 "$BED/sockets.py" serve "$MNT/u"
 	PEER=$!
 	wait_for 10 grep -q ready "$LOG.peer"
 	wait_for 5 connects "$BACK/u"
@@ -240,7 +242,7 @@ refuses() { [ "$(sockets refused "$1" stream)" = 'Connection refused' ]; }
 	listening "$BACK/a"
 	mounted
 	helpers=$(helpers_of "$SERVER")
-	spawn "$LOG.held" /usr/bin/python3 "$BED_DIR/sockets.py" hold "$MNT/a"
+	spawn "$LOG.held" /usr/bin/python3 "$BED/sockets.py" hold "$MNT/a"
 	wait_for 10 grep -q held "$LOG.held"
 	umount "$MNT"
 	ends 0
@@ -254,7 +256,7 @@ refuses() { [ "$(sockets refused "$1" stream)" = 'Connection refused' ]; }
 	listening "$BACK/a"
 	mounted
 	helpers=$(helpers_of "$SERVER")
-	spawn "$LOG.held" /usr/bin/python3 "$BED_DIR/sockets.py" hold "$MNT/a"
+	spawn "$LOG.held" /usr/bin/python3 "$BED/sockets.py" hold "$MNT/a"
 	wait_for 10 grep -q held "$LOG.held"
 	kill -KILL "$SERVER"
 	ends 137
