@@ -217,8 +217,8 @@ dpdk()
 		--vdev "net_vhost0,iface=$2/dpdk.sock" --vdev net_tap0,iface=d0 -- \
 		--no-mlockall --total-num-mbufs=8192 --auto-start --forward-mode=io' sh "bed$$" "$BED"
 	PMD=$!
-	wait_for 30 test -S "$BED/dpdk.sock"
-	wait_for 30 sh -c 'ip -n bed link show d0 >/dev/null 2>&1'
+	wait_for 100 test -S "$BED/dpdk.sock"
+	wait_for 100 sh -c 'ip -n bed link show d0 >/dev/null 2>&1'
 	ip -n bed addr add 10.6.0.1/24 dev d0
 	ip -n bed link set d0 up
 }
@@ -232,9 +232,9 @@ dpdk()
 	get http://10.6.0.2/100m "$BED/got"
 	cmp "$BED/got" "$BED/www/100m"
 	stop_pid "$PMD"
-	wait_for 20 grep -q "the network's back end is gone, and is waited for" "$BED/run.log"
+	wait_for 60 grep -q "the network's back end is gone, and is waited for" "$BED/run.log"
 	dpdk
-	wait_for 30 in_bed busybox ping -c 1 -W 1 10.6.0.2
+	wait_for 60 in_bed busybox ping -c 1 -W 1 10.6.0.2
 	get http://10.6.0.2/100m "$BED/again"
 	cmp "$BED/again" "$BED/www/100m"
 	kill -TERM "$MACHINE"
