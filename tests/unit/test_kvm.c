@@ -92,13 +92,13 @@ static void stop(struct rig *r)
 	pid_close(&r->ref);
 }
 
-static const struct kvm_slot *slot_at(const struct kvm_vm *vm, uint64_t gpa)
+static struct kvm_slot slot_at(const struct kvm_vm *vm, uint64_t gpa)
 {
 	for (size_t i = 0; i < vm->nslot; i++)
 		if (vm->slot[i].placed && vm->slot[i].gpa.v == gpa)
-			return &vm->slot[i];
+			return vm->slot[i];
 	fail_msg("no slot at %" PRIx64, gpa);
-	return NULL;
+	return (struct kvm_slot){ 0 };
 }
 
 /* What is in memory at CODE, by the accessor and by the guest's tables. */
@@ -163,14 +163,14 @@ static void test_slots(void **state)
 			assert_int_equal(vm.cpu[0].lstar, KERNEL);
 			if (table[i].low >= 0) {
 				assert_int_equal(vm.nslot, 2);
-				assert_int_equal(slot_at(&vm, 0)->id, table[i].low);
-				assert_int_equal(slot_at(&vm, 0)->size, 0xa0000);
-				assert_int_equal(slot_at(&vm, 0x100000)->id, table[i].high);
-				assert_int_equal(slot_at(&vm, 0x100000)->size, RAM - 0x100000);
+				assert_int_equal(slot_at(&vm, 0).id, table[i].low);
+				assert_int_equal(slot_at(&vm, 0).size, 0xa0000);
+				assert_int_equal(slot_at(&vm, 0x100000).id, table[i].high);
+				assert_int_equal(slot_at(&vm, 0x100000).size, RAM - 0x100000);
 			} else {
 				assert_int_equal(vm.nslot, 1);
-				assert_int_equal(slot_at(&vm, 0)->id, table[i].high);
-				assert_int_equal(slot_at(&vm, 0)->size, RAM);
+				assert_int_equal(slot_at(&vm, 0).id, table[i].high);
+				assert_int_equal(slot_at(&vm, 0).size, RAM);
 			}
 			check_memory(&r, &vm);
 			check_alive(&r);
