@@ -84,6 +84,7 @@ static int probe(struct prober *p, const struct kvm_slot *s, int *ret, struct er
 				  0 };
 	int r;
 
+	*ret = -EINVAL;
 	if (p->vm->probes++ >= PROBES_MAX)
 		return err_set(e, E2BIG, "the memory slots are not found by %d probes", PROBES_MAX);
 	r = tracee_ioctl(p->t, &c, e);
