@@ -91,6 +91,8 @@ static int open_types(struct vm *v, struct err *e)
 
 	if (!r)
 		r = btf_count(data, size, &n);
+	if (r >= 0 && !n)
+		r = -ENODATA;
 	if (r < 0)
 		return err_set(
 			e, -r,
