@@ -88,7 +88,7 @@ static void stop(struct rig *r)
 	close(r->in);
 	assert_int_equal(waitpid(r->pid, &status, 0), r->pid);
 	assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
-	fclose(r->out);
+	(void)fclose(r->out);
 	pid_close(&r->ref);
 }
 
