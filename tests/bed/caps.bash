@@ -69,7 +69,11 @@ cap_overlay() { grep -qw overlay /proc/filesystems || modprobe overlay 2>/dev/nu
 # Overlay layers given as descriptors: fsconfig(FSCONFIG_SET_FD, "lowerdir+"), Linux 6.13.
 cap_overlay_fd() { cap_overlay && kernel_at_least 6 13; }
 
-cap_fuse() { { : <>/dev/fuse; } 2>/dev/null || { echo "/dev/fuse can't be opened"; return 1; }; }
+cap_fuse()
+{
+	grep -qw fuse /proc/filesystems || { echo "this kernel has no FUSE"; return 1; }
+	{ : <>/dev/fuse; } 2>/dev/null || { echo "/dev/fuse can't be opened"; return 1; }
+}
 cap_userns() { unshare --user true 2>/dev/null || { echo "user namespaces are not permitted"; return 1; }; }
 cap_timens() { unshare --time true 2>/dev/null || { echo "no time namespaces"; return 1; }; }
 

@@ -3,12 +3,6 @@
 
 CNTRFS=$BUILD/cntrfs
 
-cap_fuse()
-{
-	[ -c /dev/fuse ] || { echo "there is no /dev/fuse"; return 1; }
-	grep -qw fuse /proc/filesystems || { echo "this kernel has no FUSE"; return 1; }
-}
-
 # A file system of its own, with access lists and attributes, whose free space we may use up.
 setup_file()
 {

@@ -6,12 +6,6 @@ load ../bed/bed
 
 CNTRFS=$BUILD/cntrfs
 
-cap_fuse()
-{
-	[ -c /dev/fuse ] || { echo "there is no /dev/fuse"; return 1; }
-	grep -qw fuse /proc/filesystems || { echo "this kernel has no FUSE"; return 1; }
-}
-
 setup_file() { need fuse; }
 
 setup()

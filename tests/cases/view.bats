@@ -4,12 +4,6 @@
 
 load ../bed/bed
 
-cap_fuse()
-{
-	[ -c /dev/fuse ] || { echo "there is no /dev/fuse"; return 1; }
-	grep -qw fuse /proc/filesystems || { echo "this kernel has no FUSE"; return 1; }
-}
-
 setup_file()
 {
 	need fuse
