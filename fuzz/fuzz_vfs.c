@@ -386,7 +386,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct fuse_session session;
 	const struct vfs_conf conf = {
-		.passthrough = true, .max_fds = 4, .max_idle = 4, .attr_ns = 1, .entry_ns = 1
+		.passthrough = true, .max_fds = 4, .max_idle = 4, .times = { 1, 1, 0 }
 	};
 	const struct fuse_conf fuse = { .flags = vfs_flags(&conf), .max_write = FUSE_OUT_MIN };
 	struct vfs *v;

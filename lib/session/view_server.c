@@ -405,8 +405,7 @@ static void init_session(struct server *sv, struct merge *merge, struct vfs *sin
 static int make_fs(struct server *sv, struct err *e)
 {
 	const struct ns_cred *cred = &sv->s->target->cred;
-	const struct vfs_conf same = { .entry_ns = TIMEOUT_NS,
-				       .attr_ns = TIMEOUT_NS,
+	const struct vfs_conf same = { .times = { TIMEOUT_NS, TIMEOUT_NS, 0 },
 				       .passthrough = true,
 				       .carry_sockets = sv->sockets != NULL,
 				       .share = sv->s->view->merge ? MERGE_LAYERS : 1 };

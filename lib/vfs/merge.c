@@ -47,7 +47,6 @@ static int op_lookup(void *fs, struct fuse_call *c)
 {
 	struct merge *m = fs;
 	const char *name = c->req->name[0];
-	uint64_t negative_ns = m->layer[MERGE_UPPER]->conf.negative_ns;
 	struct fuse_entry_out out = { 0 };
 	struct merge_ref dir;
 	int r = merge_get(m, c->req->h.nodeid, &dir);
@@ -58,15 +57,7 @@ static int op_lookup(void *fs, struct fuse_call *c)
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return -ESTALE;
 	r = merge_lookup(m, &dir, name, &out);
-	if (r == -ENOENT && negative_ns) {
-		out = (struct fuse_entry_out){ .entry_valid = negative_ns / 1000000000,
-					       .entry_valid_nsec =
-						       (uint32_t)(negative_ns % 1000000000) };
-		r = 0;
-	}
-	if (r == 0)
-		memcpy(fuse_out_add(&c->out, sizeof(out)), &out, sizeof(out));
-	return r;
+	return vfs_reply_lookup(c, r, &out, m->layer[MERGE_UPPER]->conf.times.negative_ns);
 }
 
 /* The number of the inode, where the answer has one. */

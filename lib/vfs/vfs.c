@@ -79,11 +79,9 @@ uint64_t vfs_flags(const struct vfs_conf *conf)
 
 struct vfs_times vfs_times(const struct vfs *v, bool top)
 {
-	const struct vfs_conf *c = &v->conf;
-
 	if (top && atomic_load_explicit(&v->watched, memory_order_relaxed))
 		return v->watched_times;
-	return (struct vfs_times){ c->entry_ns, c->attr_ns, c->negative_ns };
+	return v->conf.times;
 }
 
 int vfs_become(const struct fuse_call *c, mode_t umask)

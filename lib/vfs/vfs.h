@@ -31,8 +31,7 @@ struct vfs_times {
 };
 
 struct vfs_conf {
-	/* as struct vfs_times; vfs_watch.h makes longer ones right */
-	uint64_t entry_ns, attr_ns, negative_ns;
+	struct vfs_times times; /* vfs_watch.h makes longer ones right */
 	bool passthrough;
 	bool carry_sockets;                      /* behind vfs_sockets_fs() */
 	const struct proc_idmap *users, *groups; /* vfs_map.h; borrowed; NULL: none */

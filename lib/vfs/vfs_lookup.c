@@ -186,6 +186,22 @@ static int lookup_parent(struct vfs *v, const struct node_ref *n, struct fuse_en
 
 /* --- requests --- */
 
+int vfs_reply_lookup(struct fuse_call *c, int r, const struct fuse_entry_out *entry,
+		     uint64_t negative_ns)
+{
+	const struct fuse_entry_out missing = { .entry_valid = negative_ns / NSEC,
+						.entry_valid_nsec =
+							(uint32_t)(negative_ns % NSEC) };
+
+	if (r == -ENOENT && negative_ns) {
+		entry = &missing;
+		r = 0;
+	}
+	if (r == 0)
+		memcpy(fuse_out_add(&c->out, sizeof(*entry)), entry, sizeof(*entry));
+	return r;
+}
+
 int vfs_op_lookup(void *fs, struct fuse_call *c)
 {
 	_cleanup_node_ struct node_ref dir = { 0 };
@@ -193,7 +209,6 @@ int vfs_op_lookup(void *fs, struct fuse_call *c)
 	const char *name = c->req->name[0];
 	int r = node_ref(&v->nodes, c->req->h.nodeid, &dir);
 	struct fuse_entry_out out = { 0 };
-	uint64_t ns;
 
 	if (r < 0)
 		return r;
@@ -203,15 +218,7 @@ int vfs_op_lookup(void *fs, struct fuse_call *c)
 		r = lookup_parent(v, &dir, &out);
 	else
 		r = vfs_lookup(v, dir.fd, name, &out);
-	ns = vfs_times(v, dir.node->mount == 0).negative_ns;
-	if (r == -ENOENT && ns) {
-		out = (struct fuse_entry_out){ .entry_valid = ns / NSEC,
-					       .entry_valid_nsec = (uint32_t)(ns % NSEC) };
-		r = 0;
-	}
-	if (r == 0)
-		memcpy(fuse_out_add(&c->out, sizeof(out)), &out, sizeof(out));
-	return r;
+	return vfs_reply_lookup(c, r, &out, vfs_times(v, dir.node->mount == 0).negative_ns);
 }
 
 int vfs_op_readlink(void *fs, struct fuse_call *c)

@@ -354,17 +354,17 @@ static uint64_t choose(uint64_t asked, uint64_t best)
 	return asked == VFS_TIME_BEST ? best : asked;
 }
 
-static struct vfs_times choose_times(const struct vfs_mount_conf *o, const struct vfs_times *best)
+static struct vfs_times choose_times(const struct vfs_times *asked, const struct vfs_times *best)
 {
-	return (struct vfs_times){ choose(o->entry_ns, best->entry_ns),
-				   choose(o->attr_ns, best->attr_ns),
-				   choose(o->negative_ns, best->negative_ns) };
+	return (struct vfs_times){ choose(asked->entry_ns, best->entry_ns),
+				   choose(asked->attr_ns, best->attr_ns),
+				   choose(asked->negative_ns, best->negative_ns) };
 }
 
 /* The numbers of a merged tree's nodes are others. */
 static void watch(struct mounted *m, const struct vfs_mount_conf *o)
 {
-	const struct vfs_times times = choose_times(o, &when_told);
+	const struct vfs_times times = choose_times(&o->times, &when_told);
 	int r;
 
 	if (!o->watch || m->merge)
@@ -422,10 +422,7 @@ static void init_session(struct mounted *m, const struct vfs_conf *vc)
 static int prepare(struct mounted *m, const struct vfs_mount_conf *o, bool quiet, int *ret_mfd,
 		   struct err *e)
 {
-	const struct vfs_times times = choose_times(o, &when_not);
-	const struct vfs_conf conf = { .entry_ns = times.entry_ns,
-				       .attr_ns = times.attr_ns,
-				       .negative_ns = times.negative_ns,
+	const struct vfs_conf conf = { .times = choose_times(&o->times, &when_not),
 				       .passthrough = o->passthrough,
 				       .carry_sockets = o->sockets,
 				       .users = o->users,

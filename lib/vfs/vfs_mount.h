@@ -8,6 +8,7 @@
 
 #include "err.h"
 #include "merge_open.h"
+#include "vfs.h"
 
 struct vfs_mount_conf {
 	const char *source, *target;       /* directories */
@@ -20,7 +21,7 @@ struct vfs_mount_conf {
 	/* of the server */
 	bool passthrough, watch, io_uring, sockets;
 	long threads;
-	uint64_t entry_ns, attr_ns, negative_ns; /* VFS_TIME_BEST: as long as is right */
+	struct vfs_times times; /* VFS_TIME_BEST: as long as is right */
 };
 
 #define VFS_TIME_BEST UINT64_MAX
@@ -28,8 +29,11 @@ struct vfs_mount_conf {
 #define VFS_MOUNT_DEFAULT                                                                 \
 	{                                                                                 \
 		.allow_other = true, .passthrough = true, .watch = true, .sockets = true, \
-		.threads = 2, .entry_ns = VFS_TIME_BEST, .attr_ns = VFS_TIME_BEST,        \
-		.negative_ns = VFS_TIME_BEST                                              \
+		.threads = 2, .times = {                                                  \
+			VFS_TIME_BEST,                                                    \
+			VFS_TIME_BEST,                                                    \
+			VFS_TIME_BEST                                                     \
+		}                                                                         \
 	}
 
 /*

@@ -87,11 +87,11 @@ static int set_value(struct vfs_mount_conf *o, const char *name, const char *val
 	if (strcmp(name, "threads") == 0)
 		return opt_number(value, name, 1, FUSE_WORKERS_MAX, &o->threads, e);
 	if (strcmp(name, "entry_timeout") == 0)
-		return set_seconds(name, value, &o->entry_ns, e);
+		return set_seconds(name, value, &o->times.entry_ns, e);
 	if (strcmp(name, "attr_timeout") == 0)
-		return set_seconds(name, value, &o->attr_ns, e);
+		return set_seconds(name, value, &o->times.attr_ns, e);
 	if (strcmp(name, "negative_timeout") == 0)
-		return set_seconds(name, value, &o->negative_ns, e);
+		return set_seconds(name, value, &o->times.negative_ns, e);
 	if (strcmp(name, "lower") == 0)
 		return set_path(&o->merge.lower, name, value, e);
 	if (strcmp(name, "scratch") == 0)

@@ -87,6 +87,9 @@ uint64_t vfs_ino(const struct vfs *v, const struct node_mount *m, uint64_t ino);
 bool vfs_is_top(const struct vfs *v, const struct node_mount *m);
 /* @stx has NODE_STATX_MASK. */
 void vfs_fill_attr(const struct vfs *v, const struct statx *stx, struct fuse_attr *ret);
+/* The end of a lookup: what @r says, an entry, or, if it may be believed, that there is none. */
+int vfs_reply_lookup(struct fuse_call *c, int r, const struct fuse_entry_out *entry,
+		     uint64_t negative_ns) _must_check_;
 /* Attributes of an open descriptor, as the reply. */
 int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd) _must_check_;
 

@@ -332,8 +332,8 @@ int vfs_watch_start(struct vfs *v, int root, struct fuse_session *s, struct fuse
 	w->events = w->stop = -1;
 	v->watched_times = *times;
 	if (!can_tell_names(s)) {
-		v->watched_times.entry_ns = v->conf.entry_ns;
-		v->watched_times.negative_ns = v->conf.negative_ns;
+		v->watched_times.entry_ns = v->conf.times.entry_ns;
+		v->watched_times.negative_ns = v->conf.times.negative_ns;
 	}
 	atomic_store(&v->watched, true);
 	r = start(w, root);

@@ -70,7 +70,7 @@ static void fill(const struct rig *r)
 
 static struct rig *rig_new(void)
 {
-	const struct vfs_conf conf = { .attr_ns = 1 };
+	const struct vfs_conf conf = { .times.attr_ns = 1 };
 	struct rig *r = calloc(1, sizeof(*r));
 	char path[96];
 
@@ -92,7 +92,7 @@ static struct rig *rig_new(void)
 
 static void merge_up(struct rig *r, bool scratch)
 {
-	const struct vfs_conf conf = { .attr_ns = 1 };
+	const struct vfs_conf conf = { .times.attr_ns = 1 };
 	struct vfs *layer[MERGE_LAYERS] = { NULL };
 	struct err e = { 0 };
 

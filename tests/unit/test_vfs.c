@@ -36,7 +36,9 @@ static const struct fuse_transport no_transport;
 
 static int setup(void **state)
 {
-	const struct vfs_conf conf = { .attr_ns = 1, .max_fds = MAX_FDS, .max_idle = MAX_IDLE };
+	const struct vfs_conf conf = { .times.attr_ns = 1,
+				       .max_fds = MAX_FDS,
+				       .max_idle = MAX_IDLE };
 	struct rig *r = calloc(1, sizeof(*r));
 	struct err e = { 0 };
 
