@@ -74,7 +74,5 @@ int cmd_dmesg(struct opt_parser *p)
 		else
 			print_record(&k, text);
 	}
-	if (t.json && json_print(array, stdout) < 0)
-		return OPT_EXIT_FAILED;
-	return target_end(r, "log records");
+	return target_print(&t, NULL, array, r, "log records");
 }

@@ -4,9 +4,7 @@
 #include <stdio.h>
 
 #include "cmd.h"
-#include "json.h"
 #include "target.h"
-#include "text.h"
 
 const struct opt cmd_lsmod_opts[] = { TARGET_OPTS, { 0 } };
 
@@ -52,9 +50,5 @@ int cmd_lsmod(struct opt_parser *p)
 		else if (add_row(&table, &k) < 0)
 			r = -1;
 	}
-	if (!t.json)
-		text_table_print(&table, stdout, 0, NULL, 0);
-	else if (json_print(array, stdout) < 0)
-		return OPT_EXIT_FAILED;
-	return target_end(r, "modules");
+	return target_print(&t, &table, array, r, "modules");
 }

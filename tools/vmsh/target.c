@@ -71,3 +71,13 @@ int target_end(int r, const char *what)
 	}
 	return r < 0 ? OPT_EXIT_FAILED : 0;
 }
+
+int target_print(const struct target *t, struct text_table *table, struct json_object *array, int r,
+		 const char *what)
+{
+	if (t->json && json_print(array, stdout) < 0)
+		return OPT_EXIT_FAILED;
+	if (!t->json && table)
+		text_table_print(table, stdout, 0, NULL, 0);
+	return target_end(r, what);
+}

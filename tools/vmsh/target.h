@@ -3,7 +3,9 @@
 #ifndef VMSH_TARGET_H
 #define VMSH_TARGET_H
 
+#include "json.h"
 #include "opt.h"
+#include "text.h"
 #include "vm.h"
 
 enum {
@@ -40,7 +42,13 @@ void target_close(struct target *t);
 int target_usage(const struct opt_parser *p, const struct err *e);
 int target_failed(const struct err *e);
 
-/* After a list that broke off with @r < 0: says so. Return: the exit code. */
+/* The end of what was printed of @what. After a list that broke off with @r < 0 it says so. Return: the exit code. */
 int target_end(int r, const char *what);
+
+/*
+ * target_print() - target_end() of a list of @what: as JSON, or as a table, which may be NULL if it was printed already.
+ */
+int target_print(const struct target *t, struct text_table *table, struct json_object *array, int r,
+		 const char *what);
 
 #endif
