@@ -39,7 +39,7 @@ int kvm_fds_find(const struct pid_ref *p, struct kvm_fds *ret, struct err *e)
 	if (!dir && (why == EACCES || why == EPERM))
 		return err_set(
 			e, EACCES,
-			"the descriptors of process %d can't be read: it takes CAP_SYS_PTRACE, or to be its user",
+			"the descriptors of process %d can't be read: it takes CAP_SYS_PTRACE in its user namespace, or to be its user",
 			p->pid);
 	if (!dir)
 		return err_set(e, ESRCH, "process %d has just ended", p->pid);
@@ -53,7 +53,7 @@ int kvm_fds_find(const struct pid_ref *p, struct kvm_fds *ret, struct err *e)
 		else if (errno == EACCES)
 			return err_set(
 				e, EACCES,
-				"the descriptors of process %d can't be read: it takes CAP_SYS_PTRACE",
+				"the descriptors of process %d can't be read: it takes CAP_SYS_PTRACE in its user namespace",
 				p->pid);
 	}
 	qsort(ret->vm, ret->nvm, sizeof(ret->vm[0]), by_int);

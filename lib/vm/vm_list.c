@@ -173,11 +173,10 @@ static int resolve_name(const char *name, struct vm_info *ret, struct err *e)
 			       "%zu machines are called '%.100s'; give a pid, 'vmsh ps' has them",
 			       found, name);
 	if (!found)
-		return err_set(
-			e, ENOENT, "no virtual machine is called '%.100s'%s", name,
-			l.unreadable
-				? "; of other users' processes nothing is known without CAP_SYS_PTRACE"
-				: "");
+		return err_set(e, ENOENT, "no virtual machine is called '%.100s'%s", name,
+			       l.unreadable
+				       ? "; of processes that may not be looked at nothing is known"
+				       : "");
 	*ret = l.v[at];
 	return 0;
 }

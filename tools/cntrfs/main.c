@@ -102,7 +102,7 @@ static int serve(struct settings *s, int ready)
 		vfs_mount_conf_fini(&s->mount);
 	if (r >= 0)
 		return 0;
-	log_warn("%s", e.msg);
+	log_error("%s", e.msg);
 	return OPT_EXIT_FAILED;
 }
 
@@ -114,7 +114,7 @@ static int in_background(struct settings *s)
 	pid_t pid;
 
 	if (pipe2(ready, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
-		log_warn("cannot go to the background: %s", err_str(errno));
+		log_error("cannot go to the background: %s", err_str(errno));
 		return OPT_EXIT_FAILED;
 	}
 	if (pid == 0) {
@@ -136,7 +136,7 @@ static int again(const struct settings *s)
 
 	if (vfs_mount_again(&s->mount, &e) == 0)
 		return 0;
-	log_warn("%s", e.msg);
+	log_error("%s", e.msg);
 	return OPT_EXIT_FAILED;
 }
 
@@ -160,7 +160,7 @@ int main(int argc, char **argv)
 	if (r > 0)
 		return 0;
 	if (r < 0) {
-		log_warn("%s; see 'cntrfs --help'", e.msg);
+		log_error("%s; see 'cntrfs --help'", e.msg);
 		return OPT_EXIT_USAGE;
 	}
 	if (s.mount.again)
