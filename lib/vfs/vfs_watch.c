@@ -2,7 +2,6 @@
 #define LOG_MODULE "vfs"
 #include "vfs_watch.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -121,38 +120,15 @@ static void tell_name(struct vfs_watch *w, uint64_t dir, const char *name)
 	tell_inode_once(w, dir, 0);
 }
 
-/* All names in the root, and so all below. */
-static void tell_root(struct vfs_watch *w)
-{
-	_cleanup_node_ struct node_ref root = { 0 };
-	const struct dirent *e;
-	DIR *dir;
-	int fd;
-
-	if (node_ref(&w->v->nodes, FUSE_ROOT_ID, &root) < 0)
-		return;
-	fd = openat(root.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		if (fd >= 0)
-			(void)close(fd);
-		return;
-	}
-	while ((e = readdir(dir)))
-		(void)fuse_notify_entry(w->chan, FUSE_ROOT_ID, e->d_name);
-	(void)closedir(dir);
-}
-
 static void tell_all(struct vfs_watch *w)
 {
 	uint32_t at = 0;
 	uint64_t id;
 
 	count(&w->n.lost);
+	/* Without epochs names are not believed for long. */
 	if (w->session->params.minor >= FUSE_MINOR_EPOCH)
 		(void)fuse_notify_epoch(w->chan);
-	else
-		tell_root(w);
 	while ((id = nodes_each(&w->v->nodes, &at)))
 		(void)tell_inode(w, id, 0);
 }

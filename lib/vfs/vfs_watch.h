@@ -23,8 +23,8 @@
  * take long, and this thread serves nobody and holds no lock meanwhile.
  *
  * When events were lost (FAN_Q_OVERFLOW), all that the peer knows is invalid. Names of before are all
- * told at once (FUSE_NOTIFY_INC_EPOCH, Linux 6.16). Without that, names in the root that are there are taken away and
- * with them what is below, and names keep the timeouts of struct vfs_conf, as they do from Linux 6.19 on.
+ * told at once (FUSE_NOTIFY_INC_EPOCH, Linux 6.16). Without that, and from Linux 6.19 on, names keep the
+ * timeouts of struct vfs_conf.
  */
 #ifndef VFS_WATCH_VFS_H
 #define VFS_WATCH_VFS_H
