@@ -122,7 +122,8 @@ static bool prepare(void)
 	check(fd >= 0 && close(fd) == 0);
 	look(&bed.outside, &bed.file);
 	bed.cwd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return bed.cwd >= 0 && lose_rights() && vfs_fs.thread_start(NULL) == 0;
+	return bed.cwd >= 0 && lose_rights() && vfs_fs.thread_start(NULL) == 0 &&
+	       fchdir(bed.cwd) == 0;
 }
 
 /* --- the peer's side of a channel --- */

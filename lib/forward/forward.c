@@ -172,26 +172,29 @@ static void bury(struct forward_loop *l)
 
 /* --- bytes --- */
 
-/* Return: as send(); 0: the receiver has no room. */
+/* Return: as send(); -EAGAIN: the receiver has no room; another -errno. */
 static ssize_t send_some(int to, const uint8_t *p, size_t len)
 {
 	ssize_t n = send(to, p, len, MSG_NOSIGNAL);
 
-	return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : n;
+	if (n >= 0)
+		return n;
+	return errno == EINTR ? -EAGAIN : -errno;
 }
 
 /* Return: 1 all is sent; 0 the receiver has no room; -1 it is gone. */
 static int send_rest(struct way *w, int to)
 {
-	while (w->len) {
+	while (w->buf) {
 		ssize_t n = send_some(to, w->buf + w->off, w->len);
 
-		if (n <= 0)
-			return (int)n;
+		if (n < 0)
+			return n == -EAGAIN ? 0 : -1;
 		w->off += (size_t)n;
 		w->len -= (size_t)n;
+		if (!w->len)
+			free(take_ptr(w->buf));
 	}
-	free(take_ptr(w->buf));
 	w->off = 0;
 	if (w->ended && !w->closed) {
 		w->closed = true;
@@ -205,13 +208,14 @@ static int pass_on(struct way *w, int to, const uint8_t *p, size_t len)
 {
 	ssize_t n = send_some(to, p, len);
 
-	if (n < 0)
+	if (n == (ssize_t)len)
+		return 1;
+	if (n < 0 && n != -EAGAIN)
 		return -1;
-	if ((size_t)n == len && len)
-		return 1;
-	if (!len) /* a packet without bytes is lost, should there be no room */
-		return 1;
-	w->buf = malloc(len - (size_t)n);
+	if (n < 0)
+		n = 0;
+	/* A packet of no bytes waits as others do. */
+	w->buf = malloc(len ? len - (size_t)n : 1);
 	if (!w->buf)
 		return -1;
 	w->len = len - (size_t)n;

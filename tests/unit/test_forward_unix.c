@@ -249,6 +249,24 @@ static void test_borders(void **state)
 	(void)close(c);
 }
 
+/* More of them than the receiver's queue takes: each stays a packet. */
+static void test_empty_packets(void **state)
+{
+	struct rig *r = *state;
+	int c = dial(r), s = answer(r);
+	char buf[8];
+
+	for (int i = 0; i < 400; i++)
+		assert_int_equal(send(c, "", 0, 0), 0);
+	assert_int_equal(send(c, "x", 1, 0), 1);
+	(void)poll(NULL, 0, 50);
+	for (int i = 0; i < 400; i++)
+		assert_int_equal(recv(s, buf, sizeof(buf), 0), 0);
+	assert_int_equal(recv(s, buf, sizeof(buf), 0), 1);
+	(void)close(s);
+	(void)close(c);
+}
+
 /* Whichever side sends it, and behind data: what came before arrives or not, the descriptor never. */
 static void test_descriptors_are_refused(void **state)
 {
@@ -399,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_who_listens),
 		cmocka_unit_test_setup_teardown(test_half_closed, stream, teardown),
 		cmocka_unit_test_setup_teardown(test_borders, packets, teardown),
+		cmocka_unit_test_setup_teardown(test_empty_packets, packets, teardown),
 		cmocka_unit_test_setup_teardown(test_descriptors_are_refused, stream, teardown),
 		cmocka_unit_test_setup_teardown(test_descriptors_are_refused, packets, teardown),
 		cmocka_unit_test_setup_teardown(test_nobody_behind, stream, teardown),
