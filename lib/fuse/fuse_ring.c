@@ -182,6 +182,7 @@ static void ring_backing_close(struct fuse_chan *c, int id)
 static const struct fuse_transport ring_transport = {
 	.receive = ring_receive,
 	.send = ring_send,
+	.bound = true,
 	.backing_open = ring_backing_open,
 	.backing_close = ring_backing_close,
 };

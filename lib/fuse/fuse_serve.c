@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "fuse_place.h"
 #include "log.h"
 
 #define PAGE 4096
@@ -27,6 +29,8 @@ struct fuse_server {
 	int done; /* eventfd */
 	unsigned int n;
 	struct thread thread[FUSE_WORKERS_MAX];
+	struct fuse_place place[FUSE_WORKERS_MAX];
+	struct fuse_places places;
 };
 
 static size_t out_room(const struct fuse_session *s)
@@ -34,9 +38,20 @@ static size_t out_room(const struct fuse_session *s)
 	return s->conf.max_write > FUSE_OUT_MIN ? s->conf.max_write : FUSE_OUT_MIN;
 }
 
+static pid_t asker_of(const uint8_t *msg, size_t size)
+{
+	struct fuse_in_header h;
+
+	if (size < sizeof(h))
+		return 0;
+	memcpy(&h, msg, sizeof(h));
+	return h.pid <= INT32_MAX ? (pid_t)h.pid : 0;
+}
+
 static int handle_all(struct thread *t)
 {
 	struct fuse_session *s = t->server->session;
+	struct fuse_place *place = &t->server->place[t->index];
 	struct fuse_out out = { .buf = t->out, .room = out_room(s) };
 	/* The data of a write begins on a page, as O_DIRECT wants it. */
 	uint8_t *msg = t->in + PAGE - FUSE_WRITE_HEAD;
@@ -48,10 +63,14 @@ static int handle_all(struct thread *t)
 
 		if (n == 0)
 			return 0;
-		if (n > 0)
+		if (n > 0) {
+			fuse_place_begin(place);
 			r = fuse_session_handle(s, t->chan, t->index, msg, (size_t)n, &out);
+		}
 		if (r < 0 && r != -EAGAIN)
 			return r;
+		if (n > 0)
+			fuse_place_turn(place, asker_of(msg, (size_t)n));
 	}
 }
 
@@ -117,12 +136,16 @@ static void *thread_main(void *arg)
 {
 	struct thread *t = arg;
 	struct fuse_session *s = t->server->session;
+	struct fuse_place *place = &t->server->place[t->index];
 	int r;
 
 	prepare_interrupts(&s->worker[t->index]);
 	r = s->fs->thread_start ? s->fs->thread_start(s->arg) : 0;
-	if (r == 0)
+	if (r == 0) {
+		fuse_place_take(place, !t->chan->ops->bound);
 		r = handle_all(t);
+		fuse_place_leave(place);
+	}
 	if (r < 0)
 		log_error("a thread that serves ended: %s", err_str(r));
 	(void)eventfd_write(t->server->done, 1);
@@ -182,11 +205,13 @@ int fuse_serve_start(struct fuse_session *s, struct fuse_chan **chan, unsigned i
 	/* The signals of the process are for the one who called. */
 	sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	fuse_places_start(&v->places, v->place, n, s->conf.ordinary);
 	for (v->n = 0; v->n < n && r == 0; v->n += !r)
 		r = pthread_create(&v->thread[v->n].id, NULL, thread_main, &v->thread[v->n]);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	/* Fewer threads serve as well. */
 	if (!v->n) {
+		fuse_places_end(&v->places);
 		server_free(v);
 		return err_set(e, r, "cannot start a thread: %s", err_str(r));
 	}
@@ -207,6 +232,7 @@ void fuse_serve_wait(struct fuse_server *v)
 		(void)pthread_join(v->thread[i].id, NULL);
 	for (unsigned int i = 0; i < v->n; i++)
 		atomic_store(&v->session->worker[i].live, false);
+	fuse_places_end(&v->places);
 	fuse_session_end(v->session);
 	server_free(v);
 }

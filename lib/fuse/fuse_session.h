@@ -62,6 +62,7 @@ struct fuse_conf {
 	uint64_t flags;     /* wanted; FUSE_INIT_EXT and FUSE_MAX_PAGES come by themselves */
 	uint32_t max_write; /* up to FUSE_MAX_WRITE */
 	uint32_t max_stack_depth;
+	bool ordinary; /* threads that serve stay as the scheduler has them: fuse_place.h */
 };
 
 /* What both sides agreed on. */

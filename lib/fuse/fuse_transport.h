@@ -31,6 +31,8 @@ struct fuse_transport {
 	int (*send)(struct fuse_chan *c, const struct iovec *iov, int n);
 	/* send() may be called for a request from another thread, after the next was taken. */
 	bool late;
+	/* receive() binds its thread to a processor. */
+	bool bound;
 	/*
 	 * Have the peer do the input and output of @fd, a regular file, itself (FUSE_PASSTHROUGH).
 	 * Return: an id > 0 for struct fuse_open_out; -errno. NULL: it can't.

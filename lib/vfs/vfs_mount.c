@@ -395,7 +395,7 @@ static int open_trees(struct mounted *m, const struct vfs_mount_conf *o,
 		       : 0;
 }
 
-static void init_session(struct mounted *m, const struct vfs_conf *vc)
+static void init_session(struct mounted *m, const struct vfs_conf *vc, bool ordinary)
 {
 	const struct fuse_fs *fs = m->merge ? &merge_fs : vfs_functions(m->vfs);
 	void *arg = m->merge ? (void *)m->merge : (void *)m->vfs;
@@ -407,7 +407,8 @@ static void init_session(struct mounted *m, const struct vfs_conf *vc)
 					       .arg = m };
 	struct fuse_conf fuse = { .flags = m->merge ? merge_flags(vc) : vfs_flags(vc),
 				  .max_write = FUSE_MAX_WRITE,
-				  .max_stack_depth = VFS_STACK_DEPTH };
+				  .max_stack_depth = VFS_STACK_DEPTH,
+				  .ordinary = ordinary };
 
 	if (m->rings.n)
 		fuse.flags |= FUSE_OVER_IO_URING;
@@ -440,7 +441,7 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, bool quiet
 		r = connect_first(m, o, ret_mfd, e);
 	if (r < 0)
 		return r;
-	init_session(m, &conf);
+	init_session(m, &conf, o->ordinary);
 	r = fuse_serve_init(&m->session, m->chan[0]);
 	if (r < 0)
 		return err_set(e, -r, "the kernel does not begin: %s", err_str(r));

@@ -20,6 +20,7 @@ struct vfs_mount_conf {
 	bool again; /* it is there: vfs_mount_again() */
 	/* of the server */
 	bool passthrough, watch, io_uring, sockets;
+	bool ordinary; /* struct fuse_conf */
 	long threads;
 	struct vfs_times times; /* VFS_TIME_BEST: as long as is right */
 };
