@@ -19,8 +19,8 @@
 #define MAPS_TEXT_MAX (32 << 20)
 #define SEGMENTS_MAX  4096
 #define CHUNK         (1 << 20)
-#define GENERATIONS   4 /* launched, zygote, the one */
-#define RAM_NAME      "/memfd:libos-ram (deleted)"
+#define GENERATIONS   4                     /* launched, zygote, the one */
+#define RAM_NAME      "libos-ram (deleted)" /* of a memfd, or in a tmpfs */
 #define NOTE_NAME     "CORE"
 
 _Static_assert(LO_PANIC_REGS == ELF_NGREG, "the registers of a core file");
@@ -77,6 +77,11 @@ static bool is_kernel(const struct lo_panic *r, uint64_t start, uint64_t end)
 }
 
 /* Of a line of /proc/PID/maps, which the kernel has written: start-end perms off dev inode path. */
+static bool is_ram(const char *path)
+{
+	return !strcmp(path, "/" RAM_NAME) || !strcmp(path, "/memfd:" RAM_NAME);
+}
+
 static int take_line(struct dump *d, const char *line)
 {
 	struct segment s = { 0 };
@@ -89,7 +94,7 @@ static int take_line(struct dump *d, const char *line)
 	if (!is_kernel(d->report, s.start, s.end) || perms[0] != 'r')
 		return 0;
 	s.flags = PF_R | (perms[1] == 'w' ? PF_W : 0) | (perms[2] == 'x' ? PF_X : 0);
-	s.ram = path && !strncmp(line + path, RAM_NAME, strlen(RAM_NAME));
+	s.ram = path && is_ram(line + path);
 	if (d->n == SEGMENTS_MAX)
 		return -E2BIG;
 	if (d->n == d->room) {
@@ -127,7 +132,7 @@ static int open_ram(pid_t pid)
 		_cleanup_free_ char *to = NULL;
 
 		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
-		if (io_readlink_at(AT_FDCWD, path, &to) == 0 && !strcmp(to, RAM_NAME))
+		if (io_readlink_at(AT_FDCWD, path, &to) == 0 && is_ram(to))
 			return open(path, O_RDONLY | O_CLOEXEC);
 	}
 	return -1;

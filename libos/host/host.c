@@ -44,12 +44,17 @@ enum {
 	NR_RESTART_SYSCALL = 219,
 	NR_CLOCK_GETTIME = 228,
 	NR_EXIT_GROUP = 231,
+	NR_OPENAT = 257,
+	NR_UNLINKAT = 263,
 	NR_PPOLL = 271,
 	NR_FALLOCATE = 285,
 	NR_EVENTFD2 = 290,
 	NR_SECCOMP = 317,
 	NR_GETRANDOM = 318,
 	NR_MEMFD_CREATE = 319,
+	NR_FSOPEN = 430,
+	NR_FSCONFIG = 431,
+	NR_FSMOUNT = 432,
 };
 
 /* What remains after the lock-down. */
@@ -140,11 +145,43 @@ asm(".pushsection .host.text, \"ax\"\n"
 #define MAP_ANONYMOUS 0x20
 #define MAP_NORESERVE 0x4000
 
-long host_memfd(const char *name)
+static long fsconfig(long fs, unsigned long cmd, const char *key, const char *value)
 {
-	const unsigned long cloexec = 1;
+	return host_call(NR_FSCONFIG, fs, cmd, (unsigned long)key, (unsigned long)value, 0);
+}
 
-	return host_call(NR_MEMFD_CREATE, (unsigned long)name, cloexec, 0, 0, 0);
+/* A tmpfs that is mounted nowhere, as a directory. */
+static long huge_tmpfs(void)
+{
+	const unsigned long cloexec = 1, set_string = 1, create = 6;
+	long fs = host_call(NR_FSOPEN, (unsigned long)"tmpfs", cloexec, 0, 0, 0), r;
+
+	if (fs < 0)
+		return fs;
+	r = fsconfig(fs, set_string, "huge", "within_size");
+	if (r == 0)
+		r = fsconfig(fs, set_string, "size", "0"); /* no limit */
+	if (r == 0)
+		r = fsconfig(fs, create, NULL, NULL);
+	if (r == 0)
+		r = host_call(NR_FSMOUNT, fs, cloexec, 0, 0, 0);
+	host_close(fs);
+	return r;
+}
+
+long host_memory(const char *name)
+{
+	const unsigned long rdwr_creat_excl_cloexec = 02 | 0100 | 0200 | 02000000;
+	const unsigned long cloexec = 1;
+	long dir = huge_tmpfs(), fd = dir;
+
+	if (dir >= 0) {
+		fd = host_call(NR_OPENAT, dir, (unsigned long)name, rdwr_creat_excl_cloexec, 0600,
+			       0);
+		host_call(NR_UNLINKAT, dir, (unsigned long)name, 0, 0, 0);
+		host_close(dir);
+	}
+	return fd >= 0 ? fd : host_call(NR_MEMFD_CREATE, (unsigned long)name, cloexec, 0, 0, 0);
 }
 
 long host_memfd_sealed(const char *name, unsigned long size)

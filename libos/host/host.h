@@ -42,9 +42,12 @@ typedef void (*host_handler_t)(int signal, void *info, void *context);
 
 /* --- memory --- */
 
-/* (start) An anonymous file, closed on exec; `name` is for /proc. */
-long host_memfd(const char *name);
-/* (start) The same, of `size` bytes, and nobody can make it shorter or longer. */
+/*
+ * (start) A file that is in memory only, closed on exec; `name` is for /proc. It comes in huge pages from
+ * who may mount a tmpfs; memfds do only where /sys/kernel/mm/transparent_hugepage/shmem_enabled says so.
+ */
+long host_memory(const char *name);
+/* (start) An anonymous file of `size` bytes, and nobody can make it shorter or longer. */
 long host_memfd_sealed(const char *name, unsigned long size);
 long host_truncate(int fd, unsigned long size); /* (start) */
 /* A shared mapping of `fd` at exactly `addr`, in place of what is there. */

@@ -16,7 +16,7 @@ teardown()
 	[ -z "${PID:-}" ] || stop_pid "$PID"
 }
 
-# starts INIT-SCRIPT PROGRAM...: in the background, pid in PID, output in LOG. LIBOS_ARGS goes to the kernel.
+# starts INIT-SCRIPT PROGRAM...: in the background, pid in PID, output in LOG. LIBOS_ARGS goes to the kernel, LIBOS_UNDER is what starts it.
 starts()
 {
 	printf '#!/bin/sh\nmount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev; mount -t tmpfs tmpfs /tmp\n%s\n' \
@@ -24,7 +24,7 @@ starts()
 	shift
 	"$ROOT/tests/libos/initramfs" "$BED/mem/root.cpio" "$BED/mem/init" "$@"
 	# shellcheck disable=SC2086
-	spawn "$LOG" "$VMLINUX" initrd="$BED/mem/root.cpio" quiet ${LIBOS_ARGS:-}
+	spawn "$LOG" ${LIBOS_UNDER:-} "$VMLINUX" initrd="$BED/mem/root.cpio" quiet ${LIBOS_ARGS:-}
 	PID=$!
 }
 
@@ -110,6 +110,16 @@ fills_a_pool()
 	n=$(mappings)
 	echo "$n mappings"
 	[ "$n" -lt 200 ]
+}
+
+@test "RAM is a file of a tmpfs with huge pages; without the right to mount one, a memfd" {
+	starts 'echo up; exec sleep 1000'
+	wait_for 30 said '^up'
+	same '/libos-ram (deleted)' "$(readlink "$(ram)")"
+	stop_pid "$PID"
+	LIBOS_UNDER='setpriv --bounding-set=-sys_admin' starts 'echo up; exec sleep 1000'
+	wait_for 30 said '^up'
+	same '/memfd:libos-ram (deleted)' "$(readlink "$(ram)")"
 }
 
 @test "out of memory: Linux ends the one that took it, and the rest goes on" {

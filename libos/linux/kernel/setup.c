@@ -66,7 +66,7 @@ void __init lo_share_image(void)
 	unsigned long start = (unsigned long)__lo_shared_start;
 	unsigned long filled = (unsigned long)__bss_start - start, off = 0;
 	unsigned long size = PAGE_ALIGN((unsigned long)_end - start);
-	int fd = host_memfd("libos-kernel");
+	int fd = host_memory("libos-kernel");
 	long n;
 
 	if (fd < 0 || host_truncate(fd, size) < 0)
@@ -103,7 +103,7 @@ static void __init map_ram(void)
 	if (lo_ram_size < MIN_RAM || lo_ram_size > MAX_RAM)
 		refuse("mem= must be from 32M to 8T", "");
 	lo_ram_size &= PAGE_MASK;
-	lo_ram_fd = host_memfd("libos-ram");
+	lo_ram_fd = host_memory("libos-ram");
 	if (lo_ram_fd < 0 || host_truncate(lo_ram_fd, lo_ram_size) < 0 ||
 	    host_map(LO_RAM, lo_ram_size, HOST_PROT_READ | HOST_PROT_WRITE, lo_ram_fd, 0) < 0)
 		refuse("the host gives no memory", "");
