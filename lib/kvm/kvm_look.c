@@ -27,9 +27,7 @@ struct result {
 	int r;
 };
 
-/* An ioctl that a machine's descriptor must know. */
-static int ask(struct tracee *t, int fd, unsigned long request, struct tracee_ioctl *c,
-	       struct err *e)
+int kvm_ask(struct tracee *t, int fd, unsigned long request, struct tracee_ioctl *c, struct err *e)
 {
 	int r;
 
@@ -46,29 +44,36 @@ static int ask(struct tracee *t, int fd, unsigned long request, struct tracee_io
 	return r;
 }
 
-static int look_at_cpu(struct tracee *t, int fd, struct kvm_cpu *ret, struct err *e)
+int kvm_ask_msr(struct tracee *t, int fd, uint32_t index, uint64_t *ret, struct err *e)
 {
 	union one_msr msr = { .list.nmsrs = 1 };
+	struct tracee_ioctl c = { .arg = &msr, .size = sizeof(msr) };
+	int r;
+
+	msr.list.entries[0].index = index;
+	r = kvm_ask(t, fd, KVM_GET_MSRS, &c, e);
+	if (!r)
+		*ret = c.ret == 1 ? msr.list.entries[0].data : 0;
+	return r;
+}
+
+static int look_at_cpu(struct tracee *t, int fd, struct kvm_cpu *ret, struct err *e)
+{
 	struct kvm_sregs s = { 0 };
 	struct kvm_regs g = { 0 };
 	struct tracee_ioctl sregs = { .arg = &s, .size = sizeof(s) },
-			    regs = { .arg = &g, .size = sizeof(g) },
-			    msrs = { .arg = &msr, .size = sizeof(msr) };
-	int r;
-
-	msr.list.entries[0].index = MSR_LSTAR;
-	r = ask(t, fd, KVM_GET_SREGS, &sregs, e);
+			    regs = { .arg = &g, .size = sizeof(g) };
+	int r = kvm_ask(t, fd, KVM_GET_SREGS, &sregs, e);
 
 	if (!r)
-		r = ask(t, fd, KVM_GET_REGS, &regs, e);
+		r = kvm_ask(t, fd, KVM_GET_REGS, &regs, e);
 	if (!r)
-		r = ask(t, fd, KVM_GET_MSRS, &msrs, e);
+		r = kvm_ask_msr(t, fd, MSR_LSTAR, &ret->lstar, e);
 	if (r < 0)
 		return r;
 	ret->rip = g.rip;
 	ret->rsp = g.rsp;
 	ret->rflags = g.rflags;
-	ret->lstar = msrs.ret == 1 ? msr.list.entries[0].data : 0;
 	ret->cr = (struct pt_regs_cr){ s.cr0, s.cr3, s.cr4, s.efer };
 	ret->cpl = s.cs.selector & 3;
 	return 0;
@@ -90,7 +95,7 @@ static int collect(struct tracee *t, int fd, const struct kvm_cpu *cpu,
 		struct kvm_translation tr = { .linear_address = at[i] };
 		struct tracee_ioctl c = { .arg = &tr, .size = sizeof(tr) };
 
-		if (at[i] && !ask(t, fd, KVM_TRANSLATE, &c, NULL) && tr.valid)
+		if (at[i] && !kvm_ask(t, fd, KVM_TRANSLATE, &c, NULL) && tr.valid)
 			ret[(*ret_n)++] =
 				(struct kvm_evidence){ { at[i] }, { tr.physical_address } };
 		else if (!i)
@@ -136,7 +141,7 @@ static bool still(struct tracee *t, const struct proof *proof)
 	struct kvm_translation tr = { .linear_address = proof->v[0].gva.v };
 	struct tracee_ioctl c = { .arg = &tr, .size = sizeof(tr) };
 
-	return !ask(t, proof->cpu, KVM_TRANSLATE, &c, NULL) && tr.valid &&
+	return !kvm_ask(t, proof->cpu, KVM_TRANSLATE, &c, NULL) && tr.valid &&
 	       tr.physical_address == proof->v[0].gpa.v;
 }
 

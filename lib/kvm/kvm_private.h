@@ -27,6 +27,13 @@ struct kvm_mappings {
 	size_t n;
 };
 
+/* An ioctl that a descriptor of a machine or processor must know. -errno and @e if KVM fails it. */
+int kvm_ask(struct tracee *t, int fd, unsigned long request, struct tracee_ioctl *c, struct err *e)
+	_must_check_;
+/* A processor's register; 0 if it has none of that index. */
+int kvm_ask_msr(struct tracee *t, int fd, uint32_t index, uint64_t *ret, struct err *e)
+	_must_check_;
+
 int kvm_mappings_read(const struct pid_ref *p, struct kvm_mappings *ret, struct err *e)
 	_must_check_;
 
