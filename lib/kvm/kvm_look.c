@@ -12,7 +12,8 @@
 #include "io.h"
 #include "kvm_private.h"
 
-#define MSR_LSTAR 0xc0000082
+#define MSR_LSTAR          0xc0000082
+#define MSR_KERNEL_GS_BASE 0xc0000102
 
 union one_msr {
 	struct kvm_msrs list;
@@ -23,6 +24,7 @@ union one_msr {
 struct result {
 	struct kvm_vm vm;
 	struct kvm_mappings mappings;
+	struct kvm_layouts layouts;
 	struct err err;
 	int r;
 };
@@ -71,6 +73,11 @@ static int look_at_cpu(struct tracee *t, int fd, struct kvm_cpu *ret, struct err
 		r = kvm_ask_msr(t, fd, MSR_LSTAR, &ret->lstar, e);
 	if (r < 0)
 		return r;
+	ret->gs = s.gs.base;
+	if (s.cs.selector & 3)
+		r = kvm_ask_msr(t, fd, MSR_KERNEL_GS_BASE, &ret->gs, e);
+	if (r < 0)
+		return r;
 	ret->rip = g.rip;
 	ret->rsp = g.rsp;
 	ret->rflags = g.rflags;
@@ -79,7 +86,10 @@ static int look_at_cpu(struct tracee *t, int fd, struct kvm_cpu *ret, struct err
 	return 0;
 }
 
-/* How KVM translates some addresses of the guest's kernel; the entry of system calls is the first. */
+/*
+ * How KVM translates some addresses of the guest's kernel; the entry of system calls is the first. Data of a
+ * processor are mapped by tables that a kernel makes at the top of its memory: above 4 GiB, if there is any.
+ */
 static int collect(struct tracee *t, int fd, const struct kvm_cpu *cpu,
 		   struct kvm_evidence ret[EVIDENCE_MAX], size_t *ret_n)
 {
@@ -88,7 +98,8 @@ static int collect(struct tracee *t, int fd, const struct kvm_cpu *cpu,
 				cpu->lstar + (2 << 20),
 				cpu->lstar - (2 << 20),
 				cpu->lstar + (8 << 20),
-				cpu->rip };
+				cpu->rip,
+				cpu->gs };
 
 	*ret_n = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
@@ -157,7 +168,8 @@ static int probe_stopped(const struct pid_ref *p, struct result *res, const stru
 	if (r < 0)
 		return r;
 	if (still(&t, proof))
-		r = kvm_slots_probe(&t, &res->vm, &res->mappings, proof->v[0].gpa, &res->err);
+		r = kvm_slots_probe(&t, &res->vm, &res->mappings, &res->layouts, proof->v[0].gpa,
+				    &res->err);
 	end = tracee_release(&t, &res->vm.probing_ns, &res->err);
 	return r < 0 ? r : end;
 }
@@ -173,7 +185,7 @@ static int look(const struct pid_ref *p, const struct kvm_fds *fds, struct resul
 	if (r < 0)
 		return r;
 	/* a guest without page tables of its own, or with two memories that both fit, has no slots here */
-	if (kvm_layout_find(&res->vm, &res->mappings, proof.v, proof.n) < 0)
+	if (kvm_layout_find(&res->vm, &res->mappings, proof.v, proof.n, &res->layouts) < 0)
 		return 0;
 	return probe_stopped(p, res, &proof);
 }

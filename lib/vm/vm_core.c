@@ -12,7 +12,8 @@
 #include "kvm_hold.h"
 #include "kvm_pages.h"
 
-#define CHUNK (KVM_PAGES_CHUNK * PT_PAGE)
+#define CHUNK     (KVM_PAGES_CHUNK * PT_PAGE)
+#define PAGES_MAX (1ULL << 40) /* 52 bits of physical addresses */
 
 /* Where all memory is mapped, if the kernel does not say: Documentation/x86/x86_64/mm.rst. */
 #define MAP_4_LEVELS 0xffff888000000000ULL
@@ -178,11 +179,25 @@ static void take_map(struct core *c, gva_t symbol)
 	c->res->has_map = true;
 }
 
+/* How much memory the kernel has above all that was found. */
+static void take_end(struct core *c, gva_t max_pfn)
+{
+	const struct elfcore_load *last = &c->load[c->elf.nload - 1];
+	uint64_t pages = 0;
+
+	if (!max_pfn.v || !c->elf.nload ||
+	    gview_read(&c->vm->view, max_pfn, &pages, sizeof(pages)) < 0 || pages > PAGES_MAX)
+		return;
+	if (pages * PT_PAGE > last->paddr + last->size)
+		c->res->beyond = pages * PT_PAGE - (last->paddr + last->size);
+}
+
 static int take_kernel(struct core *c, struct err *e)
 {
 	struct ksym_want want[] = { { .name = "_text" },
 				    { .name = "_end" },
 				    { .name = "page_offset_base" },
+				    { .name = "max_pfn" },
 				    { .name = "vmcoreinfo_note" },
 				    { .name = "vmcoreinfo_data" },
 				    { .name = "vmcoreinfo_size" } };
@@ -193,10 +208,11 @@ static int take_kernel(struct core *c, struct err *e)
 	(void)kallsyms_lookup(&c->vm->symbols, want, ARRAY_SIZE(want));
 	take_image(c, want[0].addr, want[1].addr);
 	take_map(c, want[2].addr);
+	take_end(c, want[3].addr);
 	c->info = malloc(KCOREINFO_MAX);
 	if (!c->info)
 		return err_set(e, ENOMEM, "no memory");
-	symbols = (struct kcoreinfo_symbols){ want[3].addr, want[4].addr, want[5].addr };
+	symbols = (struct kcoreinfo_symbols){ want[4].addr, want[5].addr, want[6].addr };
 	if (!kcoreinfo_read(&c->vm->view, &symbols, c->info, &c->elf.vmcoreinfo_size))
 		c->elf.vmcoreinfo = c->info;
 	c->res->has_info = c->elf.vmcoreinfo;

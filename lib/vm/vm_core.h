@@ -28,8 +28,10 @@ struct vm_core_result {
 	uint64_t memory, written; /* bytes: of the machine; of them, what is in the file */
 	uint64_t lost;            /* pages that can't be read: zeros in the file */
 	uint64_t paused_ns;       /* all in all, from vm_open() on */
-	unsigned int missing;     /* memory slots that are not in it */
-	bool has_info, has_map;   /* VMCOREINFO; virtual addresses of all memory */
+	unsigned int missing;     /* memory slots that are not in it: ROMs, most of them */
+	uint64_t
+		beyond; /* bytes at the end of the kernel's memory that are not in it; 0 also if it can't be asked */
+	bool has_info, has_map; /* VMCOREINFO; virtual addresses of all memory */
 };
 
 /*

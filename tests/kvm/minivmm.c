@@ -4,7 +4,7 @@
  *
  * Knobs do what other hypervisors do: "memfd" (shared memory), "hugetlb" (in huge pages), "snapshot" (memory of a file,
  * changes are its own), "demand" (its last MiB is brought when it is touched), "large" (3 GiB and 64 MiB, of which the
- * latter are at 4 GiB, in one mapping), "apart" (the same in two), "split" (a slot below 1 MiB and one above),
+ * latter are at 4 GiB, in one mapping), "apart" (the same in two), "q35" (the same, cut at 2 GiB), "split" (a slot below 1 MiB and one above), "shadow" (several below),
  * "order" (the slots in another order, with holes between the numbers), "second" (another machine in the same
  * process), "seccomp" (a filter on every thread that kills for most calls), "logged" (writes are logged, as in
  * a migration), "hidden" (system calls' entry is where no memory is), "nopaging" (a guest that is in real mode),
@@ -38,6 +38,7 @@
 
 #define RAM     (16UL << 20)
 #define CUT     0xc0000000UL
+#define CUT_Q35 0x80000000UL
 #define ABOVE   (4UL << 30)
 #define TOP     (64UL << 20) /* what a large one has there */
 #define LOW     0xa0000UL
@@ -46,6 +47,7 @@
 #define TABLES  0x200000UL
 #define CODE    0x400000UL
 #define COUNTER 0x401000UL
+#define MAP     0xffff888000000000UL
 #define BANNER  0x402000UL
 #define DEMAND  (RAM - 0x100000)
 
@@ -58,7 +60,7 @@ static atomic_bool running;
 
 struct knobs {
 	bool memfd, hugetlb, snapshot, demand, large, apart, split, order, second, seccomp, twice,
-		threads;
+		threads, shadow, q35;
 };
 
 static void die(const char *what)
@@ -91,6 +93,17 @@ static void make_tables(void)
 	for (uint64_t i = 0; i < 8; i++)
 		put(TABLES + 0x3000 + i * 8, i << 21 | 0x83);
 	put(TABLES + 0x4000 + 8 * 8, CODE | 0x83);
+}
+
+/* The first GiB where Linux has all memory, by tables that are at 4 GiB, as its are if there is so much. */
+static void make_map(void)
+{
+	uint64_t *pdpt = (uint64_t *)(top + 0x1000), *pd = (uint64_t *)(top + 0x2000);
+
+	put(TABLES + 273 * 8, (ABOVE + 0x1000) | 3);
+	pdpt[0] = (ABOVE + 0x2000) | 3;
+	for (uint64_t i = 0; i < 512; i++)
+		pd[i] = i << 21 | 0x83;
 }
 
 /* 1: incq COUNTER; pause; jmp 1b */
@@ -140,6 +153,7 @@ static void make_cpu(uint64_t lstar)
 		data.db = 1;
 		s.cs = code;
 		s.ds = s.es = s.fs = s.gs = s.ss = data;
+		s.gs.base = MAP + 0x5000;
 		s.cr0 = 0x80050033;
 		s.cr3 = TABLES;
 		s.cr4 = 0x20;
@@ -193,11 +207,16 @@ static void *map(int fd, uint64_t off, uint64_t size, int flags)
 	return p;
 }
 
+/* Where memory below 4 GiB ends. */
+static uint64_t low_end(const struct knobs *k)
+{
+	return k->q35 ? CUT_Q35 : k->large || k->apart ? CUT : RAM;
+}
+
 /* Where the guest's memory is. */
 static void make_memory(const struct knobs *k)
 {
-	bool large = k->large || k->apart;
-	uint64_t low = large ? CUT : RAM, all = large ? CUT + TOP : RAM;
+	uint64_t low = low_end(k), all = low == RAM ? RAM : CUT + TOP;
 	int fd = -1, flags = k->hugetlb ? MAP_HUGETLB : 0;
 
 	if (k->memfd || k->snapshot) {
@@ -209,11 +228,11 @@ static void make_memory(const struct knobs *k)
 	if (k->snapshot && pwrite(fd, "of the file", 11, RAM - 0x3000) != 11)
 		die("memory");
 	ram = map(fd, 0, k->apart ? low : all, flags);
-	top = !k->apart ? ram + low : map(fd, low, TOP, flags);
+	top = !k->apart ? ram + low : map(fd, low, all - low, flags);
 	if (k->demand)
 		on_demand();
-	if (large)
-		strcpy((char *)top + TOP - 0x1000, "the last page");
+	if (all != RAM)
+		strcpy((char *)top + (all - low) - 0x1000, "the last page");
 }
 
 static void *come_and_go(void *arg)
@@ -285,16 +304,22 @@ static void *run(void *arg)
 
 static void make_slots(const struct knobs *k, uint32_t flags)
 {
-	uint64_t low = k->large || k->apart ? CUT : RAM;
+	uint64_t low = low_end(k);
 
-	if (low == CUT)
-		slot(k->order ? 2 : 1, ABOVE, TOP, flags);
-	if (k->split && k->order) {
+	if (low != RAM)
+		slot(k->order ? 2 : 1, ABOVE, CUT + TOP - low, flags);
+	if (k->shadow) {
+		/* as QEMU's pc with a ROM's copy in memory */
+		slot(10, 0, 0xcb000, flags);
+		slot(11, 0xcb000, 0x3000, flags | KVM_MEM_READONLY);
+		slot(12, 0xce000, HIGH - 0xce000, flags);
+		slot(13, HIGH, low - HIGH, flags);
+	} else if (k->split && k->order) {
 		slot(7, HIGH, low - HIGH, flags);
 		slot(3, 0, LOW, flags);
 	} else if (k->split) {
 		slot(0, 0, LOW, flags);
-		slot(low == CUT ? 4 : 1, HIGH, low - HIGH, flags);
+		slot(low != RAM ? 4 : 1, HIGH, low - HIGH, flags);
 	} else
 		slot(k->order ? 5 : 0, 0, low, flags);
 }
@@ -319,6 +344,8 @@ int main(int argc, char **argv)
 		k.order |= !strcmp(argv[i], "order");
 		k.second |= !strcmp(argv[i], "second");
 		k.seccomp |= !strcmp(argv[i], "seccomp");
+		k.q35 |= !strcmp(argv[i], "q35");
+		k.shadow |= !strcmp(argv[i], "shadow");
 		k.twice |= !strcmp(argv[i], "twice");
 		k.threads |= !strcmp(argv[i], "threads");
 		real_mode |= !strcmp(argv[i], "nopaging");
@@ -338,6 +365,8 @@ int main(int argc, char **argv)
 		die("KVM_CREATE_VM");
 	make_memory(&k);
 	make_tables();
+	if (low_end(&k) != RAM)
+		make_map();
 	make_code();
 	if (lstar != KERNEL) /* a page where no memory is */
 		put(TABLES + 0x4000 + 9 * 8, 0x40000000 | 0x83);

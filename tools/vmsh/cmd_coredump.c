@@ -98,12 +98,15 @@ static int dump(const struct coredump *o, const struct progress *progress,
 
 static void warn(const struct vm_core_result *res)
 {
+	char beyond[SIZE_TEXT];
+
 	if (!res->has_info)
 		log_warn(
 			"its kernel has no VMCOREINFO that could be read: debuggers have to be told where it is");
-	if (res->missing)
-		log_warn("%u memory slots are not in it: where the guest has them is not known",
-			 res->missing);
+	if (res->beyond)
+		log_warn(
+			"the last %s of its kernel's memory are not in it: which mapping of the hypervisor that is was not found",
+			size_show(res->beyond, beyond));
 	if (res->lost)
 		log_warn("%" PRIu64 " pages could not be read, and are zeros in it", res->lost);
 }
@@ -120,6 +123,7 @@ static int print_json(const struct coredump *o, const struct vm_core_result *res
 	json_add_bool(j, "live", !o->pause);
 	json_add_bool(j, "vmcoreinfo", res->has_info);
 	json_add_int(j, "pages_unreadable", (int64_t)res->lost);
+	json_add_int(j, "memory_missing", (int64_t)res->beyond);
 	json_add_int(j, "slots_missing", res->missing);
 	return json_print(j, stdout);
 }
