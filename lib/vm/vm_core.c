@@ -182,14 +182,15 @@ static void take_map(struct core *c, gva_t symbol)
 /* How much memory the kernel has above all that was found. */
 static void take_end(struct core *c, gva_t max_pfn)
 {
-	const struct elfcore_load *last = &c->load[c->elf.nload - 1];
-	uint64_t pages = 0;
+	uint64_t pages = 0, end = 0;
 
-	if (!max_pfn.v || !c->elf.nload ||
-	    gview_read(&c->vm->view, max_pfn, &pages, sizeof(pages)) < 0 || pages > PAGES_MAX)
+	if (!max_pfn.v || gview_read(&c->vm->view, max_pfn, &pages, sizeof(pages)) < 0 ||
+	    pages > PAGES_MAX)
 		return;
-	if (pages * PT_PAGE > last->paddr + last->size)
-		c->res->beyond = pages * PT_PAGE - (last->paddr + last->size);
+	if (c->elf.nload)
+		end = c->load[c->elf.nload - 1].paddr + c->load[c->elf.nload - 1].size;
+	if (pages * PT_PAGE > end)
+		c->res->beyond = pages * PT_PAGE - end;
 }
 
 static int take_kernel(struct core *c, struct err *e)
