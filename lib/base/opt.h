@@ -62,6 +62,8 @@ struct verb {
 	enum opt_complete
 		complete; /* what the first operand is; the second, if @operands begins with "a|b" */
 	int (*run)(struct opt_parser *p); /* returns the exit code */
+	enum opt_complete
+		complete_second; /* what the second operand is, if the first is a target */
 };
 
 struct program {

@@ -232,8 +232,14 @@ static void put_target(const struct program *prog, const struct verb *v)
 		printf(" _%s_offer %.*s;", prog->name, (int)word.len, word.p);
 	if (second)
 		printf(" else");
+	else if (v->complete_second)
+		printf(" if ((operands == 0)); then");
 	put_kinds(prog, v->complete);
-	printf("%s ;;\n", second ? " fi" : "");
+	if (v->complete_second) {
+		printf(" else");
+		put_kinds(prog, v->complete_second);
+	}
+	printf("%s ;;\n", second || v->complete_second ? " fi" : "");
 }
 
 static void put_values(const struct program *prog)

@@ -178,20 +178,26 @@ static bool put_actions(const struct program *prog, const struct verb *v)
 	return true;
 }
 
+static void put_operand(const struct program *prog, const struct verb *v, const char *place,
+			enum opt_complete kinds)
+{
+	if (!kinds)
+		return;
+	script_put(prog, "complete -c @P -n '__@P_at ");
+	printf("%s %s' -%s", v->name, place, kinds & OPT_COMPLETE_FILE ? "F" : "f");
+	if (kinds & OPT_COMPLETE_TARGET)
+		script_put(prog, " -a '(__@P_targets)'");
+	else if (kinds & OPT_COMPLETE_DIR)
+		printf(" -a '(__fish_complete_directories)'");
+	printf("\n");
+}
+
 static void put_operands(const struct program *prog, const struct verb *v)
 {
 	bool second = put_actions(prog, v);
 
-	if (v->complete) {
-		script_put(prog, "complete -c @P -n '__@P_at ");
-		printf("%s %s' -%s", v->name, second ? "second" : "target",
-		       v->complete & OPT_COMPLETE_FILE ? "F" : "f");
-		if (v->complete & OPT_COMPLETE_TARGET)
-			script_put(prog, " -a '(__@P_targets)'");
-		else if (v->complete & OPT_COMPLETE_DIR)
-			printf(" -a '(__fish_complete_directories)'");
-		printf("\n");
-	}
+	put_operand(prog, v, second ? "second" : "target", v->complete);
+	put_operand(prog, v, "second", v->complete_second);
 	if (script_has_command(v)) {
 		script_put(prog, "complete -c @P -n '__@P_at ");
 		printf("%s command'", v->name);

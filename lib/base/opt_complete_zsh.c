@@ -164,7 +164,7 @@ static void put_target(const struct program *prog, const struct verb *v, int i)
 	struct span word;
 
 	printf("			'%d:target", i);
-	put_kinds(prog, i == last ? v->complete : OPT_COMPLETE_NONE);
+	put_kinds(prog, i == last ? v->complete : i == 2 ? v->complete_second : OPT_COMPLETE_NONE);
 	while (i == 1 && script_choice(&actions, &word))
 		printf(" %.*s", (int)word.len, word.p);
 	printf("' \\\n");

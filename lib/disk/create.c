@@ -173,9 +173,9 @@ int create_image(const char *path, const struct create_opts *opts, struct create
 	}
 	r = scratch_open(&s, e);
 	if (!r)
-		r = newfile_open(path, opts->force, &s, &f, e);
+		r = newfile_open(path, opts->force, &s.keeper, &f, e);
 	if (!r && opts->verity)
-		r = newfile_open(hash_path, opts->force, &s, &hash, e);
+		r = newfile_open(hash_path, opts->force, &s.keeper, &hash, e);
 	if (!r)
 		r = get_tree(opts, &s, &res, &tree, e);
 	if (!r)

@@ -47,6 +47,7 @@ int kvm_fds_find(const struct pid_ref *p, struct kvm_fds *ret, struct err *e) _m
 struct kvm_cpu {
 	int idx;
 	uint64_t rip, rsp, rflags, lstar;
+	uint64_t gs; /* base of the kernel's own */
 	struct pt_regs_cr cr;
 	unsigned int cpl;
 };

@@ -7,8 +7,14 @@
  * one mapping for each of the two (Firecracker, Cloud Hypervisor, crosvm). Each
  * mapping, alone and with each place of the cut, and each pair is tried: does
  * every address that KVM translated come out the same by the page tables found
- * there? A guest could write such tables twice, so that the wrong mapping fits;
- * then two fit, and none is taken.
+ * there? Several may, if all that the walks need is below every cut: KVM's slots will
+ * tell which it is. But the memory that is known to be there has to be at one and the same
+ * place in all: a guest could write such tables twice, so that the wrong mapping
+ * fits as well, and then none is taken.
+ *
+ * What is one slot to KVM may be several mappings, since parts of it are treated in
+ * another way (userfaultfd, NUMA policies, locked memory): those that go on where
+ * another ends are tried together, too.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +27,8 @@
 
 #define MAPS_MAX  (64U << 20)
 #define HIGH      (4ULL << 30)
-#define PAIRS_MAX 8 /* of the largest mappings */
+#define PAIRS_MAX 16 /* of the largest mappings */
+#define CHAIN_MAX 8  /* mappings that are taken together, at most */
 
 /* Where memory below 4 GiB ends if there is more: QEMU q35 and pc, Firecracker, Cloud Hypervisor, crosvm and others. */
 static const uint64_t cuts[] = { 3ULL << 30, 2ULL << 30, 0xe0000000, 0xd0000000,
@@ -34,27 +41,65 @@ static int by_size(const void *a, const void *b)
 	return (x->size < y->size) - (x->size > y->size);
 }
 
-static void take_line(struct span line, struct kvm_mappings *m)
+/* The largest are kept. */
+static void add(struct kvm_mappings *m, uint64_t start, uint64_t end)
+{
+	struct kvm_mapping new = { { start }, end - start };
+	size_t least = 0;
+
+	if (new.size < MAPPING_LEAST)
+		return;
+	if (m->n < MAPPINGS_MAX) {
+		m->v[m->n++] = new;
+		return;
+	}
+	for (size_t i = 1; i < m->n; i++)
+		if (m->v[i].size < m->v[least].size)
+			least = i;
+	if (m->v[least].size < new.size)
+		m->v[least] = new;
+}
+
+/* Mappings one behind the other, of the same thing: they may be one to KVM. */
+struct chain {
+	uint64_t start[CHAIN_MAX]; /* the last ones */
+	size_t n;
+	uint64_t end;
+	uint64_t off, inode; /* where it would go on */
+};
+
+/* "start-end rwxp offset major:minor inode path" */
+static void take_line(struct span line, struct kvm_mappings *m, struct chain *ch)
 {
 	struct cursor c = cur_of(line.p, line.len);
-	uint64_t start, end;
+	uint64_t start, end, off, inode;
 	struct span s, rights;
 
 	if (cur_until(&c, '-', &s) != 1 || span_u64(s, 16, &start) < 0 ||
 	    cur_until(&c, ' ', &s) != 1 || span_u64(s, 16, &end) < 0 ||
-	    cur_until(&c, ' ', &rights) != 1 || !span_starts(rights, "rw"))
+	    cur_until(&c, ' ', &rights) != 1 || !span_starts(rights, "rw") ||
+	    cur_until(&c, ' ', &s) != 1 || span_u64(s, 16, &off) < 0 ||
+	    cur_until(&c, ' ', &s) != 1 || cur_until(&c, ' ', &s) != 1 ||
+	    span_u64(s, 10, &inode) < 0 || end <= start)
 		return;
-	/* what is protected in another way may still be one mapping to KVM */
-	if (m->n && m->v[m->n - 1].start.v + m->v[m->n - 1].size == start &&
-	    end - start < MAPPING_LEAST)
-		return;
-	if (end - start >= MAPPING_LEAST && m->n < MAPPINGS_MAX)
-		m->v[m->n++] = (struct kvm_mapping){ { start }, end - start };
+	if (ch->end != start || ch->inode != inode || (inode && ch->off != off))
+		ch->n = 0;
+	if (ch->n == CHAIN_MAX) {
+		memmove(ch->start, ch->start + 1, (CHAIN_MAX - 1) * sizeof(ch->start[0]));
+		ch->n--;
+	}
+	ch->start[ch->n++] = start;
+	for (size_t i = 0; i < ch->n; i++)
+		add(m, ch->start[i], end);
+	ch->end = end;
+	ch->off = off + (end - start);
+	ch->inode = inode;
 }
 
 int kvm_mappings_read(const struct pid_ref *p, struct kvm_mappings *ret, struct err *e)
 {
 	_cleanup_free_ char *maps = NULL;
+	struct chain chain = { 0 };
 	struct cursor c;
 	struct span line;
 	size_t len;
@@ -66,7 +111,7 @@ int kvm_mappings_read(const struct pid_ref *p, struct kvm_mappings *ret, struct 
 	ret->n = 0;
 	c = cur_of(maps, len);
 	while (cur_until(&c, '\n', &line) == 1)
-		take_line(line, ret);
+		take_line(line, ret, &chain);
 	qsort(ret->v, ret->n, sizeof(ret->v[0]), by_size);
 	return 0;
 }
@@ -97,56 +142,79 @@ static bool fits(struct kvm_vm *vm, const struct kvm_evidence *evidence, size_t 
 struct search {
 	struct kvm_vm *vm;
 	const struct kvm_evidence *evidence;
-	size_t n, nfound;
-	struct kvm_slot found[2];
-	size_t nslot;
+	size_t n;
+	struct kvm_layouts *found;
+	bool contradiction;
 };
+
+static uint64_t place_of(const struct kvm_layout *l, gpa_t gpa)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (gpa.v - l->range[i].gpa.v < l->range[i].size)
+			return l->range[i].hva.v + (gpa.v - l->range[i].gpa.v);
+	return 0;
+}
 
 static void try(struct search *s, struct kvm_slot low, struct kvm_slot high)
 {
-	s->vm->slot[0] = low;
-	s->vm->slot[1] = high;
-	s->vm->nslot = high.size ? 2 : 1;
+	struct kvm_layout l = { .range = { low, high }, .n = high.size ? 2 : 1 };
+	gpa_t known = s->evidence[0].gpa;
+
+	memcpy(s->vm->slot, l.range, sizeof(l.range));
+	s->vm->nslot = l.n;
 	if (!fits(s->vm, s->evidence, s->n))
 		return;
-	/* the same memory with or without what is above 4 GiB is no contradiction */
-	if (s->nfound && s->found[0].hva.v == low.hva.v)
-		return;
-	s->nfound++;
-	s->found[0] = low;
-	s->found[1] = high;
-	s->nslot = s->vm->nslot;
+	if (s->found->n && place_of(&s->found->v[0], known) != place_of(&l, known))
+		s->contradiction = true;
+	if (s->found->n < LAYOUTS_MAX)
+		s->found->v[s->found->n++] = l;
 }
 
+/* Alone, or cut in two, of which the one at 4 GiB is behind the other or, if two mappings have become one, before it. */
 static void try_mapping(struct search *s, const struct kvm_mapping *m)
 {
 	const struct kvm_slot none = { 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(cuts); i++)
-		if (m->size > cuts[i])
+		if (m->size > cuts[i]) {
+			uint64_t rest = m->size - cuts[i];
+
 			try(s, slot(0, m->start.v, cuts[i]),
-			    slot(HIGH, m->start.v + cuts[i], m->size - cuts[i]));
+			    slot(HIGH, m->start.v + cuts[i], rest));
+			try(s, slot(0, m->start.v + rest, cuts[i]), slot(HIGH, m->start.v, rest));
+		}
 	if (m->size <= HIGH)
 		try(s, slot(0, m->start.v, m->size), none);
 }
 
-int kvm_layout_find(struct kvm_vm *vm, const struct kvm_mappings *m,
-		    const struct kvm_evidence *evidence, size_t n)
+/* What all layouts have in common: with several, only the memory below the lowest cut is where all say. */
+static void take_common(struct kvm_vm *vm, const struct kvm_layouts *l)
 {
-	struct search s = { .vm = vm, .evidence = evidence, .n = n };
+	memcpy(vm->slot, l->v[0].range, sizeof(l->v[0].range));
+	vm->nslot = l->v[0].n;
+	for (size_t i = 1; i < l->n; i++) {
+		vm->nslot = 1;
+		if (l->v[i].range[0].size < vm->slot[0].size)
+			vm->slot[0].size = l->v[i].range[0].size;
+	}
+}
 
-	for (size_t i = 0; i < m->n; i++)
+int kvm_layout_find(struct kvm_vm *vm, const struct kvm_mappings *m,
+		    const struct kvm_evidence *evidence, size_t n, struct kvm_layouts *ret)
+{
+	struct search s = { .vm = vm, .evidence = evidence, .n = n, .found = ret };
+
+	ret->n = 0;
+	for (size_t i = 0; n && i < m->n; i++)
 		try_mapping(&s, &m->v[i]);
-	for (size_t i = 0; !s.nfound && i < m->n && i < PAIRS_MAX; i++)
+	for (size_t i = 0; n && !ret->n && i < m->n && i < PAIRS_MAX; i++)
 		for (size_t k = 0; k < m->n && k < PAIRS_MAX; k++)
 			if (i != k && m->v[i].size <= HIGH)
 				try(&s, slot(0, m->v[i].start.v, m->v[i].size),
 				    slot(HIGH, m->v[k].start.v, m->v[k].size));
 	vm->nslot = 0;
-	if (s.nfound != 1)
+	if (!ret->n || s.contradiction)
 		return -ENOENT;
-	vm->slot[0] = s.found[0];
-	vm->slot[1] = s.found[1];
-	vm->nslot = s.nslot;
+	take_common(vm, ret);
 	return 0;
 }

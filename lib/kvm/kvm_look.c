@@ -12,7 +12,8 @@
 #include "io.h"
 #include "kvm_private.h"
 
-#define MSR_LSTAR 0xc0000082
+#define MSR_LSTAR          0xc0000082
+#define MSR_KERNEL_GS_BASE 0xc0000102
 
 union one_msr {
 	struct kvm_msrs list;
@@ -23,13 +24,12 @@ union one_msr {
 struct result {
 	struct kvm_vm vm;
 	struct kvm_mappings mappings;
+	struct kvm_layouts layouts;
 	struct err err;
 	int r;
 };
 
-/* An ioctl that a machine's descriptor must know. */
-static int ask(struct tracee *t, int fd, unsigned long request, struct tracee_ioctl *c,
-	       struct err *e)
+int kvm_ask(struct tracee *t, int fd, unsigned long request, struct tracee_ioctl *c, struct err *e)
 {
 	int r;
 
@@ -46,35 +46,50 @@ static int ask(struct tracee *t, int fd, unsigned long request, struct tracee_io
 	return r;
 }
 
-static int look_at_cpu(struct tracee *t, int fd, struct kvm_cpu *ret, struct err *e)
+int kvm_ask_msr(struct tracee *t, int fd, uint32_t index, uint64_t *ret, struct err *e)
 {
 	union one_msr msr = { .list.nmsrs = 1 };
+	struct tracee_ioctl c = { .arg = &msr, .size = sizeof(msr) };
+	int r;
+
+	msr.list.entries[0].index = index;
+	r = kvm_ask(t, fd, KVM_GET_MSRS, &c, e);
+	if (!r)
+		*ret = c.ret == 1 ? msr.list.entries[0].data : 0;
+	return r;
+}
+
+static int look_at_cpu(struct tracee *t, int fd, struct kvm_cpu *ret, struct err *e)
+{
 	struct kvm_sregs s = { 0 };
 	struct kvm_regs g = { 0 };
 	struct tracee_ioctl sregs = { .arg = &s, .size = sizeof(s) },
-			    regs = { .arg = &g, .size = sizeof(g) },
-			    msrs = { .arg = &msr, .size = sizeof(msr) };
-	int r;
-
-	msr.list.entries[0].index = MSR_LSTAR;
-	r = ask(t, fd, KVM_GET_SREGS, &sregs, e);
+			    regs = { .arg = &g, .size = sizeof(g) };
+	int r = kvm_ask(t, fd, KVM_GET_SREGS, &sregs, e);
 
 	if (!r)
-		r = ask(t, fd, KVM_GET_REGS, &regs, e);
+		r = kvm_ask(t, fd, KVM_GET_REGS, &regs, e);
 	if (!r)
-		r = ask(t, fd, KVM_GET_MSRS, &msrs, e);
+		r = kvm_ask_msr(t, fd, MSR_LSTAR, &ret->lstar, e);
+	if (r < 0)
+		return r;
+	ret->gs = s.gs.base;
+	if (s.cs.selector & 3)
+		r = kvm_ask_msr(t, fd, MSR_KERNEL_GS_BASE, &ret->gs, e);
 	if (r < 0)
 		return r;
 	ret->rip = g.rip;
 	ret->rsp = g.rsp;
 	ret->rflags = g.rflags;
-	ret->lstar = msrs.ret == 1 ? msr.list.entries[0].data : 0;
 	ret->cr = (struct pt_regs_cr){ s.cr0, s.cr3, s.cr4, s.efer };
 	ret->cpl = s.cs.selector & 3;
 	return 0;
 }
 
-/* How KVM translates some addresses of the guest's kernel; the entry of system calls is the first. */
+/*
+ * How KVM translates some addresses of the guest's kernel; the entry of system calls is the first. Data of a
+ * processor are mapped by tables that a kernel makes at the top of its memory: above 4 GiB, if there is any.
+ */
 static int collect(struct tracee *t, int fd, const struct kvm_cpu *cpu,
 		   struct kvm_evidence ret[EVIDENCE_MAX], size_t *ret_n)
 {
@@ -83,14 +98,15 @@ static int collect(struct tracee *t, int fd, const struct kvm_cpu *cpu,
 				cpu->lstar + (2 << 20),
 				cpu->lstar - (2 << 20),
 				cpu->lstar + (8 << 20),
-				cpu->rip };
+				cpu->rip,
+				cpu->gs };
 
 	*ret_n = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
 		struct kvm_translation tr = { .linear_address = at[i] };
 		struct tracee_ioctl c = { .arg = &tr, .size = sizeof(tr) };
 
-		if (at[i] && !ask(t, fd, KVM_TRANSLATE, &c, NULL) && tr.valid)
+		if (at[i] && !kvm_ask(t, fd, KVM_TRANSLATE, &c, NULL) && tr.valid)
 			ret[(*ret_n)++] =
 				(struct kvm_evidence){ { at[i] }, { tr.physical_address } };
 		else if (!i)
@@ -136,7 +152,7 @@ static bool still(struct tracee *t, const struct proof *proof)
 	struct kvm_translation tr = { .linear_address = proof->v[0].gva.v };
 	struct tracee_ioctl c = { .arg = &tr, .size = sizeof(tr) };
 
-	return !ask(t, proof->cpu, KVM_TRANSLATE, &c, NULL) && tr.valid &&
+	return !kvm_ask(t, proof->cpu, KVM_TRANSLATE, &c, NULL) && tr.valid &&
 	       tr.physical_address == proof->v[0].gpa.v;
 }
 
@@ -152,7 +168,8 @@ static int probe_stopped(const struct pid_ref *p, struct result *res, const stru
 	if (r < 0)
 		return r;
 	if (still(&t, proof))
-		r = kvm_slots_probe(&t, &res->vm, &res->mappings, proof->v[0].gpa, &res->err);
+		r = kvm_slots_probe(&t, &res->vm, &res->mappings, &res->layouts, proof->v[0].gpa,
+				    &res->err);
 	end = tracee_release(&t, &res->vm.probing_ns, &res->err);
 	return r < 0 ? r : end;
 }
@@ -168,7 +185,7 @@ static int look(const struct pid_ref *p, const struct kvm_fds *fds, struct resul
 	if (r < 0)
 		return r;
 	/* a guest without page tables of its own, or with two memories that both fit, has no slots here */
-	if (kvm_layout_find(&res->vm, &res->mappings, proof.v, proof.n) < 0)
+	if (kvm_layout_find(&res->vm, &res->mappings, proof.v, proof.n, &res->layouts) < 0)
 		return 0;
 	return probe_stopped(p, res, &proof);
 }

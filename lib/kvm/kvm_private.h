@@ -27,19 +27,41 @@ struct kvm_mappings {
 	size_t n;
 };
 
+/* An ioctl that a descriptor of a machine or processor must know. -errno and @e if KVM fails it. */
+int kvm_ask(struct tracee *t, int fd, unsigned long request, struct tracee_ioctl *c, struct err *e)
+	_must_check_;
+/* A processor's register; 0 if it has none of that index. */
+int kvm_ask_msr(struct tracee *t, int fd, uint32_t index, uint64_t *ret, struct err *e)
+	_must_check_;
+
+/* Ranges of memory that slots may be parts of: from 0 on, and from 4 GiB on if there is more. */
+struct kvm_layout {
+	struct kvm_slot range[2];
+	size_t n;
+};
+
+#define LAYOUTS_MAX 32
+
+/* Those that fit to what KVM says. What is known to be there is at the same place in all. */
+struct kvm_layouts {
+	struct kvm_layout v[LAYOUTS_MAX];
+	size_t n;
+};
+
 int kvm_mappings_read(const struct pid_ref *p, struct kvm_mappings *ret, struct err *e)
 	_must_check_;
 
 /*
- * kvm_layout_find() - Which mapping is memory, by page tables that translate as @evidence says.
+ * kvm_layout_find() - Which mapping is memory, by page tables that translate as @evidence says; the first is of what is known.
  *
- * Sets @vm->slot to ranges that are at least as large as the slots. Return: 0; -ENOENT none fits, or more than one does.
+ * Sets @vm->slot to what all layouts that fit have in common. Return: 0; -ENOENT none fits, or two that contradict each other.
  */
 int kvm_layout_find(struct kvm_vm *vm, const struct kvm_mappings *m,
-		    const struct kvm_evidence *evidence, size_t n) _must_check_;
+		    const struct kvm_evidence *evidence, size_t n, struct kvm_layouts *ret)
+	_must_check_;
 
 /* The slots as KVM has them. @vm->slot is what kvm_layout_find() made, and stays so if they can't be found. */
-int kvm_slots_probe(struct tracee *t, struct kvm_vm *vm, const struct kvm_mappings *m, gpa_t known,
-		    struct err *e) _must_check_;
+int kvm_slots_probe(struct tracee *t, struct kvm_vm *vm, const struct kvm_mappings *m,
+		    const struct kvm_layouts *l, gpa_t known, struct err *e) _must_check_;
 
 #endif

@@ -231,15 +231,23 @@ static int find_in(struct prober *p, const struct kvm_slot *first, const struct 
 	return r;
 }
 
-/* Slot @id anywhere. As find_in(). */
-static int find_other(struct prober *p, const struct kvm_slot ranges[2], size_t nranges, int id,
-		      const struct kvm_mappings *m, struct err *e)
+/* Do both have the same memory below 4 GiB? */
+static bool same_low(const struct kvm_layout *a, const struct kvm_layout *b)
+{
+	return a->range[0].hva.v == b->range[0].hva.v && a->range[0].size == b->range[0].size;
+}
+
+/* Slot @id anywhere: in @layout, what others have at 4 GiB, or a mapping as a whole. As find_in(). */
+static int find_other(struct prober *p, const struct kvm_layouts *l,
+		      const struct kvm_layout *layout, int id, const struct kvm_mappings *m,
+		      struct err *e)
 {
 	const struct kvm_slot *first = &p->vm->slot[0];
-	int r = 0;
+	int r = find_in(p, first, &layout->range[0], id, e);
 
-	for (size_t i = 0; !r && i < nranges; i++)
-		r = find_in(p, first, &ranges[i], id, e);
+	for (size_t i = 0; !r && i < l->n; i++)
+		if (l->v[i].n > 1 && same_low(&l->v[i], layout))
+			r = find_in(p, first, &l->v[i].range[1], id, e);
 	for (size_t i = 0; !r && i < m->n && i < OTHERS_MAX; i++) {
 		struct kvm_slot whole = { .hva = m->v[i].start, .size = m->v[i].size };
 
@@ -248,17 +256,50 @@ static int find_other(struct prober *p, const struct kvm_slot ranges[2], size_t 
 	return r;
 }
 
-int kvm_slots_probe(struct tracee *t, struct kvm_vm *vm, const struct kvm_mappings *m, gpa_t known,
-		    struct err *e)
+/* In which layout is the slot of the known page? Return: as find_first(). */
+static int find_layout(struct prober *p, const struct kvm_layouts *l, const struct kvm_layout **ret,
+		       struct kvm_slot *ret_first, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < l->n; i++) {
+		*ret = &l->v[i];
+		for (size_t k = 0; !r && k < l->v[i].n; k++)
+			if (p->known.v - l->v[i].range[k].gpa.v < l->v[i].range[k].size)
+				r = find_first(p, &l->v[i].range[k], ret_first, e);
+	}
+	return r;
+}
+
+/*
+ * Below 1 MiB a machine may have more slots than are worth a probe for each place where they could end: copies of
+ * ROMs. What is memory there is the beginning of the same mapping.
+ */
+static void presume_low(struct kvm_vm *vm, const struct kvm_slot *whole)
+{
+	static const uint64_t at[][2] = { { 0, 0xa0000 }, { 0xc0000, 0x100000 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(at) && vm->nslot < KVM_SLOTS_MAX; i++) {
+		bool overlaps = whole->gpa.v || whole->size < at[i][1];
+
+		for (size_t k = 0; k < vm->nslot; k++)
+			overlaps |= vm->slot[k].placed && vm->slot[k].gpa.v < at[i][1] &&
+				    at[i][0] < vm->slot[k].gpa.v + vm->slot[k].size;
+		if (!overlaps)
+			vm->slot[vm->nslot++] = part(whole, -1, at[i][0], at[i][1]);
+	}
+}
+
+int kvm_slots_probe(struct tracee *t, struct kvm_vm *vm, const struct kvm_mappings *m,
+		    const struct kvm_layouts *l, gpa_t known, struct err *e)
 {
 	struct prober p = { .t = t, .vm = vm, .known = { known.v & ~(PT_PAGE - 1) } };
-	struct kvm_slot ranges[2] = { vm->slot[0], vm->slot[1] }, first;
-	size_t nranges = vm->nslot;
+	const struct kvm_layout *layout = NULL;
+	struct kvm_slot first;
 	int r = find_ids(&p, e);
 
-	for (size_t i = 0; !r && i < nranges; i++)
-		if (p.known.v - ranges[i].gpa.v < ranges[i].size)
-			r = find_first(&p, &ranges[i], &first, e);
+	if (!r)
+		r = find_layout(&p, l, &layout, &first, e);
 	vm->unknown_slots = (unsigned int)p.nids;
 	if (r <= 0)
 		return r;
@@ -266,11 +307,12 @@ int kvm_slots_probe(struct tracee *t, struct kvm_vm *vm, const struct kvm_mappin
 	vm->nslot = 1;
 	vm->exact = true;
 	for (size_t i = 0; i < p.nids; i++) {
-		r = p.ids[i].id == first.id ? 1
-					    : find_other(&p, ranges, nranges, p.ids[i].id, m, e);
+		r = p.ids[i].id == first.id ? 1 : find_other(&p, l, layout, p.ids[i].id, m, e);
 		if (r < 0)
 			return r;
 		vm->unknown_slots -= (unsigned int)r;
 	}
+	if (vm->unknown_slots)
+		presume_low(vm, &layout->range[0]);
 	return 0;
 }

@@ -91,6 +91,13 @@ struct tracee_ioctl {
 };
 int tracee_ioctl(struct tracee *t, struct tracee_ioctl *c, struct err *e) _must_check_;
 
+/*
+ * tracee_restore() - Undo what calls did to the thread that made them; all stay stopped.
+ *
+ * Should the tracer be killed after that, the process goes on as if nothing had been.
+ */
+int tracee_restore(struct tracee *t, struct err *e) _must_check_;
+
 /* Memory of a process, stopped or not. Return: 0; -EFAULT if any of it can't be; -errno. */
 int tracee_read(pid_t pid, rva_t at, void *dst, size_t len) _must_check_;
 int tracee_write(pid_t pid, rva_t at, const void *src, size_t len) _must_check_;
@@ -106,7 +113,4 @@ int tracee_signal(int status);
 uint64_t tracee_now_ns(void);
 /* Let go of all threads but the first @keep. */
 void tracee_detach(struct tracee *t, size_t keep);
-/* Undo what calls did to tid[0]. */
-int tracee_restore(struct tracee *t, struct err *e) _must_check_;
-
 #endif

@@ -16,7 +16,7 @@
 #include "kguest.h"
 #include "kvm.h"
 
-#define VM_NAME_MAX 128
+#define VM_NAME_MAX 256
 
 struct vm_info {
 	pid_t pid;
@@ -105,7 +105,7 @@ struct vm_probe {
 	const char *without; /* what does not work without it */
 	char detail[160];
 };
-#define VM_PROBES 5
+#define VM_PROBES 6
 void vm_probe_all(struct vm_probe ret[VM_PROBES]);
 
 #endif

@@ -17,14 +17,44 @@
 /* Options whose value is the name, of QEMU, kvmtool, Firecracker and crosvm. */
 static const char *const name_options[] = { "-name", "--name", "--id" };
 
-static void take_name(const char *value, char ret[VM_NAME_MAX])
+/* One element of a list with commas, where two commas are one of the element. false at the end of the list. */
+static bool next_element(const char **at, char ret[VM_NAME_MAX])
 {
-	const char *at = strstr(value, "guest=");
+	size_t n = 0;
+	const char *p = *at;
 
-	/* "guest=NAME,debug-threads=on", or the name first */
-	if (at && (at == value || at[-1] == ','))
-		value = at + strlen("guest=");
-	(void)snprintf(ret, VM_NAME_MAX, "%.*s", (int)strcspn(value, ","), value);
+	if (!p)
+		return false;
+	for (; *p && (*p != ',' || p[1] == ','); p += *p == ',' ? 2 : 1)
+		if (n < VM_NAME_MAX - 1)
+			ret[n++] = *p;
+	ret[n] = '\0';
+	*at = *p ? p + 1 : NULL;
+	return true;
+}
+
+/* QEMU's "guest=NAME,debug-threads=on", as libvirt gives it, or the name first. */
+static void take_list(const char *value, char ret[VM_NAME_MAX])
+{
+	bool is_name = value[strcspn(value, "=,")] != '=';
+	char element[VM_NAME_MAX];
+
+	*ret = '\0';
+	for (; next_element(&value, element); is_name = false) {
+		if (is_name)
+			memcpy(ret, element, sizeof(element));
+		else if (!strncmp(element, "guest=", 6))
+			(void)snprintf(ret, VM_NAME_MAX, "%s", element + 6);
+	}
+}
+
+static bool take_name(const char *option, const char *value, char ret[VM_NAME_MAX])
+{
+	if (strcmp(option, "--id") != 0)
+		take_list(value, ret);
+	else
+		(void)snprintf(ret, VM_NAME_MAX, "%s", value);
+	return *ret;
 }
 
 bool vm_name(const char *cmdline, size_t len, char ret[VM_NAME_MAX])
@@ -38,19 +68,15 @@ bool vm_name(const char *cmdline, size_t len, char ret[VM_NAME_MAX])
 
 		if (!word)
 			return false;
-		if (option) {
-			take_name(word, ret);
-			return *ret;
-		}
+		if (option)
+			return take_name(option, word, ret);
 		for (size_t i = 0; i < ARRAY_SIZE(name_options); i++) {
 			size_t n = strlen(name_options[i]);
 
 			if (!strcmp(word, name_options[i]))
 				option = name_options[i];
-			else if (!strncmp(word, name_options[i], n) && word[n] == '=') {
-				take_name(word + n + 1, ret);
-				return *ret;
-			}
+			else if (!strncmp(word, name_options[i], n) && word[n] == '=')
+				return take_name(name_options[i], word + n + 1, ret);
 		}
 	}
 	return false;

@@ -36,7 +36,7 @@ void vm_probe_all(struct vm_probe ret[VM_PROBES])
 	_cleanup_status_ struct proc_status st = { 0 };
 	_cleanup_pid_ struct pid_ref self = PID_REF_INIT;
 	_cleanup_vm_list_ struct vm_list l = { 0 };
-	bool kvm = !access("/dev/kvm", F_OK), known;
+	bool kvm = !access("/dev/kvm", F_OK), pagemap = !access("/proc/self/pagemap", R_OK), known;
 
 	ret[0] = (struct vm_probe){ .name = "kvm", .without = "no machine can be run here" };
 	ret[1] = (struct vm_probe){ .name = "CAP_SYS_PTRACE",
@@ -49,7 +49,12 @@ void vm_probe_all(struct vm_probe ret[VM_PROBES])
 		.without =
 			"hypervisors with a seccomp filter (Firecracker, crosvm) can't be looked at"
 	};
-	ret[4] = (struct vm_probe){ .name = "machines", .without = "there is nothing to look at" };
+	ret[4] = (struct vm_probe){
+		.name = "pagemap",
+		.without =
+			"coredump has to touch memory that a machine has never used, which gives it that"
+	};
+	ret[5] = (struct vm_probe){ .name = "machines", .without = "there is nothing to look at" };
 
 	known = !pid_open(getpid(), &self, NULL) && !proc_status_read(&self, &st, NULL);
 	say(&ret[0], kvm, kvm ? "/dev/kvm is there" : "there is no /dev/kvm");
@@ -66,11 +71,14 @@ void vm_probe_all(struct vm_probe ret[VM_PROBES])
 	    : st.seccomp                   ? "this program runs under a seccomp filter itself"
 	    : st.caps.eff >> CAP_ADMIN & 1 ? "CAP_SYS_ADMIN is held"
 					   : "it takes CAP_SYS_ADMIN");
+	say(&ret[4], pagemap,
+	    pagemap ? "tells which pages a process has"
+		    : "this kernel does not tell which pages a process has");
 	if (vm_list(&l, NULL) < 0) {
-		say(&ret[4], false, "/proc can't be read");
+		say(&ret[5], false, "/proc can't be read");
 		return;
 	}
-	ret[4].works = l.n > 0;
-	(void)snprintf(ret[4].detail, sizeof(ret[4].detail), "%zu running%s", l.n,
+	ret[5].works = l.n > 0;
+	(void)snprintf(ret[5].detail, sizeof(ret[5].detail), "%zu running%s", l.n,
 		       l.unreadable ? ", not counting those of other users" : "");
 }

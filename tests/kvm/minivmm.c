@@ -2,11 +2,14 @@
 /*
  * minivmm KNOB... - a hypervisor whose guest counts, in long mode, where Linux would have its kernel.
  *
- * Knobs do what other hypervisors do: "memfd" (shared memory), "split" (a slot below 1 MiB and one above),
+ * Knobs do what other hypervisors do: "memfd" (shared memory), "hugetlb" (in huge pages), "snapshot" (memory of a file,
+ * changes are its own), "demand" (its last MiB is brought when it is touched), "large" (3 GiB and 64 MiB, of which the
+ * latter are at 4 GiB, in one mapping), "apart" (the same in two), "q35" (the same, cut at 2 GiB), "split" (a slot below 1 MiB and one above), "shadow" (several below),
  * "order" (the slots in another order, with holes between the numbers), "second" (another machine in the same
  * process), "seccomp" (a filter on every thread that kills for most calls), "logged" (writes are logged, as in
  * a migration), "hidden" (system calls' entry is where no memory is), "nopaging" (a guest that is in real mode),
- * "twice" (the guest has its tables in two mappings, so that both fit).
+ * "twice" (the guest has its tables in two mappings, so that both fit), "linux" (it says that it is one).
+ * "threads" (it makes threads all the time).
  *
  * Says "ready COUNTER", where in its memory the guest counts, and runs until standard input ends.
  */
@@ -15,6 +18,7 @@
 #include <linux/filter.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -33,18 +37,31 @@
 #include "compiler.h"
 
 #define RAM     (16UL << 20)
+#define CUT     0xc0000000UL
+#define CUT_Q35 0x80000000UL
+#define ABOVE   (4UL << 30)
+#define TOP     (64UL << 20) /* what a large one has there */
 #define LOW     0xa0000UL
 #define HIGH    0x100000UL
 #define KERNEL  0xffffffff81000000ULL
 #define TABLES  0x200000UL
 #define CODE    0x400000UL
 #define COUNTER 0x401000UL
+#define MAP     0xffff888000000000UL
+#define BANNER  0x402000UL
+#define DEMAND  (RAM - 0x100000)
 
 static int vmfd, cpufd;
-static uint8_t *ram;
+static uint8_t *ram, *top;
+static const char *linux_banner = "";
 static struct kvm_run *state;
 static bool real_mode;
 static atomic_bool running;
+
+struct knobs {
+	bool memfd, hugetlb, snapshot, demand, large, apart, split, order, second, seccomp, twice,
+		threads, shadow, q35;
+};
 
 static void die(const char *what)
 {
@@ -54,7 +71,8 @@ static void die(const char *what)
 
 static void slot(int id, uint64_t gpa, uint64_t size, uint32_t flags)
 {
-	struct kvm_userspace_memory_region r = { id, flags, gpa, size, (uintptr_t)ram + gpa };
+	uint8_t *at = gpa < ABOVE ? ram + gpa : top + (gpa - ABOVE);
+	struct kvm_userspace_memory_region r = { id, flags, gpa, size, (uintptr_t)at };
 
 	if (ioctl(vmfd, KVM_SET_USER_MEMORY_REGION, &r) < 0)
 		die("KVM_SET_USER_MEMORY_REGION");
@@ -77,6 +95,17 @@ static void make_tables(void)
 	put(TABLES + 0x4000 + 8 * 8, CODE | 0x83);
 }
 
+/* The first GiB where Linux has all memory, by tables that are at 4 GiB, as its are if there is so much. */
+static void make_map(void)
+{
+	uint64_t *pdpt = (uint64_t *)(top + 0x1000), *pd = (uint64_t *)(top + 0x2000);
+
+	put(TABLES + 273 * 8, (ABOVE + 0x1000) | 3);
+	pdpt[0] = (ABOVE + 0x2000) | 3;
+	for (uint64_t i = 0; i < 512; i++)
+		pd[i] = i << 21 | 0x83;
+}
+
 /* 1: incq COUNTER; pause; jmp 1b */
 static void make_code(void)
 {
@@ -87,6 +116,7 @@ static void make_code(void)
 	}; /* 1: incw 0x1000; jmp 1b */
 
 	memcpy(ram + CODE, code, sizeof(code));
+	strcpy((char *)ram + BANNER, linux_banner);
 	memcpy(ram + 0x2000, real, sizeof(real));
 }
 
@@ -123,6 +153,7 @@ static void make_cpu(uint64_t lstar)
 		data.db = 1;
 		s.cs = code;
 		s.ds = s.es = s.fs = s.gs = s.ss = data;
+		s.gs.base = MAP + 0x5000;
 		s.cr0 = 0x80050033;
 		s.cr3 = TABLES;
 		s.cr4 = 0x20;
@@ -132,6 +163,94 @@ static void make_cpu(uint64_t lstar)
 	}
 	if (ioctl(cpufd, KVM_SET_SREGS, &s) < 0 || ioctl(cpufd, KVM_SET_REGS, &g) < 0)
 		die("KVM_SET_REGS");
+}
+
+/* Pages of its last MiB are full of 'd', and come when they are touched. */
+static void *bring(void *arg)
+{
+	int fd = (int)(intptr_t)arg;
+	static uint8_t page[4096] __attribute__((aligned(4096)));
+	struct uffd_msg m;
+
+	memset(page, 'd', sizeof(page));
+	while (read(fd, &m, sizeof(m)) == sizeof(m)) {
+		struct uffdio_copy c = { .dst = m.arg.pagefault.address & ~4095UL,
+					 .src = (uintptr_t)page,
+					 .len = sizeof(page) };
+
+		if (ioctl(fd, UFFDIO_COPY, &c) < 0 && errno != EEXIST)
+			die("UFFDIO_COPY");
+	}
+	return NULL;
+}
+
+static void on_demand(void)
+{
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register r = { .range = { (uintptr_t)ram + DEMAND, RAM - DEMAND },
+				     .mode = UFFDIO_REGISTER_MODE_MISSING };
+	pthread_t thread;
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) < 0 || ioctl(fd, UFFDIO_REGISTER, &r) < 0 ||
+	    pthread_create(&thread, NULL, bring, (void *)(intptr_t)fd))
+		die("userfaultfd");
+}
+
+static void *map(int fd, uint64_t off, uint64_t size, int flags)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       flags | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : 0) | MAP_NORESERVE, fd, off);
+
+	if (p == MAP_FAILED)
+		die("mmap");
+	return p;
+}
+
+/* Where memory below 4 GiB ends. */
+static uint64_t low_end(const struct knobs *k)
+{
+	return k->q35 ? CUT_Q35 : k->large || k->apart ? CUT : RAM;
+}
+
+/* Where the guest's memory is. */
+static void make_memory(const struct knobs *k)
+{
+	uint64_t low = low_end(k), all = low == RAM ? RAM : CUT + TOP;
+	int fd = -1, flags = k->hugetlb ? MAP_HUGETLB : 0;
+
+	if (k->memfd || k->snapshot) {
+		fd = memfd_create("guest", MFD_CLOEXEC);
+		flags = k->snapshot ? MAP_PRIVATE : MAP_SHARED;
+		if (fd < 0 || ftruncate(fd, all) < 0)
+			die("memory");
+	}
+	if (k->snapshot && pwrite(fd, "of the file", 11, RAM - 0x3000) != 11)
+		die("memory");
+	ram = map(fd, 0, k->apart ? low : all, flags);
+	top = !k->apart ? ram + low : map(fd, low, all - low, flags);
+	if (k->demand)
+		on_demand();
+	if (all != RAM)
+		strcpy((char *)top + (all - low) - 0x1000, "the last page");
+}
+
+static void *come_and_go(void *arg)
+{
+	return arg;
+}
+
+/* Threads for as long as it runs. */
+static void *breed(void *arg)
+{
+	for (;;) {
+		pthread_t t;
+
+		if (!pthread_create(&t, NULL, come_and_go, NULL))
+			pthread_join(t, NULL);
+		usleep(100);
+	}
+	return arg;
 }
 
 static void set_cpuid(int kvm)
@@ -183,59 +302,81 @@ static void *run(void *arg)
 	return NULL;
 }
 
+static void make_slots(const struct knobs *k, uint32_t flags)
+{
+	uint64_t low = low_end(k);
+
+	if (low != RAM)
+		slot(k->order ? 2 : 1, ABOVE, CUT + TOP - low, flags);
+	if (k->shadow) {
+		/* as QEMU's pc with a ROM's copy in memory */
+		slot(10, 0, 0xcb000, flags);
+		slot(11, 0xcb000, 0x3000, flags | KVM_MEM_READONLY);
+		slot(12, 0xce000, HIGH - 0xce000, flags);
+		slot(13, HIGH, low - HIGH, flags);
+	} else if (k->split && k->order) {
+		slot(7, HIGH, low - HIGH, flags);
+		slot(3, 0, LOW, flags);
+	} else if (k->split) {
+		slot(0, 0, LOW, flags);
+		slot(low != RAM ? 4 : 1, HIGH, low - HIGH, flags);
+	} else
+		slot(k->order ? 5 : 0, 0, low, flags);
+}
+
 int main(int argc, char **argv)
 {
-	bool memfd = false, split = false, order = false, second = false, seccomp = false,
-	     twice = false;
+	struct knobs k = { 0 };
 	uint64_t lstar = KERNEL;
 	uint32_t flags = 0;
 	pthread_t thread;
-	int kvm, fd = -1;
+	int kvm;
 	char c, ready[64];
 
 	for (int i = 1; i < argc; i++) {
-		memfd |= !strcmp(argv[i], "memfd");
-		split |= !strcmp(argv[i], "split");
-		order |= !strcmp(argv[i], "order");
-		second |= !strcmp(argv[i], "second");
-		seccomp |= !strcmp(argv[i], "seccomp");
-		twice |= !strcmp(argv[i], "twice");
+		k.memfd |= !strcmp(argv[i], "memfd");
+		k.hugetlb |= !strcmp(argv[i], "hugetlb");
+		k.snapshot |= !strcmp(argv[i], "snapshot");
+		k.demand |= !strcmp(argv[i], "demand");
+		k.large |= !strcmp(argv[i], "large");
+		k.apart |= !strcmp(argv[i], "apart");
+		k.split |= !strcmp(argv[i], "split");
+		k.order |= !strcmp(argv[i], "order");
+		k.second |= !strcmp(argv[i], "second");
+		k.seccomp |= !strcmp(argv[i], "seccomp");
+		k.q35 |= !strcmp(argv[i], "q35");
+		k.shadow |= !strcmp(argv[i], "shadow");
+		k.twice |= !strcmp(argv[i], "twice");
+		k.threads |= !strcmp(argv[i], "threads");
 		real_mode |= !strcmp(argv[i], "nopaging");
 		flags |= strcmp(argv[i], "logged") ? 0 : KVM_MEM_LOG_DIRTY_PAGES;
 		if (!strcmp(argv[i], "hidden"))
 			lstar = KERNEL + (2 << 20);
+		if (!strcmp(argv[i], "linux"))
+			linux_banner = "Linux version 6.1.0-mini (nobody) #1";
 	}
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
 		die("/dev/kvm");
-	if (second && ioctl(kvm, KVM_CREATE_VM, 0) < 0)
+	if (k.second && ioctl(kvm, KVM_CREATE_VM, 0) < 0)
 		die("KVM_CREATE_VM");
 	vmfd = ioctl(kvm, KVM_CREATE_VM, 0);
-	fd = memfd ? memfd_create("guest", MFD_CLOEXEC) : -1;
-	if (vmfd < 0 || (memfd && ftruncate(fd, RAM) < 0))
-		die("memory");
-	ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE,
-		   memfd ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, fd, 0);
-	if (ram == MAP_FAILED)
-		die("mmap");
+	if (vmfd < 0)
+		die("KVM_CREATE_VM");
+	make_memory(&k);
 	make_tables();
+	if (low_end(&k) != RAM)
+		make_map();
 	make_code();
 	if (lstar != KERNEL) /* a page where no memory is */
 		put(TABLES + 0x4000 + 9 * 8, 0x40000000 | 0x83);
-	if (twice) {
+	if (k.twice) {
 		uint8_t *copy =
 			mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		memcpy(copy, ram, RAM);
 	}
-	if (split && order) {
-		slot(7, HIGH, RAM - HIGH, flags);
-		slot(3, 0, LOW, flags);
-	} else if (split) {
-		slot(0, 0, LOW, flags);
-		slot(1, HIGH, RAM - HIGH, flags);
-	} else
-		slot(order ? 5 : 0, 0, RAM, flags);
+	make_slots(&k, flags);
 	cpufd = ioctl(vmfd, KVM_CREATE_VCPU, 0);
 	if (cpufd < 0)
 		die("KVM_CREATE_VCPU");
@@ -251,7 +392,9 @@ int main(int argc, char **argv)
 		 (unsigned long)(uintptr_t)(ram + (real_mode ? 0x1000 : COUNTER)));
 	while (!running)
 		sched_yield();
-	if (seccomp)
+	if (k.threads && pthread_create(&thread, NULL, breed, NULL))
+		die("pthread_create");
+	if (k.seccomp)
 		filter();
 	if (write(1, ready, strlen(ready)) < 0)
 		die("write");

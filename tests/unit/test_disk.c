@@ -212,7 +212,7 @@ static int write_new(bool force, bool commit, struct err *e)
 	int r = scratch_open(&s, e);
 
 	if (!r)
-		r = newfile_open(path, force, &s, &f, e);
+		r = newfile_open(path, force, &s.keeper, &f, e);
 	if (r < 0)
 		return r;
 	assert_int_equal(io_write_all(f.fd, "new", 3), 0);
@@ -269,7 +269,7 @@ static void test_scratch(void **state)
 			struct err e;
 
 			if (scratch_open(&s, &e) < 0 || mkdirat(s.fd, "sub", 0700) < 0 ||
-			    mkdirat(s.fd, "sub/sub", 0) < 0 || scratch_also(&s, path) < 0)
+			    mkdirat(s.fd, "sub/sub", 0) < 0 || keeper_also(&s.keeper, path) < 0)
 				_exit(1);
 			put_text(path, "half", 0600);
 			(void)!write(fds[1], "x", 1);

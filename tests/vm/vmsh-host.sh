@@ -24,6 +24,8 @@ vmm=$!
 # busybox's readlink takes one name
 while kill -0 "$vmm" && ! find "/proc/$vmm/fd" -exec readlink {} \; 2>/dev/null | grep -q kvm-vcpu; do usleep 20000; done
 said early vmsh inspect the-guest
+said early-core vmsh coredump the-guest /tmp/early-core
+[ -e /tmp/early-core ] && echo "it is there" >>early-core.err
 # Some 45 s of a machine that does nothing else.
 until grep -q L2-READY /tmp/log/l2 2>/dev/null || [ "$(up | cut -d. -f1)" -gt 120 ]; do
 	kill -0 "$vmm" || break
@@ -38,6 +40,11 @@ said guest-ps vmsh guest-ps --json "$vmm"
 said lsmod vmsh lsmod --json "$vmm"
 said dmesg vmsh dmesg -v "$vmm"
 said text vmsh inspect "$vmm"
+said coredump vmsh coredump --json the-guest /tmp/out/core
+du -k core >core.blocks
+said again vmsh coredump the-guest /tmp/out/core
+said paused vmsh coredump --json --pause the-guest /tmp/paused-core
+rm -f /tmp/paused-core
 echo "L1: vmsh is done after $(up) s" >/dev/console
 
 # A guest that stands has a clock that stands: what it writes every second goes on.

@@ -64,7 +64,7 @@ static int check_old(struct newfile *f, struct err *e)
 	return 0;
 }
 
-static int open_named(struct newfile *f, struct scratch *s)
+static int open_named(struct newfile *f, struct keeper *k)
 {
 	_cleanup_free_ char *path = NULL, *proc = NULL;
 	char dir[PATH_MAX] = "";
@@ -78,15 +78,17 @@ static int open_named(struct newfile *f, struct scratch *s)
 		return -errno;
 	if (asprintf(&path, "%s/%s", dir, f->tmp) < 0)
 		return -ENOMEM;
-	r = scratch_also(s, path);
+	if (k->pid < 0)
+		r = keeper_start(k, NULL);
+	if (!r)
+		r = keeper_also(k, path);
 	if (r < 0)
 		return r;
 	f->fd = openat(f->dirfd, f->tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, MODE);
 	return f->fd < 0 ? -errno : 0;
 }
 
-int newfile_open(const char *path, bool force, struct scratch *s, struct newfile *ret,
-		 struct err *e)
+int newfile_open(const char *path, bool force, struct keeper *k, struct newfile *ret, struct err *e)
 {
 	_cleanup_newfile_ struct newfile f = NEWFILE_INIT;
 	int r;
@@ -100,7 +102,7 @@ int newfile_open(const char *path, bool force, struct scratch *s, struct newfile
 		return r;
 	f.fd = openat(f.dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, MODE);
 	if (f.fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
-		r = open_named(&f, s);
+		r = open_named(&f, k);
 	else if (f.fd < 0)
 		r = -errno;
 	if (r < 0)

@@ -6,19 +6,19 @@
  *
  * The file is made without any name (O_TMPFILE) in the directory where it will
  * stand; newfile_commit() syncs it, and links it there. Where the file system
- * cannot do that, it has a hidden temporary name, which a keeper (scratch.h)
- * removes if we do not come to the end.
+ * cannot do that, it has a hidden temporary name, which a keeper removes if we do
+ * not come to the end.
  *
  * Whoever uses a disk image holds a flock() on it: a file that is locked is
  * not replaced.
  */
-#ifndef DISK_NEWFILE_H
-#define DISK_NEWFILE_H
+#ifndef BASE_NEWFILE_H
+#define BASE_NEWFILE_H
 
 #include <stdbool.h>
 
 #include "err.h"
-#include "scratch.h"
+#include "keeper.h"
 
 struct newfile {
 	int fd;           /* read and write */
@@ -37,11 +37,11 @@ struct newfile {
 /*
  * newfile_open() - Begin a file that will be @path.
  *
- * @force: a regular file may stand there, and is replaced.
+ * @force: a regular file may stand there, and is replaced. @k is started if it is needed and does not run.
  * Return: 0; -EEXIST; -EBUSY somebody uses what would be replaced; another -errno.
  */
-int newfile_open(const char *path, bool force, struct scratch *s, struct newfile *ret,
-		 struct err *e) _must_check_;
+int newfile_open(const char *path, bool force, struct keeper *k, struct newfile *ret, struct err *e)
+	_must_check_;
 /* Write it all to the disk, so that newfile_commit() cannot fail for want of room. */
 int newfile_sync(struct newfile *f, struct err *e) _must_check_;
 /* Give it its name. -EEXIST somebody else was faster. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* bar.h - one line on the terminal that says how far it is. Nothing where standard error is no terminal. */
-#ifndef RKTIO_BAR_H
-#define RKTIO_BAR_H
+#ifndef BASE_BAR_H
+#define BASE_BAR_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* progress.h - how far work is, told to whoever wants to show it. */
-#ifndef DISK_PROGRESS_H
-#define DISK_PROGRESS_H
+#ifndef BASE_PROGRESS_H
+#define BASE_PROGRESS_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* size.h - sizes as people write them: 512M, 2G. */
-#ifndef DISK_SIZE_H
-#define DISK_SIZE_H
+#ifndef BASE_SIZE_H
+#define BASE_SIZE_H
 
 #include <stddef.h>
 #include <stdint.h>

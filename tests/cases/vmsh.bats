@@ -1,0 +1,194 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# vmsh on machines of a small hypervisor: names, cores, and what goes wrong with them.
+
+load ../bed/bed
+
+setup_file()
+{
+	need kvm
+	install -D "$BUILD/vmsh" "$BED/bin/vmsh"
+	export VMSH=$BED/bin/vmsh
+}
+
+# machine NAME KNOB...: one that runs until the case ends; its pid is $machine.
+machine()
+{
+	mkfifo "$BATS_TEST_TMPDIR/$1.in"
+	spawn "$BATS_TEST_TMPDIR/$1.out" bash -c 'exec "$@" <>"$0"' "$BATS_TEST_TMPDIR/$1.in" "$BUILD/tests/kvm/minivmm" "${@:2}"
+	machine=$!
+	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/$1.out"
+	machines+=("$machine")
+}
+
+setup()
+{
+	machines=()
+	cd "$BATS_TEST_TMPDIR"
+}
+
+# None of them has ended meanwhile, or stands.
+teardown()
+{
+	local pid
+	for pid in "${machines[@]}"; do
+		alive "$pid"
+		wait_for 5 runs "$pid"
+		kill -KILL "$pid"
+	done
+}
+
+# No thread of it is stopped by a tracer.
+runs() { ! grep -qE '^[0-9]+ \(.*\) t ' "/proc/$1"/task/*/stat; }
+
+# one_sentence STATUS REGEX: what the last run said, which is all of it.
+one_sentence()
+{
+	same "$1" "$status" "$output"
+	same 1 "${#lines[@]}" "lines of '$output'"
+	matches "$output" "$2"
+}
+
+@test "ps: names as libvirt gives them, and those that no terminal should see" {
+	machine a -name guest=debian12,debug-threads=on
+	machine b -name $'guest=bad\e[31m,,name,debug-threads=on'
+	run "$VMSH" ps --json --quick
+	same 0 "$status" "$output"
+	same "debian12 minivmm 1" "$(jq -r --argjson p "${machines[0]}" '.[] | select(.pid == $p) | "\(.name) \(.hypervisor) \(.cpus)"' <<<"$output")"
+	same $'bad\e[31m,name' "$(jq -r --argjson p "$machine" '.[] | select(.pid == $p) | .name' <<<"$output")"
+	run "$VMSH" ps --quick
+	matches "$output" 'bad\\x1b\[31m,name'
+	misses "$output" $'\e'
+	same $'debian12\n'"$machine" "$("$VMSH" ps --names | sort -r)"
+}
+
+@test "a name that two machines have is refused, a pid is not" {
+	machine a linux -name guest=twin
+	machine b linux -name guest=twin
+	run "$VMSH" coredump twin core
+	one_sentence 1 "2 machines are called 'twin'"
+	run "$VMSH" coredump no-such-machine core
+	one_sentence 1 "no virtual machine is called 'no-such-machine'"
+	run "$VMSH" coredump $$ core
+	one_sentence 1 "is no virtual machine"
+	[ ! -e core ]
+	"$VMSH" coredump "$machine" core
+}
+
+@test "coredump: an ELF core with holes, for nobody else, and the pause is told" {
+	machine a linux large -name guest=big
+	run --separate-stderr "$VMSH" coredump big core
+	same 0 "$status" "$stderr"
+	matches "$output" "^'core' has 3136M of memory, .* paused [0-9.]+ ms$"
+	same 600 "$(stat -c %a core)" mode
+	[ "$(stat -c %s core)" -gt $((3136 << 20)) ]
+	[ "$(stat -c %b core)" -lt 2048 ]
+	matches "$(readelf -h core)" 'CORE \(Core file\)'
+	matches "$(readelf -n core)" 'NT_PRSTATUS'
+	for how in --live --pause; do
+		run --separate-stderr "$VMSH" coredump "$how" --json -f big core
+		same 0 "$status" "$stderr"
+		same "$((3136 << 20)) 1 0 $([ "$how" = --live ] && echo true || echo false)" \
+			"$(jq -r '"\(.memory) \(.cpus) \(.pages_unreadable) \(.live)"' <<<"$output")"
+	done
+}
+
+@test "coredump: what is there is replaced with --force only, and only if it is a file" {
+	machine a linux
+	echo mine >core
+	run "$VMSH" coredump "$machine" core
+	one_sentence 1 "'core' exists; --force replaces it"
+	same mine "$(<core)"
+	"$VMSH" coredump --force "$machine" core
+	matches "$(readelf -h core)" CORE
+	mkdir directory
+	run "$VMSH" coredump -f "$machine" directory
+	one_sentence 1 "'directory' is not a regular file"
+	run "$VMSH" coredump "$machine" no/such/core
+	one_sentence 1 "cannot open the directory 'no/such/'"
+	flock core sleep 100 &
+	wait_for 5 bash -c '! flock --nonblock core true'
+	run "$VMSH" coredump -f "$machine" core
+	kill $!
+	one_sentence 1 "'core' is in use"
+	same core "$(ls -A | grep core)"
+}
+
+@test "coredump: a full disk and a limit on files leave nothing" {
+	machine a linux
+	mkdir small
+	mount -t tmpfs -o size=20k tmpfs small
+	for how in --live --pause; do
+		run "$VMSH" coredump "$how" "$machine" small/core
+		matches "${lines[-1]}" "cannot write 'small/core': No space left on device"
+		same 1 "$status"
+		same '' "$(ls -A small)"
+	done
+	umount small
+	run bash -c "ulimit -f 1000; exec '$VMSH' coredump $machine core"
+	same 1 "$status"
+	matches "${lines[-1]}" "cannot make 'core' 16 MiB long: File too large"
+	[ ! -e core ]
+}
+
+@test "coredump: where files can't be without a name, kill -9 leaves none either" {
+	machine a linux large
+	mkdir lower upper work merged
+	mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay merged || skip "overlay: can't be mounted here"
+	"$VMSH" coredump "$machine" merged/core
+	killed merged/other
+	umount merged
+}
+
+# killed FILE: vmsh is, while the machine stands for it; that runs on, and nothing is left.
+killed()
+{
+	local i
+	for i in {1..50}; do
+		"$VMSH" coredump --pause "$machine" "$1" >said 2>&1 &
+		while runs "$machine" && [ -e /proc/$! ]; do :; done
+		# the two short stops at first are no such
+		sleep "0.0$((RANDOM % 10))"
+		if ! runs "$machine" && kill -KILL $!; then
+			wait $! || :
+			wait_for 5 runs "$machine"
+			wait_for 5 bash -c '! ls -A "${0%/*}" | grep -F "${0##*/}"' "$1"
+			return
+		fi
+		wait $! || :
+		rm -f "$1"
+	done
+	fail "it never stood long enough"
+}
+
+@test "coredump --pause: kill -9 lets the machine run, and leaves no file" {
+	machine a linux large
+	mkdir there
+	killed there/core
+	same '' "$(ls -A there)"
+}
+
+@test "coredump: a guest that is no Linux, and a process of somebody else" {
+	machine a nopaging
+	run "$VMSH" coredump "$machine" core
+	one_sentence 1 'no Linux was found .* real mode'
+	[ ! -e core ]
+	chmod 755 "$BED" "$BED/bin"
+	run "$AS_USER" "$VMSH" coredump "$machine" "$BED/user/core"
+	one_sentence 1 'CAP_SYS_PTRACE'
+	[ ! -e "$BED/user/core" ]
+}
+
+@test "coredump: the command line" {
+	for words in 'x' '' 'x y z' '--live --pause x y' '--nonsense x y'; do
+		# shellcheck disable=SC2086 # words
+		run "$VMSH" coredump $words
+		one_sentence 2 "see 'vmsh coredump --help'"
+	done
+}
+
+@test "doctor: says what cores take" {
+	run "$VMSH" doctor
+	same 0 "$status"
+	matches "$output" 'yes +pagemap'
+}
