@@ -21,14 +21,14 @@ int link_read(struct link *l, struct wire_msg *ret)
 	return r < 0 ? r : 1;
 }
 
-static int wait_for(int fd, short events)
+static int wait_for(const struct link *l, short events)
 {
-	struct pollfd p = { .fd = fd, .events = events };
+	struct pollfd p = { .fd = l->fd, .events = events };
 	int n;
 
 	do
 		n = poll(&p, 1, PATIENCE_MS);
-	while (n < 0 && errno == EINTR);
+	while ((n < 0 && errno == EINTR) || (!n && l->silent));
 	if (n < 0)
 		return -errno;
 	return n ? 0 : -ETIMEDOUT;
@@ -39,7 +39,7 @@ int link_wait(struct link *l, struct wire_msg *ret)
 	int r;
 
 	do {
-		r = wait_for(l->fd, POLLIN);
+		r = wait_for(l, POLLIN);
 		if (!r)
 			r = link_read(l, ret);
 	} while (r == -EAGAIN);
@@ -52,7 +52,7 @@ static int put(struct link *l, size_t size)
 	int r;
 
 	do {
-		r = wait_for(l->fd, POLLOUT);
+		r = wait_for(l, POLLOUT);
 		if (r < 0)
 			return r;
 		n = write(l->fd, l->out, size);

@@ -54,7 +54,7 @@ struct pump {
 	int slave;             /* kept, so that the master sees no hang-up while the command runs */
 	struct wire_size size;
 	unsigned int missed; /* beats */
-	bool heard, silent;  /* since the last; the host said that it will be */
+	bool heard;          /* since the last */
 	bool exited, said;   /* the command; and the host was told */
 	bool over;
 	struct inside_msg end;
@@ -342,10 +342,14 @@ static int take(struct pump *p, const struct wire_msg *m)
 		tell_inside(p, m);
 		return 0;
 	case WIRE_HANGUP:
-		hang_up(p);
+		if (m->stream == WIRE_TERMINAL)
+			hang_up(p);
+		else
+			end_out(p, m->stream == WIRE_STDOUT ? OUT : ERR);
+		say_end(p);
 		return 0;
 	case WIRE_PING:
-		p->silent = m->stream == WIRE_SILENT;
+		p->link->silent = m->stream == WIRE_SILENT;
 		return link_tell(p->link, WIRE_PONG, 0, m->value);
 	case WIRE_END:
 		p->over = true;
@@ -369,7 +373,7 @@ static void on_chan(struct loop_src *s, uint32_t events)
 		if (!r)
 			p->over = true;
 		p->heard = true;
-		p->silent = false;
+		p->link->silent = false;
 		fail(p, r > 0 ? take(p, &m) : r);
 	}
 }
@@ -453,7 +457,7 @@ static void on_beat(struct loop_timer *t)
 	unsigned int most = p->said ? GOODBYE_BEATS : WIRE_BEATS;
 
 	/* Beats, not time: a guest that stood still has missed none. */
-	p->missed = (p->heard || p->silent) && !p->said ? 0 : p->missed + 1;
+	p->missed = (p->heard || p->link->silent) && !p->said ? 0 : p->missed + 1;
 	p->heard = false;
 	if (p->missed >= most)
 		fail(p, p->said ? 0 : -ETIMEDOUT);

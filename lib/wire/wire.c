@@ -32,7 +32,7 @@ static const struct rule {
 	[WIRE_CREDIT] = { true, true, WIRE_REQUESTS, 0, 0, 1, WIRE_WINDOW },
 	[WIRE_WINSIZE] = { true, false, 0, WIRE_WINSIZE_DATA, WIRE_WINSIZE_DATA, 0, 0 },
 	[WIRE_SIGNAL] = { true, false, WIRE_GROUP, 0, 0, 1, SIGNAL_MAX },
-	[WIRE_HANGUP] = { .to_guest = true },
+	[WIRE_HANGUP] = { .to_guest = true, .streams = WIRE_TERMINAL },
 	[WIRE_EXIT] = { false, true, 0, 0, 0, 0, STATUS_MAX },
 	[WIRE_ERROR] = { false, true, 0, 1, WIRE_SENTENCE_MAX, 1, STATUS_MAX },
 	[WIRE_NOTE] = { false, true, 0, 1, WIRE_SENTENCE_MAX, 0, 0 },
@@ -67,7 +67,7 @@ static bool is_stream_right(const struct wire_msg *m, enum wire_side to)
 	if (m->kind == WIRE_CREDIT)
 		return flows(m->stream, other) &&
 		       (m->stream != WIRE_REQUESTS || m->value <= WIRE_FUSE_WINDOW);
-	return true;
+	return m->kind != WIRE_HANGUP || flows(m->stream, other);
 }
 
 int wire_parse(const void *buf, size_t size, enum wire_side to, struct wire_msg *ret)
