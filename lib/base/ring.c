@@ -71,3 +71,35 @@ int ring_put(struct ring *r, uint8_t byte)
 	r->len++;
 	return 0;
 }
+
+int ring_add(struct ring *r, const void *data, size_t len)
+{
+	struct iovec iov[2];
+
+	if (len > ring_room(r))
+		return -ENOSPC;
+	if (!len)
+		return 0;
+	(void)pieces(r, r->start + r->len, len, iov);
+	memcpy(iov[0].iov_base, data, iov[0].iov_len);
+	if (iov[1].iov_len)
+		memcpy(iov[1].iov_base, (const uint8_t *)data + iov[0].iov_len, iov[1].iov_len);
+	r->len += len;
+	return 0;
+}
+
+size_t ring_take(struct ring *r, void *buf, size_t max)
+{
+	size_t len = r->len < max ? r->len : max;
+	struct iovec iov[2];
+
+	if (!len)
+		return 0;
+	(void)pieces(r, r->start, len, iov);
+	memcpy(buf, iov[0].iov_base, iov[0].iov_len);
+	if (iov[1].iov_len)
+		memcpy((uint8_t *)buf + iov[0].iov_len, iov[1].iov_base, iov[1].iov_len);
+	r->len -= len;
+	r->start = r->len ? (r->start + len) % r->size : 0;
+	return len;
+}

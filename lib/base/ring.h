@@ -46,7 +46,10 @@ static inline void ring_clear(struct ring *r)
 ssize_t ring_fill(struct ring *r, int fd, size_t max) _must_check_;
 ssize_t ring_drain(struct ring *r, int fd, size_t max) _must_check_;
 
-/* Append one byte; -ENOSPC without room. */
+/* Append one byte, or @len; -ENOSPC without room, and nothing is. */
 int ring_put(struct ring *r, uint8_t byte) _must_check_;
+int ring_add(struct ring *r, const void *data, size_t len) _must_check_;
+/* Take up to @max of the bytes held into @buf. Return: how many. */
+size_t ring_take(struct ring *r, void *buf, size_t max);
 
 #endif

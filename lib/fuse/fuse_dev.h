@@ -36,7 +36,10 @@ struct fuse_dev_mount {
 int fuse_dev_mount(const struct fuse_dev_mount *m, struct fuse_dev *ret, int *ret_mfd,
 		   struct err *e) _must_check_;
 
-/* One more mount of the file system of that connection, detached; @m as for the first. Linux 5.10. */
+/*
+ * One more mount of the file system of that connection, detached; @m as for the first. Linux 5.10.
+ * Of a device that has no connection yet (fuse_dev_of()), the first.
+ */
 int fuse_dev_mount_again(const struct fuse_dev *d, const struct fuse_dev_mount *m, int *ret_mfd,
 			 struct err *e) _must_check_;
 

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -37,6 +39,11 @@ static int no_api(const char *call, struct err *e)
 		call);
 }
 
+static int set_attr(int mfd, unsigned int flags, struct mount_attr *attr)
+{
+	return mount_setattr(mfd, "", AT_EMPTY_PATH | flags, attr, sizeof(*attr)) < 0 ? -errno : 0;
+}
+
 /* Each call is made with descriptors that cannot be: it fails in any case, but only without it with ENOSYS. */
 int mnt_api_check(struct err *e)
 {
@@ -46,7 +53,7 @@ int mnt_api_check(struct err *e)
 		return no_api("move_mount", e);
 	if (fsopen(NULL, 0) < 0 && errno == ENOSYS)
 		return no_api("fsopen", e);
-	if (mnt_set(-1, 0, 0, false) == -ENOSYS)
+	if (set_attr(-1, 0, &(struct mount_attr){ .attr_set = 0 }) == -ENOSYS)
 		return no_api("mount_setattr", e);
 	if (open_how(-1, "", 0, 0) == -ENOSYS)
 		return no_api("openat2", e);
@@ -117,15 +124,52 @@ int mnt_new(const char *type, const struct mnt_param *params, unsigned int attrs
 	return mfd < 0 ? -errno : mfd;
 }
 
+/*
+ * Linux < 5.12: what mount(2) can, by the descriptor's name; /proc has to be there. Attributes of what is not
+ * attached yet it cannot: EINVAL.
+ */
+static int set_by_mount(int mfd, uint64_t attrs, uint64_t propagation, bool recursive)
+{
+	static const struct {
+		uint64_t attr;
+		unsigned long flag, now;
+	} bits[] = {
+		{ MOUNT_ATTR_RDONLY, MS_RDONLY, ST_RDONLY },
+		{ MOUNT_ATTR_NOSUID, MS_NOSUID, ST_NOSUID },
+		{ MOUNT_ATTR_NODEV, MS_NODEV, ST_NODEV },
+		{ MOUNT_ATTR_NOEXEC, MS_NOEXEC, ST_NOEXEC },
+	};
+	unsigned long flags = MS_REMOUNT | MS_BIND;
+	uint64_t known = 0;
+	struct statvfs vfs;
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", mfd);
+	if (propagation &&
+	    mount(NULL, path, NULL, propagation | (recursive ? MS_REC : 0), NULL) < 0)
+		return -errno;
+	if (!attrs)
+		return 0;
+	if (fstatvfs(mfd, &vfs) < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(bits); i++) {
+		known |= bits[i].attr;
+		flags |= attrs & bits[i].attr || vfs.f_flag & bits[i].now ? bits[i].flag : 0;
+	}
+	if (recursive || attrs & ~known)
+		return -ENOSYS;
+	return mount(NULL, path, NULL, flags, NULL) < 0 ? -errno : 0;
+}
+
 int mnt_set(int mfd, uint64_t attrs, uint64_t propagation, bool recursive)
 {
 	/* How times of access are kept is one setting of several values, not a set of bits. */
 	struct mount_attr attr = { .attr_set = attrs,
 				   .attr_clr = attrs & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0,
 				   .propagation = propagation };
-	unsigned int flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+	int r = set_attr(mfd, recursive ? AT_RECURSIVE : 0, &attr);
 
-	return mount_setattr(mfd, "", flags, &attr, sizeof(attr)) < 0 ? -errno : 0;
+	return r == -ENOSYS ? set_by_mount(mfd, attrs, propagation, recursive) : r;
 }
 
 int mnt_idmap(int mfd, int userns)

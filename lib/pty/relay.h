@@ -143,6 +143,13 @@ struct relay {
  */
 int relay_init(struct relay *r, enum pty_mode mode, const int user_fd[3], struct err *e)
 	_must_check_;
+/*
+ * relay_init_given() - For a caller who carries the streams itself, instead of relay_run().
+ *
+ * @fd: for the command's 0, 1, 2: descriptors, borrowed, or RELAY_SLAVE. @modes: for the terminal; or NULL.
+ */
+void relay_init_given(struct relay *r, const int fd[3], const struct termios *modes,
+		      const struct winsize *size);
 void relay_fini(struct relay *r);
 #define _cleanup_relay_ _cleanup_(relay_fini)
 

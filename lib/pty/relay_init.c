@@ -107,6 +107,20 @@ int relay_init(struct relay *r, enum pty_mode mode, const int user_fd[3], struct
 	return 0;
 }
 
+void relay_init_given(struct relay *r, const int fd[3], const struct termios *modes,
+		      const struct winsize *size)
+{
+	*r = (struct relay){ .keys_fd = -1, .size_fd = -1, .winsize = *size };
+	for (int i = 0; i < 3; i++) {
+		r->child_fd[i] = fd[i];
+		r->pty |= fd[i] == RELAY_SLAVE;
+		r->user_fd[i] = r->pipe_fd[i] = r->pipe_child[i] = -1;
+	}
+	r->have_termios = modes;
+	if (modes)
+		r->termios = *modes;
+}
+
 void relay_fini(struct relay *r)
 {
 	for (int i = 0; i < 3; i++) {

@@ -163,7 +163,7 @@ static int start_child(const struct session *s, int sock[2], int guard[2], struc
 				 .guarded = guard[0],
 				 .parent = parent,
 				 .proc = proc,
-				 .served = run->server.mount };
+				 .served = s->tree ? *s->tree : run->server.mount };
 	int r;
 
 	if (parent < 0 || proc < 0)
@@ -177,7 +177,7 @@ static int start(const struct session *s, struct running *run, int *ret_exit, st
 	_cleanup_(pair_close) struct pair sock = PAIR_INIT, guard = PAIR_INIT;
 	int r = 0;
 
-	if (s->view && s->view->kind == VIEW_FUSE)
+	if (s->view && s->view->kind == VIEW_FUSE && !s->tree)
 		r = view_server_start(s, &run->server, e);
 	if (r < 0)
 		return r;
@@ -205,6 +205,15 @@ static void sweep(const struct session *s, const struct running *run)
 		guard_sweep(mark, run->proc);
 }
 
+static int attend(const struct session *s, struct running *run, struct err *e)
+{
+	int master = take_fd(&run->master);
+
+	if (s->attend)
+		return s->attend(s->attend_arg, run->born.pid, run->born.pidfd, master, e);
+	return relay_run(s->relay, run->born.pidfd, master, e);
+}
+
 int session_run(const struct session *s, int *ret_exit, struct err *e)
 {
 	_cleanup_(running_close) struct running run = RUNNING_INIT;
@@ -213,7 +222,7 @@ int session_run(const struct session *s, int *ret_exit, struct err *e)
 	*ret_exit = PTY_EXIT_FAILED;
 	r = start(s, &run, ret_exit, e);
 	if (!r) {
-		r = relay_run(s->relay, run.born.pidfd, take_fd(&run.master), e);
+		r = attend(s, &run, e);
 		*ret_exit = r < 0 ? PTY_EXIT_FAILED : r;
 	}
 	if (r < 0 && run.born.pidfd >= 0) {

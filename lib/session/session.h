@@ -47,6 +47,10 @@ struct session {
 	const char *workdir;       /* inside the session's view */
 	bool workdir_given;        /* it has to exist; else "/" does as well */
 	const char *const *argv;   /* the command, ends with NULL */
+	const int *tree;           /* instead of @tools: a detached mount, borrowed; may be NULL */
+	/* Instead of relay_run(), with its contract; @pid is the command's. May be NULL. */
+	int (*attend)(void *arg, pid_t pid, int pidfd, int master, struct err *e);
+	void *attend_arg;
 };
 
 /*

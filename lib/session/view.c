@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -142,6 +143,14 @@ static bool is_ns_root(int rootfd)
 	       a.stx_ino == b.stx_ino;
 }
 
+/* The first root of a kernel cannot be moved; of its kind of file system there are others, which take a clone as well. */
+static bool may_be_initramfs(int rootfd)
+{
+	struct statfs fs;
+
+	return fstatfs(rootfd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 /*
  * Can pivot_root(2) put the old root at the base directory? The new root must
  * be the tools' own, not a scaffold over it, and the kernel resolves the path of the base
@@ -153,7 +162,7 @@ static bool can_pivot(const struct view_opts *opts, const struct tools *tools, i
 	int top = tools->mount[0].fd;
 	char first[NAME_MAX + 1];
 
-	if (opts->kind == VIEW_UNION || !is_ns_root(rootfd))
+	if (opts->kind == VIEW_UNION || !is_ns_root(rootfd) || may_be_initramfs(rootfd))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		if (!is_dir(top, dirs[i]))

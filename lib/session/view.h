@@ -20,8 +20,8 @@
  *
  * and makes it the root. What the container's tree at the base directory is
  * made from depends. Mostly it is the very copy that unshare() made:
- * pivot_root(2) puts it there. Where that can't be (a target with a root of its own, a union, a tools tree without
- * the usual directories), it is a detached
+ * pivot_root(2) puts it there. Where that can't be (a target with a root of its own or in memory, a union, a tools
+ * tree without the usual directories), it is a detached
  * clone, and the copy is dropped after the pivot, which waits for a grace period of RCU (1 ms).
  * All of it belongs to a mount namespace that nobody else is in: it goes when the last process goes.
  *
