@@ -19,6 +19,7 @@
 #define CHUNK         (256U << 10) /* of the program, written at once */
 #define BUSY_NS       2000000LL    /* after a message the next one is near */
 #define LAZY_NS       1000000000LL
+#define LAZY_MS       10
 #define GRACE_NS      2000000000LL /* the program's to end by itself */
 #define SILENT_ROUNDS 50           /* a machine that stood has a clock that jumps */
 
@@ -180,9 +181,14 @@ static bool look(struct side_state *s, struct watch *w)
 static void pause(struct side_state *s, const struct watch *w)
 {
 	int64_t idle = s->call.ktime_get() - w->active_ns;
-	unsigned int ms = idle < LAZY_NS ? 1 : 10;
 
-	(void)s->call.schedule_timeout_interruptible((long)s->call.__msecs_to_jiffies(ms));
+	if (idle < BUSY_NS)
+		s->call.usleep_range_state(50, 100, TASK_INTERRUPTIBLE);
+	else if (idle < LAZY_NS)
+		s->call.usleep_range_state(500, 1000, TASK_INTERRUPTIBLE);
+	else
+		(void)s->call.schedule_timeout_interruptible(
+			(long)s->call.__msecs_to_jiffies(LAZY_MS));
 }
 
 static void watch(struct side_state *s)

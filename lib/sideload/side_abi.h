@@ -64,6 +64,8 @@
 	X(__wake_up, NULL, void, (void *wq, unsigned int mode, int n, void *key))              \
 	X(schedule_timeout, NULL, long, (long jiffies))                                        \
 	X(schedule_timeout_interruptible, NULL, long, (long jiffies))                          \
+	X(usleep_range_state, "usleep_range", void,                                            \
+	  (unsigned long least, unsigned long most, unsigned int state))                       \
 	X(__msecs_to_jiffies, NULL, unsigned long, (unsigned int ms))                          \
 	X(ktime_get, NULL, int64_t, (void))                                                    \
 	X(_copy_to_user, NULL, unsigned long, (void *to, const void *from, unsigned long n))   \

@@ -17,6 +17,7 @@
 #define START_MS      5000
 #define SILENCE_NS    5000000000ULL /* the guest takes us for gone */
 #define UNDO_MS       5000
+#define LOST_NS       2000000000ULL /* of silence */
 #define UNDO_AGAIN_MS 1000
 #define SETTLE_US     20000 /* from the last sign of our code until it is taken away */
 #define POLL_LEAST_US 100
@@ -121,23 +122,51 @@ static int start(const struct side_guard *g, struct side_inject *i, struct err *
 	return r;
 }
 
+/* Whether the guest goes on, as far as it says. */
+struct pulse {
+	uint32_t beat;
+	uint64_t since_ns;
+};
+
+/* A guest that has been silent for long is asked about. Return: is it never going to answer again? */
+static bool is_lost(const struct side_inject *i, struct pulse *p)
+{
+	uint32_t now = load(&i->state->guest_beat);
+
+	if (now != p->beat || !p->since_ns)
+		*p = (struct pulse){ now, tracee_now_ns() };
+	if (tracee_now_ns() - p->since_ns < LOST_NS)
+		return false;
+	p->since_ns = tracee_now_ns();
+	return side_inject_lost(i);
+}
+
+/* Until the guest executes nothing of ours. */
+static void await_over(const struct side_inject *i, uint64_t deadline)
+{
+	struct pulse p = { 0 };
+
+	__atomic_store_n(&i->state->stop, 1, __ATOMIC_RELEASE);
+	while (i->made->queued && !side_inject_over(i) && pid_alive(&i->vm->ref) &&
+	       tracee_now_ns() < deadline) {
+		beat(i->state);
+		(void)usleep(TICK_US);
+		if (is_lost(i, &p))
+			i->made->queued = false;
+	}
+	/* who left it last has one instruction to go */
+	if (i->made->nentry)
+		(void)usleep(SETTLE_US);
+}
+
 int side_guard_undo(const struct side_inject *i, struct side_shared *shared,
 		    unsigned int timeout_ms, struct err *e)
 {
 	uint64_t deadline = tracee_now_ns() + timeout_ms * 1000000ULL;
 	int r;
 
-	if (i->state) {
-		__atomic_store_n(&i->state->stop, 1, __ATOMIC_RELEASE);
-		while (i->made->queued && !side_inject_over(i) && pid_alive(&i->vm->ref) &&
-		       tracee_now_ns() < deadline) {
-			beat(i->state);
-			(void)usleep(TICK_US);
-		}
-		/* who left it last has one instruction to go */
-		if (i->made->nentry)
-			(void)usleep(SETTLE_US);
-	}
+	if (i->state)
+		await_over(i, deadline);
 	do {
 		r = side_inject_undo(i, &shared->pauses.undo_ns, e);
 		if (r == -EAGAIN)
@@ -172,13 +201,15 @@ static void look(const struct side_guard *g, const struct side_state *s, struct 
 static void serve(const struct side_guard *g, const struct side_inject *i)
 {
 	struct watch w = { .pause_us = POLL_LEAST_US };
+	struct pulse p = { 0 };
 	struct pollfd fds[] = { { .fd = g->sock, .events = POLLIN },
 				{ .fd = i->vm->ref.pidfd, .events = POLLIN } };
 
 	for (;;) {
 		const struct timespec ts = { 0, w.pause_us * 1000L };
 
-		if (ppoll(fds, 2, &ts, NULL) > 0 || load(&i->state->stage) == SIDE_ENDED)
+		if (ppoll(fds, 2, &ts, NULL) > 0 || load(&i->state->stage) == SIDE_ENDED ||
+		    is_lost(i, &p))
 			return;
 		beat(i->state);
 		look(g, i->state, &w);

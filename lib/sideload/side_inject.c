@@ -435,6 +435,54 @@ bool side_inject_over(const struct side_inject *i)
 	return stage == SIDE_ENDED && done && !lock;
 }
 
+/* Does @cr3 lead to our first entry? */
+static bool leads_to_us(const struct side_inject *i, const struct kvm_sregs *s, uint64_t cr3)
+{
+	const struct pt_regs_cr cr = { s->cr0, cr3, s->cr4, s->efer };
+	uint64_t entry = 0;
+	struct gview v;
+	gpa_t at;
+
+	return !gview_init(&v, &cr, kvm_read, (void *)(uintptr_t)&i->vm->kvm) &&
+	       !pt_entry(&v.pt, i->made->at, 2, &at, &entry) && entry == i->made->entry[0].value;
+}
+
+/* Return: 1 a processor has us in its tables; 0; -errno. */
+static int is_mapped(const struct side_inject *i, struct tracee *t, struct err *e)
+{
+	for (size_t k = 0; k < i->vm->fds.ncpu; k++) {
+		struct kvm_sregs s = { 0 };
+		int r;
+
+		if (i->vm->fds.cpu[k].vm != i->vm->info.vmfd)
+			continue;
+		r = ask(t, i->vm->fds.cpu[k].fd, KVM_GET_SREGS, &s, sizeof(s), e);
+		if (r < 0)
+			return r;
+		/* in user mode it may have tables without most of the kernel */
+		if (leads_to_us(i, &s, s.cr3) || leads_to_us(i, &s, s.cr3 & ~PT_CR3_ISOLATION))
+			return 1;
+	}
+	return 0;
+}
+
+bool side_inject_lost(const struct side_inject *i)
+{
+	int32_t panic = -1;
+	struct tracee t;
+	int r;
+
+	if (i->target->panic_cpu.v &&
+	    !gview_read(&i->vm->view, i->target->panic_cpu, &panic, sizeof(panic)) && panic != -1)
+		return true;
+	if (tracee_stop(&i->vm->ref, 0, &t, NULL) < 0)
+		return false;
+	r = is_mapped(i, &t, NULL);
+	if (tracee_release(&t, NULL, NULL) < 0)
+		return false;
+	return !r;
+}
+
 /* Take the irq_work out of its list if it is still in there. Return: 1; 0 it is not; -errno. */
 static int unqueue(const struct side_inject *i, struct err *e)
 {

@@ -63,6 +63,13 @@ int side_inject_start(const struct side_inject *i, const struct side_entries *wh
 		      uint64_t *ret_ns, struct err *e) _must_check_;
 
 /*
+ * side_inject_lost() - Has the guest's kernel panicked, or is another one there: will it never say that it is over?
+ *
+ * Then what is in the guest is no longer waited for. For a guest that has been silent: all threads are stopped for it.
+ */
+bool side_inject_lost(const struct side_inject *i);
+
+/*
  * side_inject_undo() - Take back what @made says.
  *
  * Return: 0, also if the hypervisor has ended; -EAGAIN the guest still executes what is ours; -errno.

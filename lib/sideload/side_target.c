@@ -6,14 +6,6 @@
 
 #define STRUCT_MAX 65536 /* bytes of a structure that can be true */
 
-static const struct name {
-	const char *name, *other;
-} function_names[] = {
-#define X(name, other, type, args) { #name, other },
-	SIDE_FUNCTIONS(X)
-#undef X
-};
-
 static const struct {
 	const char *structure, *member, *other;
 } field_names[] = {
@@ -22,49 +14,42 @@ static const struct {
 #undef X
 };
 
-enum variable {
-	WORKQUEUE,
+enum symbol {
+#define X(name, other, type, args) FUNCTION_##name,
+	SIDE_FUNCTIONS(X)
+#undef X
+	FUNCTIONS,
+	WORKQUEUE = FUNCTIONS,
 	CURRENT,
 	CURRENT_HOT, /* Linux 6.2 to 6.14: a member of it */
 	PER_CPU,
 	RAISED_LIST,
 	OTHER_FOPS,
 	RESOURCES,
-	VARIABLES
+	PANIC_CPU,
+	SYMBOLS
 };
 
-static const struct name variable_names[VARIABLES] = {
-	[WORKQUEUE] = { "system_wq", "system_percpu_wq" },
-	[CURRENT] = { "current_task", NULL },
-	[CURRENT_HOT] = { "pcpu_hot", NULL },
+/* @other is what it is called in other kernels; "" it may not be there. */
+static const struct {
+	const char *name, *other;
+} symbol_names[SYMBOLS] = {
+#define X(name, other, type, args) [FUNCTION_##name] = { #name, other },
+	SIDE_FUNCTIONS(X)
+#undef X
+		[WORKQUEUE] = { "system_wq", "system_percpu_wq" },
+	[CURRENT] = { "current_task", "" },
+	[CURRENT_HOT] = { "pcpu_hot", "" },
 	[PER_CPU] = { "__per_cpu_offset", NULL },
 	[RAISED_LIST] = { "raised_list", NULL },
 	[OTHER_FOPS] = { "def_chr_fops", NULL },
 	[RESOURCES] = { "iomem_resource", NULL },
+	[PANIC_CPU] = { "panic_cpu", "" },
 };
 
-#define NFUNCTIONS ARRAY_SIZE(function_names)
-#define NAMES_MAX  64
-
-_Static_assert(sizeof(struct side_functions) == NFUNCTIONS * sizeof(uint64_t), "pointers alone");
+_Static_assert(sizeof(struct side_functions) == FUNCTIONS * sizeof(uint64_t), "pointers alone");
 _Static_assert(sizeof(struct side_fields) == ARRAY_SIZE(field_names) * sizeof(uint32_t),
 	       "offsets alone");
-_Static_assert(NFUNCTIONS <= NAMES_MAX && VARIABLES <= NAMES_MAX, "room for names");
-
-/* The addresses of @names, by one name or the other; 0: not there. */
-static void look_up(const struct kallsyms *k, const struct name *names, size_t n, uint64_t *ret)
-{
-	struct ksym_want want[2 * NAMES_MAX];
-
-	for (size_t i = 0; i < n; i++) {
-		want[i] = (struct ksym_want){ .name = names[i].name };
-		want[n + i] = (struct ksym_want){ .name = names[i].other ? names[i].other
-									 : names[i].name };
-	}
-	(void)kallsyms_lookup(k, want, 2 * n);
-	for (size_t i = 0; i < n; i++)
-		ret[i] = want[i].addr.v ? want[i].addr.v : want[n + i].addr.v;
-}
 
 static int lacks(const char *kind, const char *name, struct err *e)
 {
@@ -74,15 +59,32 @@ static int lacks(const char *kind, const char *name, struct err *e)
 		kind, name);
 }
 
-int side_target_functions(const struct kallsyms *k, struct side_functions *ret, struct err *e)
+/* The addresses of all symbols, by one name or the other. */
+static int find_symbols(const struct kallsyms *k, uint64_t ret[SYMBOLS], struct err *e)
 {
-	uint64_t at[NFUNCTIONS];
+	struct ksym_want want[2 * SYMBOLS];
+	size_t n = SYMBOLS;
 
-	look_up(k, function_names, NFUNCTIONS, at);
-	for (size_t i = 0; i < NFUNCTIONS; i++)
-		if (at[i] < KIMAGE_AREA || at[i] >= KIMAGE_AREA_END)
-			return lacks("function", function_names[i].name, e);
-	memcpy(ret, at, sizeof(at));
+	for (size_t i = 0; i < SYMBOLS; i++) {
+		want[i] = (struct ksym_want){ .name = symbol_names[i].name };
+		if (symbol_names[i].other && *symbol_names[i].other)
+			want[n++] = (struct ksym_want){ .name = symbol_names[i].other };
+	}
+	(void)kallsyms_lookup(k, want, n);
+	n = SYMBOLS;
+	for (size_t i = 0; i < SYMBOLS; i++) {
+		const char *other = symbol_names[i].other;
+
+		ret[i] = want[i].addr.v;
+		if (other && *other && !ret[i])
+			ret[i] = want[n].addr.v;
+		n += other && *other;
+		if (!ret[i] && !(other && !*other))
+			return lacks(i < FUNCTIONS ? "function" : "variable", symbol_names[i].name,
+				     e);
+		if (i < FUNCTIONS && (ret[i] < KIMAGE_AREA || ret[i] >= KIMAGE_AREA_END))
+			return lacks("function", symbol_names[i].name, e);
+	}
 	return 0;
 }
 
@@ -174,21 +176,30 @@ static int find_taken(const struct vm *v, gva_t root, struct side_target *ret, s
 	return 0;
 }
 
-static int find_variables(const struct vm *v, struct side_target *ret, struct err *e)
+int side_target_find(const struct vm *v, struct side_target *ret, struct err *e)
 {
-	uint64_t at[VARIABLES];
+	uint64_t at[SYMBOLS];
 	uint32_t hot = 0;
+	int r;
 
-	look_up(&v->symbols, variable_names, VARIABLES, at);
+	*ret = (struct side_target){ 0 };
+	if (!v->have_types)
+		return err_set(e, ENOTSUP, "%s; nothing was changed", v->no_types.msg);
+	r = side_target_fields(&v->btf, &ret->at, e);
+	if (!r)
+		r = find_symbols(&v->symbols, at, e);
+	if (r < 0)
+		return r;
+	memcpy(&ret->call, at, sizeof(ret->call));
 	if (!at[CURRENT] && at[CURRENT_HOT] &&
 	    !find_field(&v->btf, "pcpu_hot", "current_task", NULL, &hot))
 		at[CURRENT] = at[CURRENT_HOT] + hot;
-	for (size_t i = 0; i < VARIABLES; i++)
-		if (!at[i] && i != CURRENT_HOT)
-			return lacks("variable", variable_names[i].name, e);
+	if (!at[CURRENT])
+		return lacks("variable", symbol_names[CURRENT].name, e);
 	ret->current_at = at[CURRENT];
 	ret->other_fops = at[OTHER_FOPS];
 	ret->raised_list.v = at[RAISED_LIST];
+	ret->panic_cpu.v = at[PANIC_CPU];
 	if (gview_read(&v->view, (gva_t){ at[WORKQUEUE] }, &ret->workqueue,
 		       sizeof(ret->workqueue)) < 0 ||
 	    !ret->workqueue)
@@ -197,19 +208,4 @@ static int find_variables(const struct vm *v, struct side_target *ret, struct er
 				    sizeof(ret->per_cpu)) /
 		    sizeof(ret->per_cpu[0]);
 	return find_taken(v, (gva_t){ at[RESOURCES] }, ret, e);
-}
-
-int side_target_find(const struct vm *v, struct side_target *ret, struct err *e)
-{
-	int r;
-
-	*ret = (struct side_target){ 0 };
-	if (!v->have_types)
-		return err_set(e, ENOTSUP, "%s; nothing was changed", v->no_types.msg);
-	r = side_target_functions(&v->symbols, &ret->call, e);
-	if (!r)
-		r = side_target_fields(&v->btf, &ret->at, e);
-	if (!r)
-		r = find_variables(v, ret, e);
-	return r;
 }

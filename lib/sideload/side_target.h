@@ -18,6 +18,7 @@ struct side_target {
 	struct side_fields at;
 	uint64_t workqueue, current_at, other_fops;
 	gva_t raised_list; /* of irq_work, from a processor's own memory */
+	gva_t panic_cpu;   /* 0: this kernel does not say */
 	uint64_t per_cpu
 		[SIDE_CPUS_MAX]; /* where the own memory of a processor is; by the guest's numbers */
 	size_t ncpu;
@@ -28,9 +29,7 @@ struct side_target {
 /* Return: 0; -ENOTSUP this kernel has not what it takes, and @e says what; -EFAULT, -EPROTO its memory makes no sense. */
 int side_target_find(const struct vm *v, struct side_target *ret, struct err *e) _must_check_;
 
-/* Between its files: the parts of it that know no machine. */
-int side_target_functions(const struct kallsyms *k, struct side_functions *ret, struct err *e)
-	_must_check_;
+/* The part of it that knows no machine. */
 int side_target_fields(const struct btf *b, struct side_fields *ret, struct err *e) _must_check_;
 
 #endif
