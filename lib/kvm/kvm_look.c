@@ -14,6 +14,7 @@
 
 #define MSR_LSTAR          0xc0000082
 #define MSR_KERNEL_GS_BASE 0xc0000102
+#define ATTEMPTS           3
 
 union one_msr {
 	struct kvm_msrs list;
@@ -177,17 +178,22 @@ static int probe_stopped(const struct pid_ref *p, struct result *res, const stru
 static int look(const struct pid_ref *p, const struct kvm_fds *fds, struct result *res)
 {
 	struct proof proof;
-	int r = look_stopped(p, fds, &res->vm, &proof, &res->err);
+	int r = 0;
 
-	if (r < 0 || !proof.n)
-		return r;
-	r = kvm_mappings_read(p, &res->mappings, &res->err);
-	if (r < 0)
-		return r;
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+		res->vm.ncpu = 0;
+		r = look_stopped(p, fds, &res->vm, &proof, &res->err);
+		if (r < 0 || !proof.n)
+			return r;
+		r = kvm_mappings_read(p, &res->mappings, &res->err);
+		if (r < 0)
+			return r;
+		/* the tables that a processor had may be gone by now, with the process that they were of */
+		if (!kvm_layout_find(&res->vm, &res->mappings, proof.v, proof.n, &res->layouts))
+			return probe_stopped(p, res, &proof);
+	}
 	/* a guest without page tables of its own, or with two memories that both fit, has no slots here */
-	if (kvm_layout_find(&res->vm, &res->mappings, proof.v, proof.n, &res->layouts) < 0)
-		return 0;
-	return probe_stopped(p, res, &proof);
+	return 0;
 }
 
 static int wait_for(pid_t child)

@@ -4,27 +4,37 @@
 #include "kvm.h"
 #include "tracee.h"
 
+bool kvm_at(const struct kvm_vm *vm, gpa_t gpa, hva_t *ret, uint64_t *ret_n)
+{
+	for (size_t i = 0; i < vm->nslot; i++) {
+		const struct kvm_slot *s = &vm->slot[i];
+		uint64_t off = gpa.v - s->gpa.v; /* wraps to a huge value below it */
+
+		if (!s->placed || off >= s->size)
+			continue;
+		ret->v = s->hva.v + off;
+		*ret_n = s->size - off;
+		return true;
+	}
+	return false;
+}
+
 int kvm_read(void *arg, gpa_t gpa, void *dst, size_t len)
 {
 	const struct kvm_vm *vm = arg;
 	uint8_t *out = dst;
 
 	while (len) {
-		const struct kvm_slot *s = NULL;
+		uint64_t room;
 		size_t n = len;
-		uint64_t off = 0;
+		hva_t hva;
 		int r;
 
-		for (size_t i = 0; i < vm->nslot && !s; i++) {
-			off = gpa.v - vm->slot[i].gpa.v; /* wraps to a huge value below it */
-			if (vm->slot[i].placed && off < vm->slot[i].size)
-				s = &vm->slot[i];
-		}
-		if (!s)
+		if (!kvm_at(vm, gpa, &hva, &room))
 			return -EFAULT;
-		if (n > s->size - off)
-			n = (size_t)(s->size - off);
-		r = tracee_read(vm->pid, (rva_t){ s->hva.v + off }, out, n);
+		if (n > room)
+			n = (size_t)room;
+		r = tracee_read(vm->pid, (rva_t){ hva.v }, out, n);
 		if (r < 0)
 			return r;
 		out += n;

@@ -61,6 +61,17 @@ int pt_walk(const struct pt *t, gva_t gva, struct pt_page *ret) _must_check_;
 int pt_translate(const struct pt *t, gva_t gva, gpa_t *ret) _must_check_;
 
 /*
+ * pt_entry() - The entry of a table of @level (1: pages of 4 KiB) that @gva goes through: where it is, and what.
+ *
+ * Return: 0, also if it is not present; -EFAULT one above it is not, or maps a page; -EPROTO; what read gave.
+ */
+int pt_entry(const struct pt *t, gva_t gva, unsigned int level, gpa_t *ret_at, uint64_t *ret)
+	_must_check_;
+
+/* The entry of level 2 that maps 2 MiB of the kernel's at @gpa, a multiple of that. */
+uint64_t pt_make_large(gpa_t gpa, bool write, bool exec);
+
+/*
  * pt_next() - The first page that is mapped and has a byte in [@from, @end).
  *
  * @reads: how many entries may be read yet; counted down. What can't be read, or is no entry, is not mapped.

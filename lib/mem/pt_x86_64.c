@@ -13,6 +13,8 @@
 #define ENTRY_PRESENT (1ULL << 0)
 #define ENTRY_WRITE   (1ULL << 1)
 #define ENTRY_USER    (1ULL << 2)
+#define ENTRY_SEEN    (1ULL << 5) /* accessed */
+#define ENTRY_DIRTY   (1ULL << 6)
 #define ENTRY_LARGE   (1ULL << 7)
 #define ENTRY_NX      (1ULL << 63)
 #define ENTRY_ADDRESS 0x000ffffffffff000ULL
@@ -104,6 +106,40 @@ int pt_translate(const struct pt *t, gva_t gva, gpa_t *ret)
 		return r;
 	ret->v = p.gpa.v + (gva.v - p.gva.v);
 	return 0;
+}
+
+int pt_entry(const struct pt *t, gva_t gva, unsigned int level, gpa_t *ret_at, uint64_t *ret)
+{
+	uint64_t table = t->root.v;
+
+	if (!canonical(t, gva.v))
+		return -EFAULT;
+	for (unsigned int l = t->levels; l; l--) {
+		gpa_t at = { table + ((gva.v >> level_shift(l)) & 511) * 8 };
+		uint64_t entry = 0;
+		int r = t->read(t->arg, at, &entry);
+
+		if (r < 0)
+			return r;
+		if (l == level) {
+			*ret_at = at;
+			*ret = entry;
+			return 0;
+		}
+		if (!(entry & ENTRY_PRESENT) || (entry & ENTRY_LARGE && l <= 3))
+			return -EFAULT;
+		if (entry & ENTRY_LARGE)
+			return -EPROTO;
+		table = entry & ENTRY_ADDRESS;
+	}
+	return -EPROTO;
+}
+
+uint64_t pt_make_large(gpa_t gpa, bool write, bool exec)
+{
+	/* seen and dirty already, so that no processor writes to it */
+	return (gpa.v & ENTRY_ADDRESS) | ENTRY_PRESENT | ENTRY_LARGE | ENTRY_SEEN | ENTRY_DIRTY |
+	       (write ? ENTRY_WRITE : 0) | (exec ? 0 : ENTRY_NX);
 }
 
 int pt_next(const struct pt *t, gva_t from, gva_t end, uint64_t *reads, struct pt_page *ret)

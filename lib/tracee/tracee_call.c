@@ -167,6 +167,17 @@ int tracee_call(struct tracee *t, long nr, const uint64_t arg[6], long *ret, str
 	return 0;
 }
 
+size_t tracee_in_call(const struct tracee *t, long nr, uint64_t second)
+{
+	struct user_regs_struct regs;
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n; i++)
+		n += !ptrace(PTRACE_GETREGS, t->tid[i], 0, &regs) && (long)regs.orig_rax == nr &&
+		     regs.rsi == second;
+	return n;
+}
+
 static int prepare_scratch(struct tracee *t, struct err *e)
 {
 	int r = prepare(t, e);
@@ -182,17 +193,26 @@ static int prepare_scratch(struct tracee *t, struct err *e)
 	return 0;
 }
 
-int tracee_ioctl(struct tracee *t, struct tracee_ioctl *c, struct err *e)
+int tracee_call_with(struct tracee *t, long nr, const uint64_t arg[6], unsigned int which,
+		     const void *data, size_t size, long *ret, struct err *e)
 {
-	uint64_t args[6] = { (uint64_t)c->fd, c->request };
+	uint64_t args[6];
 	int r = prepare_scratch(t, e);
 
 	if (r < 0)
 		return r;
-	args[2] = t->scratch.v;
-	if (c->size > TRACEE_SCRATCH || tracee_write(t->ref->pid, t->scratch, c->arg, c->size) < 0)
+	memcpy(args, arg, sizeof(args));
+	args[which] = t->scratch.v;
+	if (size > TRACEE_SCRATCH || tracee_write(t->ref->pid, t->scratch, data, size) < 0)
 		return err_set(e, EFAULT, "writing to the stack of process %d failed", t->ref->pid);
-	r = tracee_call(t, SYS_ioctl, args, &c->ret, e);
+	return tracee_call(t, nr, args, ret, e);
+}
+
+int tracee_ioctl(struct tracee *t, struct tracee_ioctl *c, struct err *e)
+{
+	const uint64_t args[6] = { (uint64_t)c->fd, c->request };
+	int r = tracee_call_with(t, SYS_ioctl, args, 2, c->arg, c->size, &c->ret, e);
+
 	if (!r && c->ret >= 0 && tracee_read(t->ref->pid, t->scratch, c->arg, c->size) < 0)
 		return err_set(e, EFAULT, "reading from the stack of process %d failed",
 			       t->ref->pid);

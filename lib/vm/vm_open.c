@@ -105,18 +105,34 @@ static int open_types(struct vm *v, struct err *e)
 		     : kfields_fill(&v->fields, &v->btf, e);
 }
 
+/* The kernel's own tables: those that a processor has just now go with the process that they are of. */
+static void take_own_tables(struct vm *v, gva_t tables)
+{
+	const gva_t entry = { v->kvm.cpu[0].lstar };
+	struct pt own = v->view.pt;
+	gpa_t is, would_be;
+
+	if (!tables.v || pt_translate(&v->view.pt, tables, &own.root) < 0 ||
+	    pt_translate(&v->view.pt, entry, &is) < 0 || pt_translate(&own, entry, &would_be) < 0 ||
+	    is.v != would_be.v)
+		return;
+	v->view.pt.root = own.root;
+}
+
 int vm_open_kernel(struct vm *v, struct err *e)
 {
 	struct ksym_want want[] = { { .name = "_text" },
 				    { .name = "init_task" },
 				    { .name = "prb" },
-				    { .name = "modules" } };
+				    { .name = "modules" },
+				    { .name = "init_top_pgt" } };
 	int r = kallsyms_find(&v->image, &v->symbols);
 
 	if (r < 0)
 		return err_set(e, -r, "the symbols of the guest's kernel were not found");
 	(void)kallsyms_lookup(&v->symbols, want, ARRAY_SIZE(want));
 	v->slide = (want[0].addr.v ? want[0].addr.v : v->range.start.v) - LINKED_AT;
+	take_own_tables(v, want[4].addr);
 	r = open_types(v, &v->no_types);
 	if (r == -ENOMEM)
 		return err_set(e, ENOMEM, "%s", v->no_types.msg);

@@ -182,12 +182,50 @@ static void test_next(void **state)
 	assert_int_equal(reads, 0);
 }
 
+/* Entries of each level, also those that are not present; what is above must be tables. */
+static void test_entry(void **state)
+{
+	const gva_t gva = { 0xffffffff81312345 };
+	uint64_t entry = 7;
+	struct ram m;
+	struct pt t = tables(&m, false);
+	gpa_t at = { 7 };
+
+	(void)state;
+	assert_int_equal(pt_entry(&t, gva, 4, &at, &entry), 0);
+	assert_int_equal(at.v, 511 * 8);
+	assert_int_equal(entry, 0);
+	assert_int_equal(pt_entry(&t, gva, 3, &at, &entry), -EFAULT);
+	m.table[0][511] = 0x1000 | P;
+	m.table[1][510] = 0x2000 | P;
+	assert_int_equal(pt_entry(&t, gva, 2, &at, &entry), 0);
+	assert_int_equal(at.v, 0x2000 + 9 * 8);
+	assert_int_equal(entry, 0);
+	m.table[2][9] = pt_make_large((gpa_t){ 0x7fe00000 }, true, false);
+	assert_int_equal(pt_entry(&t, gva, 2, &at, &entry), 0);
+	assert_int_equal(entry, 0x7fe00000 | P | W | PS | 0x60 | NX);
+	assert_int_equal(pt_make_large((gpa_t){ 0x7fe00000 }, false, true),
+			 0x7fe00000 | P | PS | 0x60);
+	/* below a page there is no table */
+	assert_int_equal(pt_entry(&t, gva, 1, &at, &entry), -EFAULT);
+	m.table[2][9] = 0x3000 | P;
+	m.table[3][274] = 5;
+	assert_int_equal(pt_entry(&t, (gva_t){ 0xffffffff81312345 }, 1, &at, &entry), 0);
+	assert_int_equal(at.v, 0x3000 + 274 * 8);
+	assert_int_equal(entry, 5);
+	m.table[0][511] |= PS;
+	assert_int_equal(pt_entry(&t, gva, 2, &at, &entry), -EPROTO);
+	m.table[0][511] = 0x900000 | P;
+	assert_int_equal(pt_entry(&t, gva, 2, &at, &entry), -EIO);
+	assert_int_equal(pt_entry(&t, (gva_t){ 0x8000000000000000 }, 4, &at, &entry), -EFAULT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes), cmocka_unit_test(test_five_levels),
 		cmocka_unit_test(test_bad),   cmocka_unit_test(test_no_paging),
-		cmocka_unit_test(test_next),
+		cmocka_unit_test(test_next),  cmocka_unit_test(test_entry),
 	};
 
 	return cmocka_run_group_tests_name("pt", tests, NULL, NULL);

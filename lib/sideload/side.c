@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+#include "side.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "io.h"
+#include "side_guard.h"
+#include "tracee.h"
+
+#define OPEN_MS  30000 /* the guard has limits of its own, which are shorter */
+#define CLOSE_MS 8000
+
+struct side {
+	const struct vm *vm; /* borrowed */
+	struct side_target target;
+	struct side_shared *shared;
+	struct side_state *state; /* NULL until it runs */
+	uint64_t size;
+	struct side_ring in, out;
+	pid_t guard;
+	int sock, bell;
+	bool broken;
+};
+
+static bool over(const struct side *s)
+{
+	return __atomic_load_n(&s->shared->ended, __ATOMIC_ACQUIRE);
+}
+
+/* Wait for something to be readable. Return: 1; 0 nothing was. */
+static int wait_for(int fd, int timeout_ms)
+{
+	const uint64_t deadline = tracee_now_ns() + (uint64_t)timeout_ms * 1000000;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	for (;;) {
+		uint64_t now = tracee_now_ns();
+		int left = timeout_ms < 0   ? -1
+			   : now > deadline ? 0
+					    : (int)((deadline - now + 999999) / 1000000),
+		    r = poll(&p, 1, left);
+
+		if (r >= 0 || errno != EINTR)
+			return r > 0;
+	}
+}
+
+static void release(struct side *s)
+{
+	if (s->state)
+		(void)munmap((uint8_t *)s->state - SIDE_STATE_AT, s->size);
+	if (s->shared)
+		(void)munmap(s->shared, sizeof(*s->shared));
+	if (s->sock >= 0)
+		(void)close(s->sock);
+	if (s->bell >= 0)
+		(void)close(s->bell);
+	free(s);
+}
+
+static int guard_failed(const struct side *s, struct err *e)
+{
+	if (s->shared->r >= 0)
+		return err_set(e, EIO, "the guard of the guest has ended");
+	if (e)
+		*e = s->shared->err;
+	return s->shared->r;
+}
+
+static int map_memory(struct side *s, int fd, struct err *e)
+{
+	struct stat st;
+	uint8_t *memory = fstat(fd, &st) < 0 ? MAP_FAILED
+					     : mmap(NULL, (size_t)st.st_size,
+						    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (memory == MAP_FAILED)
+		return err_set(e, ENOMEM, "no memory to share with the guest");
+	s->size = (uint64_t)st.st_size;
+	s->state = (struct side_state *)(void *)(memory + SIDE_STATE_AT);
+	s->in = (struct side_ring){ &s->state->to_host, memory + SIDE_TO_HOST_AT, 0 };
+	s->out = (struct side_ring){ &s->state->to_guest, memory + SIDE_TO_GUEST_AT, 0 };
+	return 0;
+}
+
+/* The memory, from the guard, and then a byte once the program runs. */
+static int await_guard(struct side *s, struct err *e)
+{
+	char byte;
+	size_t n = 0;
+	int r = 0;
+
+	for (int step = 0; !r && step < 2; step++) {
+		_cleanup_close_ int fd = -1;
+
+		if (!wait_for(s->sock, OPEN_MS))
+			return err_set(e, ETIMEDOUT, "the guest does not let go: %s",
+				       s->shared->err.msg);
+		if (io_recv_fds(s->sock, &byte, 1, &fd, 1, &n) < 1)
+			return guard_failed(s, e);
+		if (n)
+			r = map_memory(s, fd, e);
+	}
+	return r < 0 || s->state ? r : guard_failed(s, e);
+}
+
+static int make_guard(struct side *s, const struct side_opts *o, struct err *e)
+{
+	int sock[2];
+
+	s->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->bell < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
+		return err_set(e, errno, "no descriptors for a guard: %s", err_str(errno));
+	s->sock = sock[0];
+	s->guard = fork();
+	if (!s->guard) {
+		const struct side_guard g = { o, &s->target, s->shared, sock[1], s->bell };
+
+		side_guard_run(&g);
+	}
+	(void)close(sock[1]);
+	return s->guard < 0 ? err_set(e, errno, "no process for a guard: %s", err_str(errno)) : 0;
+}
+
+static int check_opts(const struct side_opts *o, struct err *e)
+{
+	if (!o->size || o->size > SIDE_PROGRAM_MAX)
+		return err_set(e, E2BIG, "a program for the guest has 1 to %u bytes",
+			       SIDE_PROGRAM_MAX);
+	if (!o->argv[0] || !*o->argv[0] || strchr(o->argv[0], '/'))
+		return err_set(e, EINVAL, "a program for the guest has a name without '/'");
+	return 0;
+}
+
+int side_open(const struct side_opts *o, struct side **ret, struct err *e)
+{
+	struct side *s;
+	int r = check_opts(o, e);
+
+	if (r < 0)
+		return r;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_set(e, ENOMEM, "no memory to share with the guest");
+	s->sock = s->bell = -1;
+	s->vm = o->vm;
+	s->shared = mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (s->shared == MAP_FAILED) {
+		s->shared = NULL;
+		r = err_set(e, ENOMEM, "no memory to share with the guest");
+	}
+	if (!r)
+		r = side_target_find(o->vm, &s->target, e);
+	if (!r)
+		r = make_guard(s, o, e);
+	if (!r)
+		r = await_guard(s, e);
+	if (r < 0) {
+		if (s->guard > 0)
+			(void)side_close(s, NULL, NULL);
+		else
+			release(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+int side_fd(const struct side *s)
+{
+	return s->bell;
+}
+
+/* Nothing was found: the bell is silent until the guard rings again. What came meanwhile must be looked for once more. */
+static void silence(const struct side *s)
+{
+	uint64_t n;
+
+	(void)!read(s->bell, &n, sizeof(n));
+}
+
+/* Return: as side_ring_next(), and 0 only after a second look. */
+static int next(struct side *s, uint32_t *ret_len)
+{
+	int r = side_ring_next(&s->in, ret_len);
+
+	if (!r && !over(s)) {
+		silence(s);
+		r = side_ring_next(&s->in, ret_len);
+	}
+	return r;
+}
+
+ssize_t side_recv(struct side *s, void *buf, size_t room)
+{
+	bool ended = over(s); /* before the ring: all that it wrote is there then */
+	struct side_piece p[2];
+	uint32_t len = 0;
+	int r = s->broken ? -EPROTO : next(s, &len);
+
+	if (r <= 0) {
+		s->broken |= r < 0;
+		return r < 0 ? -EPROTO : ended ? 0 : -EAGAIN;
+	}
+	if (len > room)
+		return -EMSGSIZE;
+	side_ring_pieces(&s->in, len, p);
+	memcpy(buf, p[0].p, p[0].n);
+	memcpy((uint8_t *)buf + p[0].n, p[1].p, p[1].n);
+	side_ring_take(&s->in, len);
+	return len;
+}
+
+int side_send(struct side *s, const void *buf, size_t len)
+{
+	struct side_piece p[2];
+	int r;
+
+	if (!len || len > SIDE_MESSAGE_MAX)
+		return -EMSGSIZE;
+	if (over(s))
+		return -EPIPE;
+	r = s->broken ? -EPROTO : side_ring_room(&s->out, (uint32_t)len);
+	if (!r) {
+		silence(s);
+		r = side_ring_room(&s->out, (uint32_t)len);
+	}
+	if (r <= 0) {
+		s->broken |= r < 0;
+		return r < 0 ? -EPROTO : -EAGAIN;
+	}
+	side_ring_pieces(&s->out, (uint32_t)len, p);
+	memcpy(p[0].p, buf, p[0].n);
+	memcpy(p[1].p, (const uint8_t *)buf + p[0].n, p[1].n);
+	side_ring_put(&s->out, (uint32_t)len);
+	return 0;
+}
+
+int side_wait(struct side *s, int timeout_ms)
+{
+	uint64_t deadline = tracee_now_ns() + (uint64_t)timeout_ms * 1000000;
+	uint32_t len;
+
+	for (;;) {
+		uint64_t now = tracee_now_ns();
+
+		if (s->broken || next(s, &len) || over(s))
+			return 1;
+		if (timeout_ms >= 0 && now >= deadline)
+			return 0;
+		(void)wait_for(s->bell,
+			       timeout_ms < 0 ? -1 : (int)((deadline - now) / 1000000 + 1));
+	}
+}
+
+/* Has the guard ended, within @timeout_ms? */
+static bool guard_ended(struct side *s, int timeout_ms)
+{
+	uint64_t deadline = tracee_now_ns() + (uint64_t)timeout_ms * 1000000;
+
+	for (;;) {
+		pid_t r = waitpid(s->guard, NULL, WNOHANG);
+
+		if (r == s->guard || (r < 0 && errno != EINTR))
+			return true;
+		if (tracee_now_ns() > deadline)
+			return false;
+		(void)usleep(1000);
+	}
+}
+
+int side_close(struct side *s, struct side_pauses *ret, struct err *e)
+{
+	const struct side_inject i = { s->vm, &s->target, &s->shared->made, s->state };
+	int r = 0;
+
+	(void)shutdown(s->sock, SHUT_RDWR);
+	if (!guard_ended(s, CLOSE_MS))
+		r = err_set(
+			e, EBUSY,
+			"the guest does not let go of what was put into it; that is undone as soon as it does");
+	else if (!__atomic_load_n(&s->shared->undone, __ATOMIC_ACQUIRE))
+		r = side_guard_undo(&i, s->shared, CLOSE_MS, e);
+	if (ret)
+		*ret = s->shared->pauses;
+	release(s);
+	return r;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * side.h - a program of ours in a running guest, and messages between it and us.
+ *
+ * Theory of operation
+ *
+ * side_open() puts a library beside the guest's kernel (side_inject.h), which starts the program there: a process of the
+ * guest with all rights, in its first namespaces, whose working directory is a tmpfs of its own that holds the
+ * program, and which has one descriptor: SIDE_FD. There read(2) gives one message of ours, write(2) sends us one, and
+ * poll(2) works; read(2) gives 0 once we are gone. A program that starts others has to close it for them (FD_CLOEXEC).
+ *
+ * All that touches the hypervisor is done by a process of its own, the guard: it gives the guest a sign of life, rings
+ * side_fd() when the guest has done something, and undoes everything when it is told to, when the program ends, and
+ * when it loses us, by kill -9 too. If the guard itself is killed the guest's side ends by itself, and side_close()
+ * does the rest.
+ *
+ * One thread at a time. Nothing here blocks but side_open(), side_wait() and side_close().
+ */
+#ifndef SIDELOAD_SIDE_H
+#define SIDELOAD_SIDE_H
+
+#include <sys/types.h>
+
+#include "side_ring.h"
+#include "vm.h"
+
+struct side_opts {
+	const struct vm *vm; /* after vm_open_kernel(); borrowed until side_close() */
+	const void *program; /* a static ELF; @size <= SIDE_PROGRAM_MAX */
+	size_t size;
+	const char *const
+		*argv; /* with a NULL at the end; the first is the program's name, without '/' */
+	unsigned int timeout_ms; /* for the guest to start it; 0: 5 s */
+};
+
+/* How long threads of the hypervisor stood. */
+struct side_pauses {
+	uint64_t map_ns;   /* one of them, for memory; the machine ran */
+	uint64_t start_ns; /* all, to start */
+	uint64_t undo_ns;  /* all, to undo */
+};
+
+struct side;
+
+/* Return: 0; -ENOTSUP this guest can't; -EBUSY it is paused; -ETIMEDOUT; the error that the program's execve(2) got. */
+int side_open(const struct side_opts *o, struct side **ret, struct err *e) _must_check_;
+
+/* Readable when there may be a message, or room, or the end; a call that finds nothing makes it unreadable again. */
+int side_fd(const struct side *s);
+
+/*
+ * side_recv() - One message.
+ *
+ * Return: its length; 0 the program has ended, and all of its messages were read; -EAGAIN there is none yet;
+ *	   -EMSGSIZE @room is too small, the message stays; -EPROTO the guest wrote nonsense, for good.
+ */
+ssize_t side_recv(struct side *s, void *buf, size_t room) _must_check_;
+
+/* One message of 1 to SIDE_MESSAGE_MAX bytes. Return: 0; -EAGAIN no room yet; -EMSGSIZE; -EPIPE it has ended; -EPROTO. */
+int side_send(struct side *s, const void *buf, size_t len) _must_check_;
+
+/* Until there is a message or an end, @timeout_ms at most. Return: 1; 0. */
+int side_wait(struct side *s, int timeout_ms);
+
+/*
+ * side_close() - End the program, undo everything.
+ *
+ * *@ret (may be NULL) is what it all took. Return: 0; -EBUSY the guest does not let go (it is paused, or the program is
+ * not to be ended), and the guard stays until it does; -errno. @s is gone in any case.
+ */
+int side_close(struct side *s, struct side_pauses *ret, struct err *e);
+
+#endif

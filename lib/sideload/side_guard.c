@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#include "side_guard.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "io.h"
+#include "side_image.h"
+#include "tracee.h"
+
+#define START_MS      5000
+#define SILENCE_NS    5000000000ULL /* the guest takes us for gone */
+#define UNDO_MS       5000
+#define LOST_NS       2000000000ULL /* of silence */
+#define UNDO_AGAIN_MS 1000
+#define SETTLE_US     20000 /* from the last sign of our code until it is taken away */
+#define POLL_LEAST_US 100
+#define POLL_MOST_US  5000
+#define TICK_US       1000
+
+_Static_assert(sizeof(side_image) <= SIDE_CODE_MAX, "the linker script says so, too");
+
+static uint32_t load(const uint32_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+static void beat(struct side_state *s)
+{
+	__atomic_add_fetch(&s->beat, 1, __ATOMIC_RELEASE);
+}
+
+static uint64_t memory_size(const struct side_opts *o)
+{
+	return SIDE_PROGRAM_AT + ((o->size + SIDE_PAGE - 1) & ~(SIDE_PAGE - 1));
+}
+
+/* Everything that is known before the guest sees it. */
+static int fill(const struct side_guard *g, uint8_t *memory, struct err *e)
+{
+	struct side_state *s = (struct side_state *)(void *)(memory + SIDE_STATE_AT);
+	const struct side_target *t = g->target;
+	size_t at = 0;
+
+	memcpy(memory, side_image, sizeof(side_image));
+	memcpy(memory + SIDE_PROGRAM_AT, g->opts->program, g->opts->size);
+	s->call = t->call;
+	s->at = t->at;
+	s->workqueue = t->workqueue;
+	s->current_at = t->current_at;
+	s->other_fops = t->other_fops;
+	s->silence_ns = SILENCE_NS;
+	s->program_size = (uint32_t)g->opts->size;
+	for (; g->opts->argv[s->argc]; s->argc++) {
+		size_t n = strlen(g->opts->argv[s->argc]) + 1;
+
+		if (s->argc == SIDE_ARGS_MAX || n > sizeof(s->args) - at)
+			return err_set(e, E2BIG, "too many arguments for a program in the guest");
+		memcpy(s->args + at, g->opts->argv[s->argc], n);
+		at += n;
+	}
+	return 0;
+}
+
+/* Until the program runs. */
+static int await_start(const struct side_guard *g, const struct side_inject *i, struct err *e)
+{
+	unsigned int ms = g->opts->timeout_ms ? g->opts->timeout_ms : START_MS;
+	uint64_t deadline = tracee_now_ns() + ms * 1000000ULL;
+
+	for (;;) {
+		uint32_t stage = load(&i->state->stage);
+		int error = i->state->error;
+
+		if (stage == SIDE_RUNS || (stage == SIDE_ENDED && !error))
+			return 0;
+		if (stage == SIDE_ENDED)
+			return err_set(e, error < 0 && error > -4096 ? -error : EPROTO,
+				       "starting a program in the guest: %s", err_str(error));
+		if (tracee_now_ns() > deadline)
+			return err_set(
+				e, ETIMEDOUT,
+				"the guest did not start the program within %u ms (it came to step %u of %u)",
+				ms, stage, SIDE_RUNS);
+		beat(i->state);
+		(void)usleep(TICK_US);
+	}
+}
+
+static int start(const struct side_guard *g, struct side_inject *i, struct err *e)
+{
+	const uint64_t size = memory_size(g->opts);
+	struct side_entries where;
+	_cleanup_close_ int fd = -1;
+	uint8_t *memory;
+	char byte = 0;
+	int r = side_inject_place(i, size, &where, e);
+
+	if (r < 0)
+		return r;
+	fd = side_inject_map(i, size, &g->shared->pauses.map_ns, e);
+	if (fd < 0)
+		return fd;
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return err_set(e, ENOMEM, "no memory to share with the guest");
+	i->state = (struct side_state *)(void *)(memory + SIDE_STATE_AT);
+	r = fill(g, memory, e);
+	/* from here on the parent could undo it, too */
+	if (!r && io_send_fds(g->sock, &byte, 1, &fd, 1) < 0)
+		r = err_set(e, ECONNRESET, "who wanted a program in the guest has gone");
+	if (!r)
+		r = side_inject_start(i, &where, &g->shared->pauses.start_ns, e);
+	if (!r)
+		r = await_start(g, i, e);
+	return r;
+}
+
+/* Whether the guest goes on, as far as it says. */
+struct pulse {
+	uint32_t beat;
+	uint64_t since_ns;
+};
+
+/* A guest that has been silent for long is asked about. Return: is it never going to answer again? */
+static bool is_lost(const struct side_inject *i, struct pulse *p)
+{
+	uint32_t now = load(&i->state->guest_beat);
+
+	if (now != p->beat || !p->since_ns)
+		*p = (struct pulse){ now, tracee_now_ns() };
+	if (tracee_now_ns() - p->since_ns < LOST_NS)
+		return false;
+	p->since_ns = tracee_now_ns();
+	return side_inject_lost(i);
+}
+
+/* Until the guest executes nothing of ours. */
+static void await_over(const struct side_inject *i, uint64_t deadline)
+{
+	struct pulse p = { 0 };
+
+	__atomic_store_n(&i->state->stop, 1, __ATOMIC_RELEASE);
+	while (i->made->queued && !side_inject_over(i) && pid_alive(&i->vm->ref) &&
+	       tracee_now_ns() < deadline) {
+		beat(i->state);
+		(void)usleep(TICK_US);
+		if (is_lost(i, &p))
+			i->made->queued = false;
+	}
+	/* who left it last has one instruction to go */
+	if (i->made->nentry)
+		(void)usleep(SETTLE_US);
+}
+
+int side_guard_undo(const struct side_inject *i, struct side_shared *shared,
+		    unsigned int timeout_ms, struct err *e)
+{
+	uint64_t deadline = tracee_now_ns() + timeout_ms * 1000000ULL;
+	int r;
+
+	if (i->state)
+		await_over(i, deadline);
+	do {
+		r = side_inject_undo(i, &shared->pauses.undo_ns, e);
+		if (r == -EAGAIN)
+			(void)usleep(TICK_US);
+	} while (r == -EAGAIN && tracee_now_ns() < deadline);
+	if (!r)
+		__atomic_store_n(&shared->undone, 1, __ATOMIC_RELEASE);
+	return r;
+}
+
+/* What the guest does to the rings. */
+struct watch {
+	uint32_t head, tail;
+	unsigned int pause_us;
+};
+
+static void look(const struct side_guard *g, const struct side_state *s, struct watch *w)
+{
+	const uint64_t one = 1;
+	uint32_t head = load(&s->to_host.head), tail = load(&s->to_guest.tail);
+
+	if (head == w->head && tail == w->tail) {
+		w->pause_us = w->pause_us * 5 / 4 < POLL_MOST_US ? w->pause_us * 5 / 4
+								 : POLL_MOST_US;
+		return;
+	}
+	*w = (struct watch){ head, tail, POLL_LEAST_US };
+	(void)!write(g->bell, &one, sizeof(one));
+}
+
+/* Until the parent is gone or wants it to end, or the program or the hypervisor has ended. */
+static void serve(const struct side_guard *g, const struct side_inject *i)
+{
+	struct watch w = { .pause_us = POLL_LEAST_US };
+	struct pulse p = { 0 };
+	struct pollfd fds[] = { { .fd = g->sock, .events = POLLIN },
+				{ .fd = i->vm->ref.pidfd, .events = POLLIN } };
+
+	for (;;) {
+		const struct timespec ts = { 0, w.pause_us * 1000L };
+
+		if (ppoll(fds, 2, &ts, NULL) > 0 || load(&i->state->stage) == SIDE_ENDED ||
+		    is_lost(i, &p))
+			return;
+		beat(i->state);
+		look(g, i->state, &w);
+	}
+}
+
+static void ring(const struct side_guard *g)
+{
+	const uint64_t one = 1;
+
+	__atomic_store_n(&g->shared->ended, 1, __ATOMIC_RELEASE);
+	(void)!write(g->bell, &one, sizeof(one));
+}
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* What the parent has open is not held open by us: a terminal, a pipe that somebody reads to its end. */
+static void close_others(const struct side_guard *g)
+{
+	int keep[] = { g->sock, g->bell, g->opts->vm->ref.pidfd, g->opts->vm->ref.procfd };
+	unsigned int from = 0;
+
+	qsort(keep, ARRAY_SIZE(keep), sizeof(keep[0]), by_number);
+	for (size_t k = 0; k < ARRAY_SIZE(keep); k++) {
+		if ((unsigned int)keep[k] > from)
+			(void)close_range(from, (unsigned int)keep[k] - 1, 0);
+		from = (unsigned int)keep[k] + 1;
+	}
+	(void)close_range(from, ~0U, 0);
+}
+
+void side_guard_run(const struct side_guard *g)
+{
+	struct side_inject i = { g->opts->vm, g->target, &g->shared->made, NULL };
+	struct side_shared *s = g->shared;
+	struct err why = { 0 };
+	char byte = 0;
+
+	(void)setsid();
+	(void)signal(SIGPIPE, SIG_IGN);
+	close_others(g);
+	s->r = start(g, &i, &s->err);
+	if (!s->r) {
+		(void)!write(g->sock, &byte, 1);
+		serve(g, &i);
+		ring(g);
+	}
+	/* a guest that is paused goes on some day */
+	while (side_guard_undo(&i, s, UNDO_MS, &why) < 0 && pid_alive(&i.vm->ref))
+		(void)usleep(UNDO_AGAIN_MS * 1000);
+	_exit(0);
+}

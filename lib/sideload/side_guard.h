@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* side_guard.h - the process that touches the hypervisor, and what it shares with its parent. */
+#ifndef SIDELOAD_SIDE_GUARD_H
+#define SIDELOAD_SIDE_GUARD_H
+
+#include "side.h"
+#include "side_inject.h"
+
+/* In memory that both see. The guard writes. */
+struct side_shared {
+	struct side_made made;
+	struct side_pauses pauses;
+	struct err err;
+	int r;          /* of the start */
+	uint32_t ended; /* the program has, or the hypervisor; what was made is being undone */
+	uint32_t undone;
+};
+
+struct side_guard {
+	const struct side_opts *opts;
+	const struct side_target *target;
+	struct side_shared *shared;
+	int sock; /* to the parent: the memfd goes there, and nothing is read but its end */
+	int bell; /* an eventfd */
+};
+
+/* In the child, which it ends. */
+void side_guard_run(const struct side_guard *g) __attribute__((noreturn));
+
+/* Undo within @timeout_ms, once the guest was told to stop. Return: 0; -EAGAIN; -errno. Also for the parent of a guard that has died. */
+int side_guard_undo(const struct side_inject *i, struct side_shared *shared,
+		    unsigned int timeout_ms, struct err *e) _must_check_;
+
+#endif

@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: MIT */
+#include "side_inject.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "tracee.h"
+
+#define MSR_GS_BASE        0xc0000101
+#define MSR_KERNEL_GS_BASE 0xc0000102
+#define CPUID_SIZES        0x80000008
+#define CPUID_MAX          100 /* as many as fit into a page */
+#define PHYS_BITS_MAX      46
+#define IRQ_WORK_VECTOR    0xf6 /* asm/irq_vectors.h of Linux, 2.6.38 and later */
+#define IRQ_WORK_CLAIMED   3    /* IRQ_WORK_PENDING, IRQ_WORK_BUSY */
+#define MSI_ADDRESS        0xfee00000U
+#define LAPIC_ID           0x20
+#define LAPIC_SPIV         0xf0
+#define LAPIC_SPIV_ON      (1U << 8)
+#define NOWHERE            PT_PAGE /* nothing is mapped there (vm.mmap_min_addr) */
+#define IDS_TRIED          32
+#define PLACES_TRIED       32
+#define PAUSED_LOOKS       5
+#define PAUSED_WAIT_US     20000
+#define NODES_MAX          1024
+
+static const char memfd_name[] = "vmsh";
+
+static long call(struct tracee *t, long nr, const uint64_t arg[6], struct err *e)
+{
+	long ret = 0;
+	int r = tracee_call(t, nr, arg, &ret, e);
+
+	return r < 0 ? r : ret;
+}
+
+/* Return: the descriptor, ours; in the hypervisor there is none left. */
+static int make_memory(const struct side_inject *i, struct tracee *t, uint64_t size, struct err *e)
+{
+	const uint64_t create[6] = { 0, MFD_CLOEXEC };
+	uint64_t args[6] = { 0 }, map[6] = { 0, size, PROT_READ | PROT_WRITE, MAP_SHARED };
+	_cleanup_close_ int fd = -1;
+	long theirs = 0, at, r;
+
+	r = tracee_call_with(t, SYS_memfd_create, create, 0, memfd_name, sizeof(memfd_name),
+			     &theirs, e);
+	if (r < 0)
+		return (int)r;
+	if (theirs < 0)
+		return err_set(e, (int)-theirs, "making memory in process %d: %s", t->ref->pid,
+			       err_str((int)theirs));
+	fd = (int)syscall(SYS_pidfd_getfd, t->ref->pidfd, (int)theirs, 0);
+	r = fd < 0 ? -errno : ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+	map[4] = args[0] = (uint64_t)theirs;
+	at = r < 0 ? r : call(t, SYS_mmap, map, e);
+	if (at > 0) {
+		i->made->hva.v = (uint64_t)at;
+		i->made->size = size;
+		i->made->mapped = true;
+	}
+	r = call(t, SYS_close, args, e);
+	if (at < 0 || r < 0)
+		return err_set(e, (int)-(at < 0 ? at : r), "mapping memory in process %d: %s",
+			       t->ref->pid, err_str((int)(at < 0 ? at : r)));
+	return take_fd(&fd);
+}
+
+int side_inject_map(const struct side_inject *i, uint64_t size, uint64_t *ret_ns, struct err *e)
+{
+	struct tracee t;
+	int fd, end, r = tracee_stop(&i->vm->ref, i->vm->info.pid, &t, e);
+
+	if (r < 0)
+		return r;
+	fd = make_memory(i, &t, size, e);
+	end = tracee_release(&t, ret_ns, e);
+	if (end < 0 && fd >= 0) {
+		(void)close(fd);
+		return end;
+	}
+	return fd;
+}
+
+int side_inject_place(const struct side_inject *i, uint64_t size, struct side_entries *ret,
+		      struct err *e)
+{
+	int r = side_place_virtual(&i->vm->view.pt, i->vm->range, (size_t)(size / SIDE_PAGE), ret);
+
+	if (r < 0)
+		return err_set(e, -r,
+			       "there is no room beside the guest's kernel; nothing was changed");
+	for (size_t k = 0; k < ret->n; k++) {
+		uint64_t n;
+		hva_t hva;
+
+		if (!kvm_at(&i->vm->kvm, ret->gpa[k], &hva, &n) || n < sizeof(uint64_t))
+			return err_set(
+				e, ENOTSUP,
+				"the page tables of the guest's kernel are not in memory that is known");
+	}
+	return 0;
+}
+
+/* --- the stop in which it starts --- */
+
+struct cpu {
+	int fd, number; /* the descriptor; what the guest calls it */
+	uint64_t memory;
+	struct kvm_sregs sregs;
+	uint32_t apic_id;
+};
+
+/* An ioctl that has to succeed. */
+static int ask(struct tracee *t, int fd, unsigned long request, void *arg, size_t size,
+	       struct err *e)
+{
+	struct tracee_ioctl c = { .fd = fd, .request = request, .arg = arg, .size = size };
+	int r = tracee_ioctl(t, &c, e);
+
+	if (r < 0 || c.ret >= 0)
+		return r;
+	return err_set(e, (int)-c.ret, "asking KVM in process %d about its machine: %s",
+		       t->ref->pid, err_str((int)c.ret));
+}
+
+/* The guest's number of the processor @fd, by its own memory. Return: 1; 0 it is none that is known; -errno. */
+static int match_cpu(const struct side_inject *i, struct tracee *t, int fd, struct cpu *ret,
+		     struct err *e)
+{
+	struct {
+		struct kvm_msrs list;
+		struct kvm_msr_entry entry[2];
+	} msrs = { .list.nmsrs = 2,
+		   .entry = { { .index = MSR_GS_BASE }, { .index = MSR_KERNEL_GS_BASE } } };
+	int r = ask(t, fd, KVM_GET_MSRS, &msrs, sizeof(msrs), e);
+
+	if (r < 0)
+		return r;
+	for (size_t k = 0; k < i->target->ncpu; k++)
+		for (size_t m = 0; m < 2; m++)
+			if (i->target->per_cpu[k] && i->target->per_cpu[k] == msrs.entry[m].data) {
+				ret->fd = fd;
+				ret->number = (int)k;
+				ret->memory = i->target->per_cpu[k];
+				return 1;
+			}
+	return 0;
+}
+
+static int look_at_apic(struct tracee *t, struct cpu *c, struct err *e)
+{
+	struct kvm_lapic_state lapic;
+	uint32_t id, spiv;
+	int r = ask(t, c->fd, KVM_GET_SREGS, &c->sregs, sizeof(c->sregs), e);
+
+	if (!r)
+		r = ask(t, c->fd, KVM_GET_LAPIC, &lapic, sizeof(lapic), e);
+	if (r < 0)
+		return r;
+	memcpy(&id, lapic.regs + LAPIC_ID, sizeof(id));
+	memcpy(&spiv, lapic.regs + LAPIC_SPIV, sizeof(spiv));
+	/* in x2APIC mode the whole register, unless the hypervisor wants it as before */
+	c->apic_id = id >> 24 ? id >> 24 : id;
+	if (!(spiv & LAPIC_SPIV_ON) || c->apic_id > 255)
+		return err_set(e, ENOTSUP, "the guest's processor %d takes no interrupts",
+			       c->number);
+	return 0;
+}
+
+static int choose_cpu(const struct side_inject *i, struct tracee *t, struct cpu *ret, struct err *e)
+{
+	for (size_t k = 0; k < i->vm->fds.ncpu; k++) {
+		int r;
+
+		if (i->vm->fds.cpu[k].vm != i->vm->info.vmfd)
+			continue;
+		r = match_cpu(i, t, i->vm->fds.cpu[k].fd, ret, e);
+		if (r < 0)
+			return r;
+		if (r)
+			return look_at_apic(t, ret, e);
+	}
+	return err_set(
+		e, EAGAIN,
+		"none of the guest's processors is where its kernel would have it; try again");
+}
+
+/* Are the entries still where they were, and free? By the tables that the processor has now. */
+static int check_entries(const struct side_inject *i, const struct cpu *c,
+			 const struct side_entries *where, struct err *e)
+{
+	const struct pt_regs_cr cr = { c->sregs.cr0, c->sregs.cr3, c->sregs.cr4, c->sregs.efer };
+	struct gview v;
+	int r = gview_init_kernel(&v, &cr, (gva_t){ i->vm->kvm.cpu[0].lstar }, kvm_read,
+				  (void *)(uintptr_t)&i->vm->kvm);
+
+	for (size_t k = 0; !r && k < where->n; k++) {
+		gpa_t at = { 0 };
+		uint64_t entry = 1;
+
+		r = pt_entry(&v.pt, (gva_t){ where->at.v + k * SIDE_PAGE }, 2, &at, &entry);
+		if (!r && (at.v != where->gpa[k].v || entry))
+			r = -EAGAIN;
+	}
+	return r < 0 ? err_set(e, EAGAIN,
+			       "the guest's kernel has just changed its page tables; try again")
+		     : 0;
+}
+
+static unsigned int phys_bits(struct tracee *t, int cpu)
+{
+	struct {
+		struct kvm_cpuid2 list;
+		struct kvm_cpuid_entry2 entry[CPUID_MAX];
+	} c = { .list.nent = CPUID_MAX };
+	unsigned int bits = 36;
+
+	_Static_assert(sizeof(c) <= TRACEE_SCRATCH, "it fits into scratch memory");
+	if (ask(t, cpu, KVM_GET_CPUID2, &c, sizeof(c), NULL) < 0 || c.list.nent > CPUID_MAX)
+		return bits;
+	for (uint32_t k = 0; k < c.list.nent; k++)
+		if (c.entry[k].function == CPUID_SIZES)
+			bits = c.entry[k].eax & 0xff;
+	return bits < 32 ? 32 : bits > PHYS_BITS_MAX ? PHYS_BITS_MAX : bits;
+}
+
+static int set_region(struct tracee *t, int vmfd, const struct kvm_userspace_memory_region *region,
+		      int *ret, struct err *e)
+{
+	struct kvm_userspace_memory_region copy = *region;
+	struct tracee_ioctl c = { vmfd, KVM_SET_USER_MEMORY_REGION, &copy, sizeof(copy), 0 };
+	int r = tracee_ioctl(t, &c, e);
+
+	*ret = (int)c.ret;
+	return r;
+}
+
+/* The highest number that no slot has: hypervisors begin with the lowest. */
+static int choose_id(const struct side_inject *i, struct tracee *t, struct err *e)
+{
+	const uint64_t args[6] = { (uint64_t)i->vm->info.vmfd, KVM_CHECK_EXTENSION,
+				   KVM_CAP_NR_MEMSLOTS };
+	long n = call(t, SYS_ioctl, args, e);
+	gpa_t known;
+
+	if (n <= 0 || pt_translate(&i->vm->view.pt, (gva_t){ i->vm->kvm.cpu[0].lstar }, &known) < 0)
+		return n < 0 && n != -EINVAL ? (int)n
+					     : err_set(e, ENOTSUP, "KVM says nothing of its slots");
+	for (long id = n - 1; id >= 0 && id >= n - IDS_TRIED; id--) {
+		/* where a slot is for certain: nothing can come of it */
+		struct kvm_userspace_memory_region probe = { .slot = (uint32_t)id,
+							     .guest_phys_addr = known.v &
+										~(PT_PAGE - 1),
+							     .memory_size = PT_PAGE,
+							     .userspace_addr = NOWHERE };
+		int answer, r = set_region(t, i->vm->info.vmfd, &probe, &answer, e);
+
+		if (r < 0)
+			return r;
+		if (answer == -EEXIST)
+			return (int)id;
+		if (!answer) {
+			probe.memory_size = 0;
+			(void)!set_region(t, i->vm->info.vmfd, &probe, &answer, NULL);
+			break;
+		}
+	}
+	return err_set(e, ENOSPC, "KVM has no memory slot left");
+}
+
+static int make_slot(const struct side_inject *i, struct tracee *t, const struct cpu *c,
+		     struct err *e)
+{
+	struct side_made *m = i->made;
+	uint64_t below = 1ULL << phys_bits(t, c->fd);
+	int id = choose_id(i, t, e);
+
+	if (id < 0)
+		return id;
+	m->id = id;
+	for (int k = 0; k < PLACES_TRIED; k++) {
+		struct kvm_userspace_memory_region region = { .slot = (uint32_t)id,
+							      .memory_size = m->size,
+							      .userspace_addr = m->hva.v };
+		int answer, r;
+
+		if (side_place_physical(i->target->taken, i->target->ntaken, below, m->size,
+					&m->gpa) < 0)
+			break;
+		region.guest_phys_addr = m->gpa.v;
+		m->slot = true;
+		r = set_region(t, i->vm->info.vmfd, &region, &answer, e);
+		if (r < 0)
+			return r;
+		m->slot = !answer;
+		if (!answer)
+			return 0;
+		if (answer != -EEXIST)
+			return err_set(e, -answer, "adding a memory slot to process %d: %s",
+				       t->ref->pid, err_str(answer));
+		/* a device's, of which the guest knows nothing */
+		below = m->gpa.v;
+	}
+	return err_set(e, ENOSPC, "the guest has no room for another memory slot");
+}
+
+static int write_guest(const struct side_inject *i, hva_t at, uint64_t value, struct err *e)
+{
+	int r = tracee_write(i->vm->info.pid, (rva_t){ at.v }, &value, sizeof(value));
+
+	return r < 0 ? err_set(e, -r, "writing to the guest's memory: %s", err_str(r)) : 0;
+}
+
+static int write_entries(const struct side_inject *i, const struct side_entries *where,
+			 struct err *e)
+{
+	struct side_made *m = i->made;
+	int r = 0;
+
+	m->at = where->at;
+	for (size_t k = 0; !r && k < where->n; k++) {
+		gpa_t gpa = { m->gpa.v + k * SIDE_PAGE };
+		uint64_t n;
+
+		if (!kvm_at(&i->vm->kvm, where->gpa[k], &m->entry[k].hva, &n))
+			return err_set(e, EFAULT, "the guest's page tables have gone");
+		/* code can't be written to, the rest not be executed */
+		m->entry[k].value = pt_make_large(gpa, k > 0, !k);
+		m->nentry = k + 1;
+		r = write_guest(i, m->entry[k].hva, m->entry[k].value, e);
+	}
+	return r;
+}
+
+/* Where the head of the processor's list of irq_work is. */
+static int find_list(const struct side_inject *i, const struct cpu *c, hva_t *ret,
+		     uint64_t *ret_first, struct err *e)
+{
+	const gva_t head = { c->memory + i->target->raised_list.v };
+	uint64_t n;
+	gpa_t gpa;
+
+	if (head.v % sizeof(uint64_t) || pt_translate(&i->vm->view.pt, head, &gpa) < 0 ||
+	    !kvm_at(&i->vm->kvm, gpa, ret, &n) || n < sizeof(*ret_first) ||
+	    tracee_read(i->vm->info.pid, (rva_t){ ret->v }, ret_first, sizeof(*ret_first)) < 0)
+		return err_set(e, EPROTO, "the guest's list of work for interrupts makes no sense");
+	return 0;
+}
+
+/* As irq_work_queue() of a processor does it, and the interrupt that it sends to itself then. */
+static int queue(const struct side_inject *i, struct tracee *t, const struct cpu *c, hva_t list,
+		 uint64_t first, struct err *e)
+{
+	struct kvm_msi msi = { .address_lo = MSI_ADDRESS | c->apic_id << 12,
+			       .data = IRQ_WORK_VECTOR };
+	uint8_t *work = i->state->irq_work;
+	const struct side_fields *at = &i->target->at;
+	uint32_t claimed = IRQ_WORK_CLAIMED;
+	uint64_t function = i->made->at.v;
+	int r;
+
+	memset(work, 0, SIDE_ROOM_IRQ_WORK);
+	memcpy(work, &first, sizeof(first));
+	memcpy(work + at->irq_work_flags, &claimed, sizeof(claimed));
+	memcpy(work + at->irq_work_func, &function, sizeof(function));
+	i->state->cpu = (uint32_t)c->number;
+	i->made->list = list;
+	i->made->node.v = i->made->at.v + SIDE_STATE_AT + offsetof(struct side_state, irq_work);
+	i->made->queued = true;
+	r = write_guest(i, list, i->made->node.v, e);
+	if (!r)
+		r = ask(t, i->vm->info.vmfd, KVM_SIGNAL_MSI, &msi, sizeof(msi), e);
+	return r;
+}
+
+static int start_stopped(const struct side_inject *i, struct tracee *t,
+			 const struct side_entries *where, struct err *e)
+{
+	uint64_t first = 0;
+	struct cpu c = { 0 };
+	hva_t list = { 0 };
+	int r = choose_cpu(i, t, &c, e);
+
+	if (!r)
+		r = check_entries(i, &c, where, e);
+	if (!r)
+		r = find_list(i, &c, &list, &first, e);
+	if (!r)
+		r = make_slot(i, t, &c, e);
+	if (!r)
+		r = write_entries(i, where, e);
+	if (!r)
+		r = queue(i, t, &c, list, first, e);
+	return r;
+}
+
+int side_inject_start(const struct side_inject *i, const struct side_entries *where,
+		      uint64_t *ret_ns, struct err *e)
+{
+	for (int look = 0; look < PAUSED_LOOKS; look++) {
+		struct tracee t;
+		int end, r = tracee_stop(&i->vm->ref, 0, &t, e);
+
+		if (r < 0)
+			return r;
+		/* between two runs a processor is in the hypervisor for a moment, of a paused machine all are */
+		r = tracee_in_call(&t, SYS_ioctl, KVM_RUN) ? start_stopped(i, &t, where, e) : 1;
+		end = tracee_release(&t, ret_ns, r ? NULL : e);
+		if (r <= 0)
+			return r < 0 ? r : end;
+		(void)usleep(PAUSED_WAIT_US);
+	}
+	return err_set(e, EBUSY, "the machine of process %d is paused; nothing was changed",
+		       i->vm->info.pid);
+}
+
+/* --- back --- */
+
+bool side_inject_over(const struct side_inject *i)
+{
+	const struct side_fields *at = &i->target->at;
+	const uint8_t *completion = i->state->completion;
+	uint32_t stage = __atomic_load_n(&i->state->stage, __ATOMIC_ACQUIRE), done, lock;
+
+	if (stage == SIDE_NOTHING)
+		return true;
+	memcpy(&done, completion + at->completion_done, sizeof(done));
+	memcpy(&lock, completion + at->completion_wait, sizeof(lock));
+	return stage == SIDE_ENDED && done && !lock;
+}
+
+/* Does @cr3 lead to our first entry? */
+static bool leads_to_us(const struct side_inject *i, const struct kvm_sregs *s, uint64_t cr3)
+{
+	const struct pt_regs_cr cr = { s->cr0, cr3, s->cr4, s->efer };
+	uint64_t entry = 0;
+	struct gview v;
+	gpa_t at;
+
+	return !gview_init(&v, &cr, kvm_read, (void *)(uintptr_t)&i->vm->kvm) &&
+	       !pt_entry(&v.pt, i->made->at, 2, &at, &entry) && entry == i->made->entry[0].value;
+}
+
+/* Return: 1 a processor has us in its tables; 0; -errno. */
+static int is_mapped(const struct side_inject *i, struct tracee *t, struct err *e)
+{
+	for (size_t k = 0; k < i->vm->fds.ncpu; k++) {
+		struct kvm_sregs s = { 0 };
+		int r;
+
+		if (i->vm->fds.cpu[k].vm != i->vm->info.vmfd)
+			continue;
+		r = ask(t, i->vm->fds.cpu[k].fd, KVM_GET_SREGS, &s, sizeof(s), e);
+		if (r < 0)
+			return r;
+		/* in user mode it may have tables without most of the kernel */
+		if (leads_to_us(i, &s, s.cr3) || leads_to_us(i, &s, s.cr3 & ~PT_CR3_ISOLATION))
+			return 1;
+	}
+	return 0;
+}
+
+bool side_inject_lost(const struct side_inject *i)
+{
+	int32_t panic = -1;
+	struct tracee t;
+	int r;
+
+	if (i->target->panic_cpu.v &&
+	    !gview_read(&i->vm->view, i->target->panic_cpu, &panic, sizeof(panic)) && panic != -1)
+		return true;
+	if (tracee_stop(&i->vm->ref, 0, &t, NULL) < 0)
+		return false;
+	r = is_mapped(i, &t, NULL);
+	if (tracee_release(&t, NULL, NULL) < 0)
+		return false;
+	return !r;
+}
+
+/* Take the irq_work out of its list if it is still in there. Return: 1; 0 it is not; -errno. */
+static int unqueue(const struct side_inject *i, struct err *e)
+{
+	const struct side_made *m = i->made;
+	uint64_t next, at, link = 0;
+	hva_t from = m->list;
+
+	memcpy(&next, i->state->irq_work, sizeof(next));
+	for (int n = 0; n < NODES_MAX; n++) {
+		uint64_t room;
+		gpa_t gpa;
+
+		if (tracee_read(i->vm->info.pid, (rva_t){ from.v }, &link, sizeof(link)) < 0)
+			return 0;
+		if (link == m->node.v) {
+			int r = write_guest(i, from, next, e);
+
+			return r < 0 ? r : 1;
+		}
+		at = link;
+		if (!at || pt_translate(&i->vm->view.pt, (gva_t){ at }, &gpa) < 0 ||
+		    !kvm_at(&i->vm->kvm, gpa, &from, &room) || room < sizeof(link))
+			return 0;
+	}
+	return 0;
+}
+
+/* Return: 1 a processor executes our code; 0; -errno. */
+static int executes(const struct side_inject *i, struct tracee *t, struct err *e)
+{
+	for (size_t k = 0; k < i->vm->fds.ncpu; k++) {
+		struct kvm_regs g = { 0 };
+		int r;
+
+		if (i->vm->fds.cpu[k].vm != i->vm->info.vmfd)
+			continue;
+		r = ask(t, i->vm->fds.cpu[k].fd, KVM_GET_REGS, &g, sizeof(g), e);
+		if (r < 0 || g.rip - i->made->at.v < SIDE_PAGE)
+			return r < 0 ? r : 1;
+	}
+	return 0;
+}
+
+/* An entry with something else in it is somebody else's by now: the guest has started anew. */
+static int clear_entries(const struct side_inject *i, struct err *e)
+{
+	struct side_made *m = i->made;
+	int r = 0;
+
+	while (!r && m->nentry) {
+		const size_t k = m->nentry - 1;
+		uint64_t now = 0;
+
+		r = tracee_read(i->vm->info.pid, (rva_t){ m->entry[k].hva.v }, &now, sizeof(now));
+		if (!r && now == m->entry[k].value)
+			r = write_guest(i, m->entry[k].hva, 0, e);
+		if (!r)
+			m->nentry = k;
+	}
+	return r;
+}
+
+/* KVM flushes the translations of all processors with it. */
+static int delete_slot(const struct side_inject *i, struct tracee *t, struct err *e)
+{
+	struct side_made *m = i->made;
+	const struct kvm_userspace_memory_region region = { .slot = (uint32_t)m->id,
+							    .guest_phys_addr = m->gpa.v,
+							    .userspace_addr = m->hva.v };
+	int answer, r = set_region(t, i->vm->info.vmfd, &region, &answer, e);
+
+	if (r < 0 || answer < 0)
+		return r < 0 ? r
+			     : err_set(e, -answer, "removing the memory slot of process %d: %s",
+				       t->ref->pid, err_str(answer));
+	m->slot = false;
+	return 0;
+}
+
+static int unmap(const struct side_inject *i, struct tracee *t, struct err *e)
+{
+	const uint64_t args[6] = { i->made->hva.v, i->made->size };
+	long r = call(t, SYS_munmap, args, e);
+
+	if (!r)
+		i->made->mapped = false;
+	return (int)r;
+}
+
+static int undo_stopped(const struct side_inject *i, struct tracee *t, struct err *e)
+{
+	struct side_made *m = i->made;
+	int r = 0;
+
+	if (m->queued && __atomic_load_n(&i->state->stage, __ATOMIC_ACQUIRE) == SIDE_NOTHING) {
+		r = unqueue(i, e);
+		/* the processor has taken it already, and is about to execute it */
+		if (!r)
+			return -EAGAIN;
+		if (r < 0)
+			return r;
+		m->queued = false;
+		r = 0;
+	}
+	if (m->nentry)
+		r = executes(i, t, e);
+	if (r)
+		return r < 0 ? r : -EAGAIN;
+	r = clear_entries(i, e);
+	if (!r && m->slot)
+		r = delete_slot(i, t, e);
+	if (!r && m->mapped)
+		r = unmap(i, t, e);
+	return r;
+}
+
+int side_inject_undo(const struct side_inject *i, uint64_t *ret_ns, struct err *e)
+{
+	struct tracee t;
+	int end, r;
+
+	if (!i->made->mapped || !pid_alive(&i->vm->ref))
+		return 0;
+	if (i->made->queued && !side_inject_over(i))
+		return -EAGAIN;
+	r = tracee_stop(&i->vm->ref, 0, &t, e);
+	if (r < 0)
+		return pid_alive(&i->vm->ref) ? r : 0;
+	r = undo_stopped(i, &t, e);
+	end = tracee_release(&t, ret_ns, r ? NULL : e);
+	return r < 0 ? r : end;
+}

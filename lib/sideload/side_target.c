@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include "side_target.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define STRUCT_MAX 65536 /* bytes of a structure that can be true */
+
+static const struct {
+	const char *structure, *member, *other;
+} field_names[] = {
+#define X(name, structure, member, other) { structure, member, other },
+	SIDE_FIELDS(X)
+#undef X
+};
+
+enum symbol {
+#define X(name, other, type, args) FUNCTION_##name,
+	SIDE_FUNCTIONS(X)
+#undef X
+	FUNCTIONS,
+	WORKQUEUE = FUNCTIONS,
+	CURRENT,
+	CURRENT_HOT, /* Linux 6.2 to 6.14: a member of it */
+	PER_CPU,
+	RAISED_LIST,
+	OTHER_FOPS,
+	RESOURCES,
+	PANIC_CPU,
+	SYMBOLS
+};
+
+/* @other is what it is called in other kernels; "" it may not be there. */
+static const struct {
+	const char *name, *other;
+} symbol_names[SYMBOLS] = {
+#define X(name, other, type, args) [FUNCTION_##name] = { #name, other },
+	SIDE_FUNCTIONS(X)
+#undef X
+		[WORKQUEUE] = { "system_wq", "system_percpu_wq" },
+	[CURRENT] = { "current_task", "" },
+	[CURRENT_HOT] = { "pcpu_hot", "" },
+	[PER_CPU] = { "__per_cpu_offset", NULL },
+	[RAISED_LIST] = { "raised_list", NULL },
+	[OTHER_FOPS] = { "def_chr_fops", NULL },
+	[RESOURCES] = { "iomem_resource", NULL },
+	[PANIC_CPU] = { "panic_cpu", "" },
+};
+
+_Static_assert(sizeof(struct side_functions) == FUNCTIONS * sizeof(uint64_t), "pointers alone");
+_Static_assert(sizeof(struct side_fields) == ARRAY_SIZE(field_names) * sizeof(uint32_t),
+	       "offsets alone");
+
+static int lacks(const char *kind, const char *name, struct err *e)
+{
+	return err_set(
+		e, ENOTSUP,
+		"the guest's kernel has no %s '%s', which is needed inside of it; nothing was changed",
+		kind, name);
+}
+
+/* The addresses of all symbols, by one name or the other. */
+static int find_symbols(const struct kallsyms *k, uint64_t ret[SYMBOLS], struct err *e)
+{
+	struct ksym_want want[2 * SYMBOLS];
+	size_t n = SYMBOLS;
+
+	for (size_t i = 0; i < SYMBOLS; i++) {
+		want[i] = (struct ksym_want){ .name = symbol_names[i].name };
+		if (symbol_names[i].other && *symbol_names[i].other)
+			want[n++] = (struct ksym_want){ .name = symbol_names[i].other };
+	}
+	(void)kallsyms_lookup(k, want, n);
+	n = SYMBOLS;
+	for (size_t i = 0; i < SYMBOLS; i++) {
+		const char *other = symbol_names[i].other;
+
+		ret[i] = want[i].addr.v;
+		if (other && *other && !ret[i])
+			ret[i] = want[n].addr.v;
+		n += other && *other;
+		if (!ret[i] && !(other && !*other))
+			return lacks(i < FUNCTIONS ? "function" : "variable", symbol_names[i].name,
+				     e);
+		if (i < FUNCTIONS && (ret[i] < KIMAGE_AREA || ret[i] >= KIMAGE_AREA_END))
+			return lacks("function", symbol_names[i].name, e);
+	}
+	return 0;
+}
+
+/* Where @member is, or the size of its structure. */
+static int find_field(const struct btf *b, const char *structure, const char *member,
+		      const char *other, uint32_t *ret)
+{
+	struct btf_member m = { 0 };
+	uint64_t value = 0;
+	uint32_t type;
+	int r = btf_find(b, structure, &type);
+
+	if (!r && !*member)
+		r = btf_size(b, type, &value);
+	else if (!r) {
+		r = btf_member(b, type, member, &m);
+		if (r == -ENOENT && other)
+			r = btf_member(b, type, other, &m);
+		value = m.bit / 8;
+	}
+	if (r < 0)
+		return r;
+	if (value > STRUCT_MAX || m.bit % 8 || m.bits)
+		return -EPROTO;
+	*ret = (uint32_t)value;
+	return 0;
+}
+
+/* The library has room for structures of these sizes, with what it touches inside of them. */
+static bool fits(const struct side_fields *f)
+{
+	return f->irq_work_size <= SIDE_ROOM_IRQ_WORK && f->irq_work_func + 8 <= f->irq_work_size &&
+	       f->irq_work_flags + 4 <= f->irq_work_size && f->work_size <= SIDE_ROOM_WORK &&
+	       f->work_entry + 16 <= f->work_size && f->work_func + 8 <= f->work_size &&
+	       f->completion_size <= SIDE_ROOM_COMPLETION &&
+	       f->completion_done + 4 <= f->completion_size &&
+	       f->completion_wait + 8 <= f->completion_size &&
+	       f->wait_head_size <= SIDE_ROOM_WAIT_HEAD &&
+	       f->wait_entry_size <= SIDE_ROOM_WAIT_ENTRY && f->fops_size <= SIDE_ROOM_FOPS &&
+	       f->fops_read + 8 <= f->fops_size && f->fops_write + 8 <= f->fops_size &&
+	       f->fops_poll + 8 <= f->fops_size && f->fops_release + 8 <= f->fops_size &&
+	       f->path_size == 16 && !f->path_mnt && f->path_dentry == 8;
+}
+
+int side_target_fields(const struct btf *b, struct side_fields *ret, struct err *e)
+{
+	uint32_t at[ARRAY_SIZE(field_names)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(field_names); i++)
+		if (find_field(b, field_names[i].structure, field_names[i].member,
+			       field_names[i].other, &at[i]) < 0)
+			return lacks("type", field_names[i].structure, e);
+	memcpy(ret, at, sizeof(at));
+	return fits(ret)
+		       ? 0
+		       : err_set(e, ENOTSUP,
+				 "structures of the guest's kernel are not what they are in any other; "
+				 "nothing was changed");
+}
+
+static int bad_memory(const char *what, struct err *e)
+{
+	return err_set(e, EPROTO, "the guest's %s makes no sense; nothing was changed", what);
+}
+
+/* The ranges in the tree of resources, below its root: what firmware and drivers know of. */
+static int find_taken(const struct vm *v, gva_t root, struct side_target *ret, struct err *e)
+{
+	uint32_t start, end, child, sibling;
+	uint64_t at = 0;
+
+	if (find_field(&v->btf, "resource", "start", NULL, &start) < 0 ||
+	    find_field(&v->btf, "resource", "end", NULL, &end) < 0 ||
+	    find_field(&v->btf, "resource", "child", NULL, &child) < 0 ||
+	    find_field(&v->btf, "resource", "sibling", NULL, &sibling) < 0)
+		return lacks("type", "resource", e);
+	if (gview_read(&v->view, (gva_t){ root.v + child }, &at, sizeof(at)) < 0)
+		return bad_memory("list of resources", e);
+	while (at) {
+		struct side_taken *t = &ret->taken[ret->ntaken];
+
+		if (ret->ntaken == SIDE_TAKEN_MAX ||
+		    gview_read(&v->view, (gva_t){ at + start }, &t->start, sizeof(t->start)) < 0 ||
+		    gview_read(&v->view, (gva_t){ at + end }, &t->end, sizeof(t->end)) < 0 ||
+		    gview_read(&v->view, (gva_t){ at + sibling }, &at, sizeof(at)) < 0)
+			return bad_memory("list of resources", e);
+		ret->ntaken++;
+	}
+	return 0;
+}
+
+int side_target_find(const struct vm *v, struct side_target *ret, struct err *e)
+{
+	uint64_t at[SYMBOLS];
+	uint32_t hot = 0;
+	int r;
+
+	*ret = (struct side_target){ 0 };
+	if (!v->have_types)
+		return err_set(e, ENOTSUP, "%s; nothing was changed", v->no_types.msg);
+	r = side_target_fields(&v->btf, &ret->at, e);
+	if (!r)
+		r = find_symbols(&v->symbols, at, e);
+	if (r < 0)
+		return r;
+	memcpy(&ret->call, at, sizeof(ret->call));
+	if (!at[CURRENT] && at[CURRENT_HOT] &&
+	    !find_field(&v->btf, "pcpu_hot", "current_task", NULL, &hot))
+		at[CURRENT] = at[CURRENT_HOT] + hot;
+	if (!at[CURRENT])
+		return lacks("variable", symbol_names[CURRENT].name, e);
+	ret->current_at = at[CURRENT];
+	ret->other_fops = at[OTHER_FOPS];
+	ret->raised_list.v = at[RAISED_LIST];
+	ret->panic_cpu.v = at[PANIC_CPU];
+	if (gview_read(&v->view, (gva_t){ at[WORKQUEUE] }, &ret->workqueue,
+		       sizeof(ret->workqueue)) < 0 ||
+	    !ret->workqueue)
+		return bad_memory("list of work queues", e);
+	ret->ncpu = gview_read_some(&v->view, (gva_t){ at[PER_CPU] }, ret->per_cpu,
+				    sizeof(ret->per_cpu)) /
+		    sizeof(ret->per_cpu[0]);
+	return find_taken(v, (gva_t){ at[RESOURCES] }, ret, e);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * guest_echo.c - what the tests start in a guest: it speaks over descriptor 3 and sends back what comes.
+ *
+ * "facts" gets what it sees of itself, "exit" ends it, "hang" makes it deaf, "size N" a message of N bytes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHANNEL 3
+
+static char buf[132 << 10];
+
+static int is(const char *word, ssize_t n)
+{
+	return n == (ssize_t)strlen(word) && !memcmp(buf, word, (size_t)n);
+}
+
+static void facts(char **argv)
+{
+	struct pollfd p = { CHANNEL, POLLIN | POLLOUT, 0 };
+	char dir[256] = "?", small[1];
+	int n, events = poll(&p, 1, 0) < 0 ? -1 : p.revents, again, open0 = fcntl(0, F_GETFD);
+
+	(void)fcntl(CHANNEL, F_SETFL, O_RDWR | O_NONBLOCK);
+	again = read(CHANNEL, small, 1) < 0 ? errno : 0;
+	(void)fcntl(CHANNEL, F_SETFL, O_RDWR);
+	(void)!getcwd(dir, sizeof(dir));
+	n = snprintf(buf, sizeof(buf),
+		     "pid %d ppid %d uid %d args %s %s cwd %s poll %#x again %d stdin %d self %d",
+		     getpid(), getppid(), (int)getuid(), argv[0], argv[1] ? argv[1] : "-", dir,
+		     events, again == EAGAIN, open0, access(argv[0], X_OK));
+	(void)!write(CHANNEL, buf, (size_t)n);
+}
+
+int main(int argc, char **argv)
+{
+	(void)argc;
+	for (;;) {
+		ssize_t n = read(CHANNEL, buf, sizeof(buf));
+
+		if (!n)
+			return 0;
+		if (n < 0)
+			return 1;
+		if (is("facts", n)) {
+			facts(argv);
+		} else if (is("exit", n)) {
+			(void)!write(CHANNEL, "bye", 3);
+			return 0;
+		} else if (is("hang", n)) {
+			for (;;)
+				pause();
+		} else if (write(CHANNEL, buf, (size_t)n) != n) {
+			return 2;
+		}
+	}
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* side_try.c - TARGET PROGRAM STEP...: a program in a guest, spoken to. For tests/vm/sideload.tap. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "side.h"
+#include "tracee.h"
+
+#define WAIT_MS 10000
+
+static struct vm vm = VM_INIT;
+static char *program;
+static size_t size;
+static struct side *side;
+static uint8_t buf[SIDE_MESSAGE_MAX], back[SIDE_MESSAGE_MAX];
+
+static int fail(const char *what, const char *why)
+{
+	printf("%s: %s\n", what, why);
+	return 1;
+}
+
+static int open_side(void)
+{
+	const char *const argv[] = { "echo", "one", NULL };
+	const struct side_opts o = { .vm = &vm, .program = program, .size = size, .argv = argv };
+	uint64_t before = tracee_now_ns();
+	struct err e = { 0 };
+
+	if (side_open(&o, &side, &e) < 0)
+		return fail("open", e.msg);
+	printf("open: %.1f ms\n", (double)(tracee_now_ns() - before) / 1e6);
+	return 0;
+}
+
+static int close_side(void)
+{
+	struct side_pauses p = { 0 };
+	struct err e = { 0 };
+	int r = side_close(side, &p, &e);
+
+	printf("close: %s; stood %.1f ms (one thread), %.1f ms, %.1f ms\n", r ? e.msg : "ok",
+	       (double)p.map_ns / 1e6, (double)p.start_ns / 1e6, (double)p.undo_ns / 1e6);
+	return r < 0;
+}
+
+static int send_all(const void *data, size_t n)
+{
+	for (int i = 0; i < 1000; i++) {
+		int r = side_send(side, data, n);
+
+		if (r != -EAGAIN)
+			return r;
+		(void)usleep(10000);
+	}
+	return -EAGAIN;
+}
+
+static ssize_t receive(void *to)
+{
+	if (!side_wait(side, WAIT_MS))
+		return -ETIMEDOUT;
+	return side_recv(side, to, SIDE_MESSAGE_MAX);
+}
+
+/* A word sent, what comes back printed. */
+static int say(const char *word)
+{
+	ssize_t n;
+	int r = send_all(word, strlen(word));
+
+	if (r < 0)
+		return fail(word, err_str(r));
+	n = receive(back);
+	if (n < 0)
+		return fail(word, err_str((int)n));
+	printf("%s: %.*s\n", word, (int)n, back);
+	return 0;
+}
+
+/* Messages of all sizes come back as they were sent; many are on their way at once. */
+static int echo(int rounds)
+{
+	uint64_t before = tracee_now_ns(), bytes = 0;
+	size_t sent = 0, got = 0;
+
+	while (got < (size_t)rounds) {
+		size_t want = sent * 7919 % SIDE_MESSAGE_MAX + 1;
+		ssize_t n;
+
+		if (sent < (size_t)rounds) {
+			memset(buf, (int)sent, want);
+			int r = side_send(side, buf, want);
+
+			if (!r) {
+				sent++;
+				bytes += want;
+				continue;
+			}
+			if (r != -EAGAIN)
+				return fail("echo", err_str(r));
+		}
+		n = receive(back);
+		if (n == -EAGAIN)
+			continue;
+		if (n <= 0)
+			return fail("echo", n ? err_str((int)n) : "the end");
+		memset(buf, (int)got, (size_t)n);
+		if ((size_t)n != got * 7919 % SIDE_MESSAGE_MAX + 1 || memcmp(buf, back, (size_t)n))
+			return fail("echo", "another message came back");
+		got++;
+	}
+	printf("echo: %d messages, %" PRIu64 " KiB, %.1f ms\n", rounds, bytes >> 10,
+	       (double)(tracee_now_ns() - before) / 1e6);
+	return 0;
+}
+
+static int latency(int rounds)
+{
+	uint64_t best = UINT64_MAX, sum = 0;
+
+	for (int i = 0; i < rounds; i++) {
+		uint64_t before = tracee_now_ns(), took;
+		ssize_t n = send_all("x", 1);
+
+		n = n < 0 ? n : receive(back);
+		if (n != 1)
+			return fail("latency", n < 0 ? err_str((int)n) : "not what was sent");
+		took = tracee_now_ns() - before;
+		best = took < best ? took : best;
+		sum += took;
+	}
+	printf("latency: %.2f ms, at best %.2f ms\n", (double)sum / rounds / 1e6,
+	       (double)best / 1e6);
+	return 0;
+}
+
+static int step(const char *s)
+{
+	const char *arg = strchr(s, '=');
+	int n = arg ? atoi(arg + 1) : 1, r = 0;
+
+	if (!strcmp(s, "open"))
+		return open_side();
+	if (!strcmp(s, "close"))
+		return close_side();
+	if (!strncmp(s, "echo", 4))
+		return echo(n);
+	if (!strncmp(s, "latency", 7))
+		return latency(n);
+	if (!strncmp(s, "sleep", 5))
+		return usleep((unsigned int)n * 1000) != 0;
+	if (!strcmp(s, "kill"))
+		return kill(getpid(), SIGKILL);
+	if (!strcmp(s, "hang"))
+		return send_all("hang", 4) < 0;
+	if (!strcmp(s, "end")) {
+		r = (int)receive(back);
+		printf("end: %d\n", r);
+		return r != 0;
+	}
+	if (!strncmp(s, "cycle", 5)) {
+		for (int i = 0; i < n && !r; i++)
+			r = open_side() || say("hello") || close_side();
+		return r;
+	}
+	return say(s);
+}
+
+int main(int argc, char **argv)
+{
+	struct vm_info info;
+	struct err e = { 0 };
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc < 3 || io_read_at(AT_FDCWD, argv[2], 64U << 20, &program, &size) < 0)
+		return fail("usage", "TARGET PROGRAM STEP...");
+	if (vm_resolve(argv[1], &info, &e) < 0 || vm_open(&info, &vm, &e) < 0 ||
+	    vm_open_kernel(&vm, &e) < 0)
+		return fail("vm", e.msg);
+	for (int i = 3; i < argc; i++)
+		if (step(argv[i]))
+			return 1;
+	vm_close(&vm);
+	free(program);
+	return 0;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/* Side-loading, as far as it needs no Linux: rings with a hostile peer, places, memory in a hypervisor and out again. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "io.h"
+#include "side_inject.h"
+#include "tracee.h"
+
+#define LARGE (2ULL << 20)
+
+/* --- rings --- */
+
+static struct side_ring_shared shared;
+static uint8_t data[SIDE_RING_SIZE];
+
+static struct side_ring ring(uint32_t at)
+{
+	shared = (struct side_ring_shared){ .head = at, .tail = at };
+	memset(data, 0xee, sizeof(data));
+	return (struct side_ring){ &shared, data, at };
+}
+
+static int put(struct side_ring *r, uint32_t len, uint8_t what)
+{
+	struct side_piece p[2];
+	int room = side_ring_room(r, len);
+
+	if (room <= 0)
+		return room;
+	side_ring_pieces(r, len, p);
+	assert_int_equal(p[0].n + p[1].n, len);
+	for (int k = 0; k < 2; k++) {
+		assert_true(!p[k].n || (p[k].p >= data && p[k].p + p[k].n <= data + sizeof(data)));
+		memset(p[k].p, what, p[k].n);
+	}
+	side_ring_put(r, len);
+	return 1;
+}
+
+static void check_taken(struct side_ring *r, uint32_t want, uint8_t what)
+{
+	struct side_piece p[2];
+	uint32_t len = 0;
+
+	assert_int_equal(side_ring_next(r, &len), 1);
+	assert_int_equal(len, want);
+	side_ring_pieces(r, len, p);
+	assert_int_equal(p[0].n + p[1].n, len);
+	for (int k = 0; k < 2; k++)
+		for (uint32_t i = 0; i < p[k].n; i++)
+			assert_int_equal(p[k].p[i], what);
+	side_ring_take(r, len);
+}
+
+/* Positions that are about to wrap, in the ring and in 32 bits. */
+static void test_messages(void **state)
+{
+	static const uint32_t starts[] = {
+		0, 8, SIDE_RING_SIZE - 8, SIDE_RING_SIZE - 16, UINT32_MAX - 7, UINT32_MAX - 1023
+	};
+	static const uint32_t sizes[] = {
+		1, 7, 8, 9, 4096, SIDE_MESSAGE_MAX - 1, SIDE_MESSAGE_MAX
+	};
+
+	(void)state;
+	for (size_t s = 0; s < ARRAY_SIZE(starts); s++) {
+		struct side_ring w = ring(starts[s]), r = w;
+		uint32_t len;
+
+		assert_int_equal(side_ring_next(&r, &len), 0);
+		for (size_t k = 0; k < ARRAY_SIZE(sizes); k++)
+			assert_int_equal(put(&w, sizes[k], (uint8_t)k), 1);
+		for (size_t k = 0; k < ARRAY_SIZE(sizes); k++)
+			check_taken(&r, sizes[k], (uint8_t)k);
+		assert_int_equal(side_ring_next(&r, &len), 0);
+		assert_int_equal(w.mine, r.mine);
+	}
+}
+
+static void test_full(void **state)
+{
+	struct side_ring w = ring(0), r = w;
+	uint32_t n = 0, len;
+
+	(void)state;
+	while (put(&w, SIDE_MESSAGE_MAX, (uint8_t)n) == 1)
+		n++;
+	assert_int_equal(n, 3); /* 4 and their headers are more than there is */
+	while (put(&w, 8, 9) == 1)
+		n++;
+	assert_int_equal(w.mine, SIDE_RING_SIZE - 8); /* a header, and no byte */
+	assert_int_equal(side_ring_room(&w, 1), 0);
+	check_taken(&r, SIDE_MESSAGE_MAX, 0);
+	assert_int_equal(side_ring_room(&w, SIDE_MESSAGE_MAX), 1);
+	assert_int_equal(side_ring_next(&r, &len), 1);
+}
+
+/* What the other side says can't be. */
+static void test_hostile(void **state)
+{
+	static const struct {
+		uint32_t head, len; /* of a reader at 0 */
+	} bad[] = { { 1, 1 },
+		    { 7, 1 },
+		    { 8, 1 }, /* a length and no bytes */
+		    { 15, 1 },
+		    { 16, 0 },
+		    { 16, 9 },
+		    { SIDE_RING_SIZE, SIDE_MESSAGE_MAX + 1 },
+		    { SIDE_RING_SIZE, UINT32_MAX },
+		    { SIDE_RING_SIZE, UINT32_MAX - 7 },
+		    { SIDE_RING_SIZE, 1U << 31 },
+		    { SIDE_RING_SIZE + 1, 1 },
+		    { UINT32_MAX, 1 } };
+	struct side_ring r;
+	uint32_t len = 77;
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(bad); k++) {
+		r = ring(0);
+		shared.head = bad[k].head;
+		memcpy(data, &bad[k].len, sizeof(bad[k].len));
+		assert_int_equal(side_ring_next(&r, &len), -EPROTO);
+		assert_int_equal(len, 77);
+	}
+	r = ring(0);
+	shared.head = 16;
+	memcpy(data, &(uint32_t){ 8 }, 4);
+	assert_int_equal(side_ring_next(&r, &len), 1);
+
+	/* more was read than was written, and something that never was */
+	r = ring(0);
+	shared.tail = 8;
+	assert_int_equal(side_ring_room(&r, 1), -EPROTO);
+	r.mine = SIDE_RING_SIZE + 8;
+	shared.tail = 0;
+	assert_int_equal(side_ring_room(&r, 1), -EPROTO);
+	shared.tail = 8;
+	assert_int_equal(side_ring_room(&r, 1), 0);
+}
+
+/* --- places --- */
+
+static void test_physical(void **state)
+{
+	static const struct side_taken taken[] = {
+		{ 0, 0xfffffff },
+		{ 0xfe0000000, 0xfffffffff }, /* up to the end of 36 bits */
+		{ 0xfdfe00000, 0xfdfffffff },
+		{ 0xfdfa00000, 0xfdfa00000 }, /* a byte */
+	};
+	gpa_t at = { 7 };
+
+	(void)state;
+	assert_int_equal(side_place_physical(NULL, 0, 1ULL << 36, LARGE, &at), 0);
+	assert_int_equal(at.v, (1ULL << 36) - LARGE);
+	assert_int_equal(side_place_physical(taken, 4, 1ULL << 36, LARGE, &at), 0);
+	assert_int_equal(at.v, 0xfdfc00000);
+	assert_int_equal(side_place_physical(taken, 4, 1ULL << 36, 2 * LARGE, &at), 0);
+	assert_int_equal(at.v, 0xfdf600000);
+	assert_int_equal(side_place_physical(taken, 4, at.v, LARGE, &at), 0);
+	assert_int_equal(at.v, 0xfdf400000);
+	/* below what memory has there is nothing, at 0 never */
+	assert_int_equal(side_place_physical(taken, 4, 0x10000000 + LARGE, LARGE, &at), 0);
+	assert_int_equal(at.v, 0x10000000);
+	assert_int_equal(side_place_physical(taken, 4, 0x10000000, LARGE, &at), -ENOSPC);
+	assert_int_equal(side_place_physical(NULL, 0, LARGE, LARGE, &at), -ENOSPC);
+	assert_int_equal(side_place_physical(NULL, 0, LARGE, 2 * LARGE, &at), -ENOSPC);
+	assert_int_equal(side_place_physical(NULL, 0, 1ULL << 36, 0, &at), -ENOSPC);
+	assert_int_equal(side_place_physical((const struct side_taken[]){ { 0, UINT64_MAX } }, 1,
+					     1ULL << 36, LARGE, &at),
+			 -ENOSPC);
+}
+
+/* Tables at 0, 4096, 8192: the last is the one of level 2. */
+static uint64_t table[3][512];
+
+static int read_table(void *arg, gpa_t gpa, uint64_t *ret)
+{
+	(void)arg;
+	if (gpa.v >= sizeof(table))
+		return -EIO;
+	*ret = table[gpa.v / 4096][gpa.v % 4096 / 8];
+	return 0;
+}
+
+static struct pt tables(void)
+{
+	const struct pt_regs_cr cr = { 1ULL << 31, 0, 1ULL << 5, 1ULL << 10 };
+	struct pt t;
+
+	memset(table, 0, sizeof(table));
+	table[0][511] = 0x1000 | 1;
+	table[1][510] = 0x2000 | 1;
+	assert_int_equal(pt_init(&t, &cr, read_table, NULL), 0);
+	return t;
+}
+
+static void test_virtual(void **state)
+{
+	const struct krange image = { { KIMAGE_AREA + 8 * LARGE },
+				      { KIMAGE_AREA + 20 * LARGE - 4096 } };
+	struct pt t = tables();
+	struct side_entries e;
+
+	(void)state;
+	for (int k = 8; k < 20; k++)
+		table[2][k] = 0x81;
+	assert_int_equal(side_place_virtual(&t, image, 3, &e), 0);
+	assert_int_equal(e.at.v, KIMAGE_AREA + 21 * LARGE);
+	assert_int_equal(e.n, 3);
+	for (size_t k = 0; k < 3; k++)
+		assert_int_equal(e.gpa[k].v, 0x2000 + (21 + k) * 8);
+	/* what is not present, but not zero either, is somebody's */
+	table[2][22] = 0x1000;
+	assert_int_equal(side_place_virtual(&t, image, 3, &e), 0);
+	assert_int_equal(e.at.v, KIMAGE_AREA + 23 * LARGE);
+	assert_int_equal(side_place_virtual(&t, image, 1, &e), 0);
+	assert_int_equal(e.at.v, KIMAGE_AREA + 21 * LARGE);
+	assert_int_equal(side_place_virtual(&t, image, 0, &e), -ENOSPC);
+	assert_int_equal(side_place_virtual(&t, image, SIDE_ENTRIES_MAX + 1, &e), -ENOSPC);
+	for (int k = 20; k < 512; k++)
+		table[2][k] = 1;
+	assert_int_equal(side_place_virtual(&t, image, 1, &e), -ENOSPC);
+	/* the area's last entry is one */
+	table[2][511] = 0;
+	const struct krange high = { { KIMAGE_AREA }, { KIMAGE_AREA + 510 * LARGE } };
+	assert_int_equal(side_place_virtual(&t, high, 1, &e), 0);
+	assert_int_equal(e.at.v, KIMAGE_AREA + 511 * LARGE);
+	assert_int_equal(side_place_virtual(&t, high, 2, &e), -ENOSPC);
+	table[1][510] = 0;
+	assert_int_equal(side_place_virtual(&t, image, 1, &e), -EFAULT);
+	table[1][510] = 0x5000 | 1;
+	assert_int_equal(side_place_virtual(&t, image, 1, &e), -EIO);
+}
+
+/* --- in a hypervisor --- */
+
+/* Its mappings and descriptors, as text. */
+static char *traces(pid_t pid)
+{
+	char path[64], *maps, *ret;
+	int fds = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	assert_int_equal(io_read_at(AT_FDCWD, path, 1 << 20, &maps, NULL), 0);
+	for (int fd = 0; fd < 64; fd++) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		fds += !faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW);
+	}
+	assert_true(asprintf(&ret, "%d descriptors\n%s", fds, maps) > 0);
+	free(maps);
+	return ret;
+}
+
+static void test_memory(void **state)
+{
+	static struct vm vm = VM_INIT;
+	static struct side_target target;
+	struct side_made made = { 0 };
+	struct side_inject i = { &vm, &target, &made, NULL };
+	char *before, *after, word[5] = "";
+	uint64_t ns = 0;
+	uint8_t *p;
+	pid_t pid = fork();
+	int fd;
+
+	(void)state;
+	if (!pid)
+		for (;;)
+			pause();
+	vm.info.pid = pid;
+	assert_int_equal(pid_open(pid, &vm.ref, NULL), 0);
+	before = traces(pid);
+	fd = side_inject_map(&i, 4 * LARGE, &ns, NULL);
+	assert_true(fd >= 0);
+	assert_true(made.mapped && made.size == 4 * LARGE && ns > 0);
+	p = mmap(NULL, 4 * LARGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(p, MAP_FAILED);
+	memcpy(p + 3 * LARGE, "here", 4);
+	assert_int_equal(tracee_read(pid, (rva_t){ made.hva.v + 3 * LARGE }, word, 4), 0);
+	assert_string_equal(word, "here");
+	after = traces(pid);
+	assert_string_not_equal(before, after);
+	free(after);
+	assert_int_equal(side_inject_undo(&i, &ns, NULL), 0);
+	assert_false(made.mapped);
+	after = traces(pid);
+	assert_string_equal(before, after);
+	assert_int_equal(side_inject_undo(&i, &ns, NULL), 0);
+	(void)munmap(p, 4 * LARGE);
+	close(fd);
+	free(before);
+	free(after);
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	/* nothing is left to undo in what has ended */
+	made.mapped = true;
+	assert_int_equal(side_inject_undo(&i, &ns, NULL), 0);
+	pid_close(&vm.ref);
+}
+
+/* The library says that it is over: what it takes to believe that. */
+static void test_over(void **state)
+{
+	static struct side_state s;
+	struct side_target target = { .at = { .completion_done = 0, .completion_wait = 8 } };
+	const struct side_inject i = { .target = &target, .state = &s };
+
+	(void)state;
+	assert_true(side_inject_over(&i));
+	s.stage = SIDE_INTERRUPT;
+	assert_false(side_inject_over(&i));
+	s.stage = SIDE_ENDED;
+	assert_false(side_inject_over(&i));
+	s.completion[0] = 1;
+	assert_true(side_inject_over(&i));
+	s.completion[8] = 1; /* its lock is held by who says so */
+	assert_false(side_inject_over(&i));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_messages), cmocka_unit_test(test_full),
+		cmocka_unit_test(test_hostile),  cmocka_unit_test(test_physical),
+		cmocka_unit_test(test_virtual),  cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_over),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
