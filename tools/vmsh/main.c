@@ -11,6 +11,17 @@ static const struct verb verbs[] = {
 	  .summary = "list the virtual machines of this host",
 	  .opts = cmd_ps_opts,
 	  .run = cmd_ps },
+	{ .name = "attach",
+	  .operands = "TARGET [-- COMMAND...]",
+	  .summary = "a shell with your tools inside a machine",
+	  .details =
+		  "The tools tree (by default what everybody may read of this host's root, read-only) is at /,\n"
+		  "the guest's own tree with all its mounts at /var/lib/vmsh. Processes, network and rights are\n"
+		  "the guest's. TARGET is a name that 'vmsh ps' prints, a pid, or PID:VMFD.",
+	  .opts = cmd_attach_opts,
+	  .ntargets = 1,
+	  .complete = OPT_COMPLETE_TARGET,
+	  .run = cmd_attach },
 	{ .name = "inspect",
 	  ON_TARGET,
 	  .summary = "show memory, processors and kernel of a machine",

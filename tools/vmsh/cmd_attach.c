@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd_attach.c - vmsh attach: a shell, or any command, with tools of the host in a machine. */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "attach.h"
+#include "cmd.h"
+#include "log.h"
+#include "side_chan.h"
+#include "stage2.h"
+#include "target.h"
+
+#define TIMEOUT_MAX_S 3600
+#define ENV_MAX       256
+#define EXIT_NOT_RUN  125
+
+enum {
+	OPT_TOOLS = OPT_LONG,
+	OPT_ARCHIVE,
+	OPT_RW,
+	OPT_GUEST_PID,
+	OPT_PRIVILEGED,
+	OPT_TIMEOUT
+};
+
+const struct opt cmd_attach_opts[] = {
+	{ OPT_TOOLS, "tools", "DIR|archive|none",
+	  "where the tools come from: a directory of this host (its root, if nothing is said)",
+	  OPT_COMPLETE_DIR },
+	{ OPT_ARCHIVE, "archive", "FILE",
+	  "the tools of a guest that has no FUSE, as a newc archive, instead of a busybox",
+	  OPT_COMPLETE_FILE },
+	{ OPT_RW, "rw", NULL, "let the tools tree be written", 0 },
+	{ OPT_GUEST_PID, "guest-pid", "PID",
+	  "join this process of the guest, not its first one: namespaces and rights", 0 },
+	{ 'u', "user", "USER[:GROUP]", "be this user of the guest", 0 },
+	{ OPT_PRIVILEGED, "privileged", NULL, "keep all rights, not those of that process", 0 },
+	{ 'e', "env", "NAME=VALUE", "set a variable in the command's environment", 0 },
+	{ 'w', "workdir", "DIR", "start in this directory of the view", 0 },
+	{ 't', "tty", NULL, "a terminal on all three standard streams, whatever they are", 0 },
+	{ 'T', "no-tty", NULL, "no terminal, even at one", 0 },
+	{ OPT_TIMEOUT, "timeout", "SECONDS", "how long the guest may take to start it (5)", 0 },
+	{ 'v', "verbose", NULL, "say what is done, and how long the machine stood", 0 },
+	{ 0 },
+};
+
+/* With whatever tools there are. */
+static const char *const shell[] = { "/bin/sh", "-c",
+				     "test -x /bin/bash && exec /bin/bash; exec /bin/sh", NULL };
+
+struct attach_cmd {
+	const char *target;
+	struct attach_conf conf;
+	const char *env[ENV_MAX + 1];
+	size_t nenv;
+	long timeout_s;
+	struct vm vm;
+};
+
+static int take_env(struct attach_cmd *a, const char *arg, struct err *e)
+{
+	if (*arg == '=' || !strchr(arg, '='))
+		return err_set(e, EINVAL, "--env takes NAME=VALUE, not '%.60s'", arg);
+	if (a->nenv == ENV_MAX)
+		return err_set(e, EINVAL, "too many --env options");
+	a->env[a->nenv++] = arg;
+	a->conf.env = a->env;
+	return 0;
+}
+
+static void take_tools(struct attach_conf *c, const char *arg)
+{
+	if (!strcmp(arg, "archive"))
+		c->tools = ATTACH_ARCHIVE;
+	else if (!strcmp(arg, "none"))
+		c->tools = ATTACH_NONE;
+	else
+		c->dir = arg;
+}
+
+static int take_option(struct attach_cmd *a, int id, const char *arg, struct err *e)
+{
+	struct attach_conf *c = &a->conf;
+	long pid;
+	int r = 0;
+
+	switch (id) {
+	case OPT_TOOLS:
+		take_tools(c, arg);
+		return 0;
+	case OPT_ARCHIVE:
+		c->archive = arg;
+		return 0;
+	case OPT_RW:
+		c->writable = true;
+		return 0;
+	case OPT_GUEST_PID:
+		r = opt_number(arg, "--guest-pid", 1, INT_MAX, &pid, e);
+		c->pid = r ? 0 : (pid_t)pid;
+		return r;
+	case OPT_TIMEOUT:
+		return opt_number(arg, "--timeout", 1, TIMEOUT_MAX_S, &a->timeout_s, e);
+	case OPT_PRIVILEGED:
+		c->privileged = true;
+		return 0;
+	case 'e':
+		return take_env(a, arg, e);
+	case 'u':
+		c->user = arg;
+		return 0;
+	case 'w':
+		c->cwd = arg;
+		return 0;
+	case 't':
+	case 'T':
+		c->mode = id == 't' ? PTY_ALWAYS : PTY_NEVER;
+		return 0;
+	default:
+		c->verbose = true;
+		log_init("vmsh", "VMSH_LOG", true);
+		return 0;
+	}
+}
+
+static int parse(struct attach_cmd *a, struct opt_parser *p, struct err *e)
+{
+	int id;
+
+	while ((id = opt_next(p, e)) > 0) {
+		int r = take_option(a, id, p->arg, e);
+
+		if (r < 0)
+			return r;
+	}
+	if (id < 0)
+		return id;
+	if (!p->noperands)
+		return err_set(e, EINVAL, "no TARGET given");
+	a->target = p->operand[0];
+	a->conf.argv = p->noperands > 1 ? (const char *const *)&p->operand[1] : shell;
+	return 0;
+}
+
+static int open_machine(struct attach_cmd *a, struct err *e)
+{
+	struct vm_info info;
+	int r = vm_resolve(a->target, &info, e);
+
+	if (!r)
+		r = vm_open(&info, &a->vm, e);
+	if (!r)
+		r = vm_open_kernel(&a->vm, e);
+	if (!r && !a->vm.have_types) {
+		*e = a->vm.no_types;
+		r = -ENOTSUP;
+	}
+	return r;
+}
+
+static void say_pauses(const struct vm *v, const struct side_pauses *p)
+{
+	log_info(
+		"the machine stood for %.1f ms to be looked at, %.1f to start, %.1f at the end; one of its threads for %.1f",
+		(double)(v->kvm.stopped_ns + v->kvm.probing_ns) / 1e6, (double)p->start_ns / 1e6,
+		(double)p->undo_ns / 1e6, (double)p->map_ns / 1e6);
+}
+
+/* The session, from the program in the guest to its end. */
+static int run(struct attach_cmd *a, struct attach *session, int *ret_exit, struct err *e)
+{
+	static const char *const argv[] = { "vmsh-stage2", NULL };
+	const struct side_opts opts = { .vm = &a->vm,
+					.program = stage2_image,
+					.size = (size_t)(stage2_image_end - stage2_image),
+					.argv = argv,
+					.timeout_ms = (unsigned int)a->timeout_s * 1000 };
+	static struct side_chan chan;
+	struct side_pauses pauses = { 0 };
+	struct err undo = { 0 };
+	struct side *side;
+	int r = side_open(&opts, &side, e);
+
+	if (r < 0)
+		return r;
+	side_chan_init(&chan, side);
+	r = attach_run(session, &chan.chan, ret_exit, e);
+	side_chan_fini(&chan);
+	if (side_close(side, &pauses, &undo) < 0)
+		log_warn("%s", undo.msg);
+	say_pauses(&a->vm, &pauses);
+	return r;
+}
+
+int cmd_attach(struct opt_parser *p)
+{
+	struct attach_cmd a = { .vm = VM_INIT };
+	struct err e = { 0 };
+	struct attach *session;
+	int status = EXIT_NOT_RUN, r;
+
+	if (parse(&a, p, &e) < 0)
+		return target_usage(p, &e);
+	if (attach_open(&a.conf, &session, &e) < 0) {
+		log_error("%s", e.msg);
+		return status;
+	}
+	r = open_machine(&a, &e);
+	if (r == 0)
+		r = run(&a, session, &status, &e);
+	attach_close(session);
+	vm_close(&a.vm);
+	if (r < 0)
+		log_error("%s", e.msg);
+	return status;
+}
