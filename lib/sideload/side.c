@@ -280,7 +280,7 @@ static bool guard_ended(struct side *s, int timeout_ms)
 	}
 }
 
-int side_close(struct side *s, struct side_pauses *ret, struct err *e)
+int side_close(struct side *s, struct side_report *ret, struct err *e)
 {
 	const struct side_inject i = { s->vm, &s->target, &s->shared->made, s->state };
 	int r = 0;
@@ -293,7 +293,7 @@ int side_close(struct side *s, struct side_pauses *ret, struct err *e)
 	else if (!__atomic_load_n(&s->shared->undone, __ATOMIC_ACQUIRE))
 		r = side_guard_undo(&i, s->shared, CLOSE_MS, e);
 	if (ret)
-		*ret = s->shared->pauses;
+		*ret = s->shared->report;
 	release(s);
 	return r;
 }

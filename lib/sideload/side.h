@@ -33,11 +33,14 @@ struct side_opts {
 	unsigned int timeout_ms; /* for the guest to start it; 0: 5 s */
 };
 
-/* How long threads of the hypervisor stood. */
-struct side_pauses {
+/* What it took: how long threads of the hypervisor stood, and where it all was. */
+struct side_report {
 	uint64_t map_ns;   /* one of them, for memory; the machine ran */
 	uint64_t start_ns; /* all, to start */
 	uint64_t undo_ns;  /* all, to undo */
+	int slot;
+	gpa_t gpa;
+	gva_t gva;
 };
 
 struct side;
@@ -68,6 +71,6 @@ int side_wait(struct side *s, int timeout_ms);
  * *@ret (may be NULL) is what it all took. Return: 0; -EBUSY the guest does not let go (it is paused, or the program is
  * not to be ended), and the guard stays until it does; -errno. @s is gone in any case.
  */
-int side_close(struct side *s, struct side_pauses *ret, struct err *e);
+int side_close(struct side *s, struct side_report *ret, struct err *e);
 
 #endif

@@ -104,7 +104,7 @@ static int start(const struct side_guard *g, struct side_inject *i, struct err *
 
 	if (r < 0)
 		return r;
-	fd = side_inject_map(i, size, &g->shared->pauses.map_ns, e);
+	fd = side_inject_map(i, size, &g->shared->report.map_ns, e);
 	if (fd < 0)
 		return fd;
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -116,7 +116,7 @@ static int start(const struct side_guard *g, struct side_inject *i, struct err *
 	if (!r && io_send_fds(g->sock, &byte, 1, &fd, 1) < 0)
 		r = err_set(e, ECONNRESET, "who wanted a program in the guest has gone");
 	if (!r)
-		r = side_inject_start(i, &where, &g->shared->pauses.start_ns, e);
+		r = side_inject_start(i, &where, &g->shared->report.start_ns, e);
 	if (!r)
 		r = await_start(g, i, e);
 	return r;
@@ -168,7 +168,7 @@ int side_guard_undo(const struct side_inject *i, struct side_shared *shared,
 	if (i->state)
 		await_over(i, deadline);
 	do {
-		r = side_inject_undo(i, &shared->pauses.undo_ns, e);
+		r = side_inject_undo(i, &shared->report.undo_ns, e);
 		if (r == -EAGAIN)
 			(void)usleep(TICK_US);
 	} while (r == -EAGAIN && tracee_now_ns() < deadline);
@@ -255,6 +255,9 @@ void side_guard_run(const struct side_guard *g)
 	(void)signal(SIGPIPE, SIG_IGN);
 	close_others(g);
 	s->r = start(g, &i, &s->err);
+	s->report.slot = s->made.id;
+	s->report.gpa = s->made.gpa;
+	s->report.gva = s->made.at;
 	if (!s->r) {
 		(void)!write(g->sock, &byte, 1);
 		serve(g, &i);

@@ -9,7 +9,7 @@
 /* In memory that both see. The guard writes. */
 struct side_shared {
 	struct side_made made;
-	struct side_pauses pauses;
+	struct side_report report;
 	struct err err;
 	int r;          /* of the start */
 	uint32_t ended; /* the program has, or the hypervisor; what was made is being undone */

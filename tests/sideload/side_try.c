@@ -42,12 +42,14 @@ static int open_side(void)
 
 static int close_side(void)
 {
-	struct side_pauses p = { 0 };
+	struct side_report p = { 0 };
 	struct err e = { 0 };
 	int r = side_close(side, &p, &e);
 
-	printf("close: %s; stood %.1f ms (one thread), %.1f ms, %.1f ms\n", r ? e.msg : "ok",
-	       (double)p.map_ns / 1e6, (double)p.start_ns / 1e6, (double)p.undo_ns / 1e6);
+	printf("close: %s; stood %.1f ms (one thread), %.1f ms, %.1f ms; slot %d at %#" PRIx64
+	       ", %#" PRIx64 "\n",
+	       r ? e.msg : "ok", (double)p.map_ns / 1e6, (double)p.start_ns / 1e6,
+	       (double)p.undo_ns / 1e6, p.slot, p.gpa.v, p.gva.v);
 	return r < 0;
 }
 
@@ -142,6 +144,56 @@ static int latency(int rounds)
 	return 0;
 }
 
+/* Instances of tmpfs, those that are mounted nowhere too. */
+static int count_tmpfs(void)
+{
+	struct ksym_want want = { .name = "shmem_fs_type" };
+	struct btf_member supers, next;
+	uint64_t at = 0;
+	uint32_t type;
+	int n = 0;
+
+	if (!kallsyms_lookup(&vm.symbols, &want, 1) ||
+	    btf_find(&vm.btf, "file_system_type", &type) < 0 ||
+	    btf_member(&vm.btf, type, "fs_supers.first", &supers) < 0 ||
+	    btf_find(&vm.btf, "hlist_node", &type) < 0 ||
+	    btf_member(&vm.btf, type, "next", &next) < 0)
+		return -1;
+	at = want.addr.v + supers.bit / 8;
+	while (n < 1000 && !gview_read(&vm.view, (gva_t){ at }, &at, sizeof(at)) && at) {
+		at += next.bit / 8;
+		n++;
+	}
+	return n;
+}
+
+/* Entries of the page table behind the image that are not zero. */
+static int count_entries(void)
+{
+	int n = 0;
+
+	for (uint64_t at = vm.range.end.v + 0x1fffff; at < KIMAGE_AREA_END; at += 2 << 20) {
+		uint64_t entry = 0;
+		gpa_t where;
+
+		n += !pt_entry(&vm.view.pt, (gva_t){ at }, 2, &where, &entry) && entry;
+	}
+	return n;
+}
+
+static int traces(void)
+{
+	struct ktask_iter i = { 0 };
+	struct ktask t;
+	int tasks = 0, r;
+
+	while ((r = ktask_next(&vm.guest, &i, &t)) == 1)
+		tasks += !strcmp(t.comm, "vmsh") || !strcmp(t.comm, "echo");
+	printf("traces: %d entries, %d tmpfs, %d tasks%s\n", count_entries(), count_tmpfs(), tasks,
+	       r < 0 ? " (the list broke off)" : "");
+	return 0;
+}
+
 static int step(const char *s)
 {
 	const char *arg = strchr(s, '=');
@@ -159,6 +211,8 @@ static int step(const char *s)
 		return usleep((unsigned int)n * 1000) != 0;
 	if (!strcmp(s, "kill"))
 		return kill(getpid(), SIGKILL);
+	if (!strcmp(s, "traces"))
+		return traces();
 	if (!strcmp(s, "hang"))
 		return send_all("hang", 4) < 0;
 	if (!strcmp(s, "end")) {
