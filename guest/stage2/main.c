@@ -30,10 +30,9 @@
 #include "pump.h"
 #include "relay.h"
 
-#define CHANNEL    3
-#define BURY_MS    5000
-#define BURY_STEP  10
-#define KILL_AFTER 3000 /* ms; inside_run() ends by itself, and has more to end */
+#define CHANNEL   3
+#define BURY_MS   5000
+#define BURY_STEP 10
 
 static struct link channel; /* without an initialiser, which would be as large in the file */
 
@@ -176,7 +175,7 @@ static int run(const struct wire_request *req, int fuse, int tree, char **argv, 
 	return r;
 }
 
-/* All processes of the session are our children, or become it. */
+/* All processes of the session are our children, or become it. What does not end is killed with us. */
 static void bury(void)
 {
 	const struct timespec step = { .tv_nsec = BURY_STEP * 1000000L };

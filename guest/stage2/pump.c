@@ -44,7 +44,6 @@ struct in {
 
 struct pump {
 	struct link *link;
-	const struct wire_request *req;
 	struct loop loop;
 	struct loop_src chan, fuse, ctl, notes;
 	struct loop_timer beat;
@@ -191,11 +190,10 @@ static void on_notes(struct loop_src *s, uint32_t events)
 
 static void on_in(struct loop_src *s, uint32_t events);
 
-static int open_in(struct pump *p, struct in *in, int fd, bool keys)
+static int open_in(struct pump *p, struct in *in, int fd)
 {
 	in->src = (struct loop_src){ .fd = fd, .fn = on_in, .arg = p };
 	in->closed = fd < 0;
-	(void)keys;
 	return fd < 0 ? 0 : loop_add(&p->loop, &in->src, 0);
 }
 
@@ -383,7 +381,13 @@ static void on_chan(struct loop_src *s, uint32_t events)
 static int take_master(struct pump *p, int master)
 {
 	struct out *o = &p->out[TERM];
-	int r, fd = fcntl(master, F_DUPFD_CLOEXEC, 0);
+	int r, fd;
+
+	if (p->keys.closed) { /* it has hung up already */
+		(void)close(master);
+		return 0;
+	}
+	fd = fcntl(master, F_DUPFD_CLOEXEC, 0);
 
 	p->slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC); /* Linux 4.13 */
 	if (fd < 0 || fcntl(master, F_SETFL, O_NONBLOCK) < 0) {
@@ -394,7 +398,7 @@ static int take_master(struct pump *p, int master)
 	o->src = (struct loop_src){ .fd = fd, .fn = on_out, .arg = p };
 	r = loop_add(&p->loop, &o->src, EPOLLIN);
 	if (!r)
-		r = open_in(p, &p->keys, master, true);
+		r = open_in(p, &p->keys, master);
 	if (r < 0)
 		return r;
 	want_out(o);
@@ -488,7 +492,7 @@ static int start(struct pump *p, const struct pump_conf *c)
 	if (!r)
 		r = wire_rx_init(&p->input.rx);
 	if (!r)
-		r = open_in(p, &p->input, c->in, false);
+		r = open_in(p, &p->input, c->in);
 	if (!r)
 		r = open_out(p, OUT, c->out);
 	if (!r)
@@ -532,7 +536,6 @@ int pump_run(const struct pump_conf *conf)
 	if (!p)
 		return -ENOMEM;
 	p->link = conf->link;
-	p->req = conf->req;
 	p->size = conf->req->size;
 	r = start(p, conf);
 	while (!r && !p->over)

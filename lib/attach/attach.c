@@ -18,6 +18,8 @@
 #include "request.h"
 #include "text.h"
 
+#define OUR_WARNING "vmsh: warning: " /* of lib/base/log.h, in the guest */
+#define TIMEOUT_S   60
 #define NS_PER_MS   1000000ULL
 #define FLUSH_MS    5            /* how often is tried whether the guest takes more */
 #define GOODBYE_MS  500          /* for it to take our END */
@@ -35,7 +37,9 @@ struct attach {
 	struct loop_timer beat, flush;
 	struct wire_tx archive_tx;
 	off_t archive_off;
-	unsigned int missed;
+	unsigned int missed, stuck,
+		beats;      /* beats: without a message; without taking one of ours; all */
+	size_t sent;        /* of our messages, when was looked last */
 	bool asked, served; /* the request is said; by files */
 	bool done;
 	int status;
@@ -254,8 +258,12 @@ static void say_notes(const char *notes, size_t len)
 	struct span s;
 
 	while (cur_until(&c, '\n', &s) == 1) {
-		_cleanup_free_ char *raw = span_dup(s), *safe = raw ? text_safe(raw) : NULL;
+		_cleanup_free_ char *raw = NULL, *safe = NULL;
 
+		if (span_starts(s, OUR_WARNING))
+			s = (struct span){ s.p + strlen(OUR_WARNING), s.len - strlen(OUR_WARNING) };
+		raw = span_dup(s);
+		safe = raw ? text_safe(raw) : NULL;
 		if (safe && *safe)
 			log_warn("guest: %s", safe);
 	}
@@ -317,8 +325,12 @@ static void on_beat(struct loop_timer *t)
 	struct attach *a = t->arg;
 
 	a->missed = atomic_exchange(&a->link.heard, false) ? 0 : a->missed + 1;
-	if (a->missed >= WIRE_BEATS)
+	a->stuck = a->out.first && a->out.sent == a->sent ? a->stuck + 1 : 0;
+	a->sent = a->out.sent;
+	if (a->missed >= WIRE_BEATS || a->stuck >= WIRE_BEATS)
 		fail_with(a, -ETIMEDOUT, "the guest has stopped answering");
+	if (!a->term.started && ++a->beats >= (a->conf.timeout_s ? a->conf.timeout_s : TIMEOUT_S))
+		fail_with(a, -ETIMEDOUT, "the command has not started in the guest");
 	if (a->asked)
 		attach_out_say(&a->out, WIRE_PING, 0, 0);
 	loop_timer_set(&a->term.loop, t, loop_now_ns() + WIRE_BEAT_MS * NS_PER_MS);
@@ -373,10 +385,11 @@ static void step(struct attach *a)
 		fail_with(a, r, "waiting");
 	if (attach_out_flush(&a->out) && !a->flush.armed)
 		loop_timer_set(&a->term.loop, &a->flush, loop_now_ns() + FLUSH_MS * NS_PER_MS);
-	if (a->out.failed)
-		look(a); /* its last words */
-	if (a->out.failed && !a->done)
-		fail_with(a, a->out.failed, "the channel into the guest");
+	if (a->term.failed)
+		fail_with(a, a->term.failed, "before the command ran");
+	/* What else went wrong the reader tells, behind the guest's last words. */
+	if (a->out.failed == -ENOMEM)
+		fail_with(a, -ENOMEM, "messages that wait");
 	/* What is delivered since may have been the last. */
 	if (!a->done && attach_term_done(&a->term))
 		look(a);

@@ -47,8 +47,8 @@ struct attach_conf {
 	const char *
 		dir; /* the tools' tree; NULL: our own root, of which only what everybody may read is served */
 	bool writable; /* it may be written, and if it is our own root, read without that limit */
-	const char *archive; /* NULL: of a static busybox */
-	bool verbose;        /* say how the tools come */
+	const char *archive;    /* NULL: of a static busybox */
+	unsigned int timeout_s; /* for the command to start; 0: a minute */
 };
 
 struct attach;

@@ -93,6 +93,7 @@ bool attach_out_flush(struct attach_out *o)
 			return true;
 		if (r < 0)
 			o->failed = r;
+		o->sent++;
 		drop_first(o);
 	}
 	return false;

@@ -18,6 +18,7 @@ struct attach_out {
 	struct attach_link *link;
 	struct attach_waiting *first, **end;
 	size_t bytes; /* that wait */
+	size_t sent;  /* messages that waited, so far */
 	int failed;   /* -errno: the first failure; nothing is said after it */
 };
 

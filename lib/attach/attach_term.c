@@ -279,6 +279,10 @@ static void on_signal(struct loop_signals *s, const struct signalfd_siginfo *si)
 		tell_size(t);
 		return;
 	}
+	if (!t->started) { /* there is nobody to give it to */
+		t->failed = -EINTR;
+		return;
+	}
 	/* From the keys of our terminal: to all whom it would have reached there. */
 	attach_out_say(t->out, WIRE_SIGNAL,
 		       si->ssi_code == SI_KERNEL && !t->slaves ? WIRE_GROUP : 0, (uint32_t)sig);

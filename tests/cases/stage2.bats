@@ -1,0 +1,264 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What vmsh attach does above its channel: vmsh-stage2 in a guest that is a set of namespaces, and the host's side.
+
+load ../bed/bed
+load ../bed/guest
+
+setup_file()
+{
+	need unshare fuse
+	guest_run guest
+}
+
+teardown_file()
+{
+	[ -z "${TPID:-}" ] || bare_down
+}
+
+setup()
+{
+	BEFORE=$(guest_state)
+}
+
+# Whatever a case did: the guest is as it was.
+teardown()
+{
+	[ -z "${BEFORE:-}" ] || guest_as_before "$BEFORE" 20
+}
+
+@test "the root is the tools', the guest's is at /var/lib/vmsh" {
+	run vm -T -- sh -c 'pwd; stat -f -c %T /; cat /var/lib/vmsh/etc/os-release; hostname; ls -d /usr/bin/env'
+	same 0 "$status" "$output"
+	same "/var/lib/vmsh
+fuseblk
+ID=bed-image
+guest
+/usr/bin/env" "$output"
+	# Users, network and time are the guest's.
+	matches "$(vm -T -- cat /etc/passwd)" 'root of the image'
+	matches "$(vm -T -- date +%z)" '\+0545'
+	same "$(readlink "/proc/$TPID/ns/net")" "$(vm -T -- readlink /proc/self/ns/net)"
+	# /proc, /sys and /dev are there, and a file system of our own for what is temporary.
+	vm -T -- sh -ec 'test -e /proc/1/stat; test -d /sys/class; test -c /dev/null; echo x >/tmp/x; cat /tmp/x'
+}
+
+@test "processes are the guest's" {
+	run vm -T -- ps -e -o pid,args
+	matches "$output" ' 1 /app'
+	misses "$output" 'bats'
+	vm -T -- sh -c 'kill -0 1'
+}
+
+@test "exit status" {
+	same 0 "$(status vm -T -- true)"
+	same 3 "$(status vm -T -- sh -c 'exit 3')"
+	same 137 "$(status vm -T -- sh -c 'kill -9 $$')"
+	same 143 "$(status vm -T -- sh -c 'kill $$')"
+	same 127 "$(status vm -T -- no-such-program)"
+	same 126 "$(status vm -T -- /etc)"
+	same 125 "$(status vm -T --pid 999999 -- true)"
+	same 125 "$(status vm -T --cwd /nowhere -- true)"
+	run vm -T -- no-such-program
+	matches "$output" "no 'no-such-program' on the PATH"
+}
+
+@test "a user of the guest, by name; the rights of a process" {
+	same '65532 65532 65533' "$(vm -T --user nonroot -- sh -c 'echo $(id -u) $(id -G)')"
+	same /home/nonroot "$(vm -T --user nonroot -- sh -c 'echo $HOME')"
+	same "$(status_of "$TPID" CapEff)" "$(vm -T -- grep CapEff /proc/self/status | tr -s '\t ' ' ')"
+	# What is joined may be another process than the first.
+	local pid
+	setpriv --no-new-privs --bounding-set -sys_time nsenter --target "$TPID" --all sleep 1000 >/dev/null 2>&1 3>&- 4>&- &
+	wait_for 5 pgrep -P $! -x sleep >/dev/null
+	pid=$(inner_pid "$(pgrep -P $! -x sleep)")
+	run vm -T --pid "$pid" -- grep -E 'NoNewPrivs|CapBnd' /proc/self/status
+	nsenter --target "$TPID" --all kill "$pid"
+	matches "$output" 'NoNewPrivs:.*1'
+	misses "$output" "$(status_of "$TPID" CapBnd | cut -d' ' -f2)"
+}
+
+@test "the environment is the guest's, with what is asked for over it" {
+	same of-the-container "$(vm -T -- sh -c 'echo $BED_MARK')"
+	same 'a b=c' "$(vm -T --env 'X=a b=c' -- sh -c 'echo "$X"')"
+}
+
+@test "standard streams are apart, binary-clean, and end" {
+	same out "$(vm -T -- sh -c 'echo out; echo err >&2' 2>/dev/null)"
+	same err "$(vm -T -- sh -c 'echo out; echo err >&2' 2>&1 >/dev/null)"
+	same 0 "$(vm -T -- wc -c </dev/null)"
+	head -c 67108864 /dev/urandom >"$BED/random"
+	# shellcheck disable=SC2002 # a pipeline is what is tried
+	cat "$BED/random" | vm -T -- sh -c 'cat | cat' | cmp - "$BED/random"
+	vm -T -- cat <"$BED/random" >"$BED/random.out"
+	cmp "$BED/random" "$BED/random.out"
+	rm "$BED/random" "$BED/random.out"
+}
+
+@test "who reads no more ends who writes; who reads slowly holds nobody up" {
+	same y "$(vm -T -- yes | head -n 1)"
+	# Files come while the output waits.
+	run bash -c "$(declare -f vm); vm -T -- sh -c 'head -c 4000000 /dev/zero & cat /usr/bin/env >/dev/null; ls -R /usr/lib/x86_64-linux-gnu | wc -l >&2; wait' 2>'$BED/slow' | { sleep 3; wc -c; }"
+	same 4000000 "$output"
+	[ "$(cat "$BED/slow")" -gt 100 ]
+}
+
+@test "1000 files, each as it is" {
+	local dir=$BED/tools i
+	image_copy busybox "$dir"
+	mkdir "$dir/files"
+	for i in {1..1000}; do
+		head -c $((i * 37)) /dev/urandom >"$dir/files/$i"
+	done
+	same "$(cd "$dir/files" && sha256sum -- * | sha256sum)" \
+		"$(vm -T --dir "$dir" -- sh -c 'cd /files && sha256sum -- * | sha256sum')"
+	# Larger than a message.
+	head -c 33333333 /dev/urandom >"$dir/large"
+	same "$(sha256sum <"$dir/large")" "$(vm -T --dir "$dir" -- sha256sum </dev/null /large | sed s,/large,-,)"
+	run vm -T --dir "$dir" -- sh -c 'echo x >/files/new'
+	matches "$output" 'Read-only'
+	vm -T --dir "$dir" --rw -- sh -c 'echo from-the-guest >/files/new; mkdir /files/d; rm /files/1'
+	same from-the-guest "$(cat "$dir/files/new")"
+	[ -d "$dir/files/d" ]
+	[ ! -e "$dir/files/1" ]
+	rm -rf "$dir"
+}
+
+@test "a terminal: its size, resizing, ^C, job control, modes" {
+	need pty
+	terminal_works '/dev/pts/[0-9]+' "$ATTACH_TRY" "$ENTER" -- bash
+}
+
+@test "a terminal's end is the session's, and signals go on" {
+	need pty
+	run timeout 60 /usr/bin/python3 "$BED_DIR/terminal.py" 24x80 "$ATTACH_TRY" "$ENTER" -- sh -c 'echo ready; exec sleep 777' <<-END
+		expect ready
+		hangup
+	END
+	spawn "$BED/signal.log" "$ATTACH_TRY" -T "$ENTER" -- sh -c 'trap "echo caught; exit 7" TERM; echo ready; while :; do sleep 0.1; done'
+	local pid=$! s=0
+	wait_for 20 grep -q ready "$BED/signal.log"
+	kill -TERM "$pid"
+	wait "$pid" || s=$?
+	same 7 "$s"
+	grep -q caught "$BED/signal.log"
+}
+
+@test "the host is killed: the session is over, and nothing of it is left" {
+	spawn "$BED/kill.log" "$ATTACH_TRY" -T "$ENTER" -- sh -c 'setsid sh -c "trap : TERM HUP; cd /usr/bin; sleep 778" & echo ready; exec sleep 777'
+	local pid=$!
+	wait_for 20 grep -q ready "$BED/kill.log"
+	[ -n "$(stage2_processes)" ]
+	kill -KILL "$pid"
+	guest_as_before "$BEFORE" 10
+}
+
+@test "the program in the guest is killed: so is the session, and the host's side says so" {
+	spawn "$BED/kill.log" "$ATTACH_TRY" -T "$ENTER" -- sh -c 'echo ready; exec sleep 777'
+	local pid=$! s=0
+	wait_for 20 grep -q ready "$BED/kill.log"
+	# Its own process is the parent of the one that runs the session.
+	kill -KILL "$(pgrep -of "^/proc/self/fd/9")"
+	wait "$pid" || s=$?
+	same 125 "$s"
+	grep -q 'has ended' "$BED/kill.log"
+	guest_as_before "$BEFORE" 10
+}
+
+@test "the host says nothing any more: the session is over" {
+	spawn "$BED/stop.log" "$ATTACH_TRY" -T "$ENTER" -- sh -c 'echo ready; exec sleep 777'
+	local pid=$!
+	wait_for 20 grep -q ready "$BED/stop.log"
+	kill -STOP "$pid"
+	wait_for 30 no_stage2
+	kill -CONT "$pid"
+	wait "$pid" || :
+	grep -q 'has ended' "$BED/stop.log"
+}
+
+no_stage2() { [ -z "$(stage2_processes)" ]; }
+
+@test "without FUSE the tools come as an archive" {
+	local enter=${ENTER/exec nsenter/exec setpriv --bounding-set -mknod nsenter}
+	run env VMSH_LOG=info "$ATTACH_TRY" -T "$enter" -- sh -c 'stat -f -c %T /; readlink /bin/sh; cat /var/lib/vmsh/etc/os-release; ps; exit 5'
+	same 5 "$status" "$output"
+	matches "$output" 'come as an archive'
+	matches "$output" 'tmpfs'
+	matches "$output" 'ID=bed-image'
+	matches "$output" ' 1 .*/app'
+	run "$ATTACH_TRY" -T --tools fuse "$enter" -- true
+	same 125 "$status"
+	matches "$output" 'the guest has no FUSE'
+}
+
+@test "an archive of one's own: links, modes, owners" {
+	local dir=$BED/tools
+	image_copy busybox "$dir"
+	mkdir -m 1777 "$dir/deep"
+	echo one >"$dir/deep/one"
+	ln "$dir/deep/one" "$dir/deep/two"
+	chown 5:6 "$dir/deep/one"
+	chmod 640 "$dir/deep/one"
+	ln -s one "$dir/deep/link"
+	(cd "$dir" && find . -print0 | cpio --quiet --null -o -H newc >"$BED/tools.cpio")
+	same '1777
+640 5 6 2
+one
+one' "$(vm -T --tools archive --archive "$BED/tools.cpio" -- sh -c 'stat -c %a /deep; stat -c "%a %u %g %h" /deep/two; cat /deep/two /deep/link')"
+	head -c 100000 "$BED/tools.cpio" >"$BED/short.cpio"
+	run vm -T --tools archive --archive "$BED/short.cpio" -- true
+	same 125 "$status"
+	matches "$output" 'cut off'
+	head -c 100000 /dev/urandom >"$BED/short.cpio"
+	run vm -T --tools archive --archive "$BED/short.cpio" -- true
+	same 125 "$status"
+	matches "$output" 'malformed'
+	rm -rf "$dir" "$BED"/*.cpio
+}
+
+@test "the guest's own view" {
+	same / "$(vm -T --tools none -- pwd)"
+	matches "$(vm -T --tools none -- cat /etc/os-release)" bed-image
+}
+
+@test "of the host's own root a guest reads what everybody may" {
+	install -m 600 /dev/null /var/tmp/dvs-secret-$$
+	echo secret >/var/tmp/dvs-secret-$$
+	run vm -T -- cat /var/tmp/dvs-secret-$$ /etc/shadow
+	rm /var/tmp/dvs-secret-$$
+	same 1 "$status"
+	misses "$output" secret$
+	misses "$output" 'root:.*:'
+	run vm -T -- touch /usr/bin/of-the-guest
+	matches "$output" 'Read-only'
+}
+
+@test "a kernel without mount_setattr" {
+	local enter=${ENTER/exec nsenter/exec python3 $BED_DIR/nosys.py mount_setattr -- nsenter}
+	run "$ATTACH_TRY" -T "$enter" -- sh -c 'cat /var/lib/vmsh/etc/os-release; stat -f -c %T /'
+	same 0 "$status" "$output"
+	matches "$output" 'bed-image'
+	matches "$output" 'fuse'
+}
+
+@test "a guest whose root is in memory" {
+	local first=$TPID
+	guest_run ram ram
+	run vm -T -- sh -c 'cat /var/lib/vmsh/etc/os-release; stat -f -c %T / /var/lib/vmsh; exit 6'
+	bare_rm ram
+	TPID=$first
+	same 6 "$status" "$output"
+	matches "$output" 'bed-image'
+	matches "$output" 'tmpfs'
+}
+
+@test "a hostile guest harms nobody" {
+	run timeout 170 /usr/bin/python3 "$BED_DIR/wire.py" guests "$ATTACH_TRY"
+	same 0 "$status" "$output"
+}
+
+@test "a hostile host leaves nothing in the guest" {
+	run timeout 170 /usr/bin/python3 "$BED_DIR/wire.py" hosts "$ENTER"
+	same 0 "$status" "$output"
+	guest_as_before "$BEFORE" 20
+}
