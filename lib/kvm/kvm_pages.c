@@ -184,7 +184,7 @@ static void open_file(const struct kvm_pages *k, struct kvm_pages_mapping *m)
 }
 
 /* Page by page, after more at a time did not work. */
-static int copy_pages(struct kvm_pages *k, uint64_t at, size_t n, uint8_t *dst, uint64_t *lost)
+static int copy_pages(struct kvm_pages *k, uint64_t at, size_t n, uint8_t *dst)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint8_t *to = dst + i * PT_PAGE;
@@ -194,17 +194,17 @@ static int copy_pages(struct kvm_pages *k, uint64_t at, size_t n, uint8_t *dst, 
 			return r;
 		if (r < 0) {
 			memset(to, 0, PT_PAGE);
-			(*lost)++;
+			k->lost++;
 		}
 	}
 	return 0;
 }
 
-static int copy_run(struct kvm_pages *k, uint64_t at, size_t n, uint8_t *dst, uint64_t *lost)
+static int copy_run(struct kvm_pages *k, uint64_t at, size_t n, uint8_t *dst)
 {
 	int r = tracee_read(k->ref->pid, (rva_t){ at }, dst, n * PT_PAGE);
 
-	return r == -ESRCH || !r ? r : copy_pages(k, at, n, dst, lost);
+	return r == -ESRCH || !r ? r : copy_pages(k, at, n, dst);
 }
 
 /* From the file. What is behind its end, as what is in a hole, is zeros. */
@@ -232,20 +232,20 @@ static int file_run(const struct kvm_pages_mapping *m, uint64_t at, size_t n, ui
 
 /* @n pages that are alike, within one mapping. */
 static int read_run(struct kvm_pages *k, struct kvm_pages_mapping *m, bool there, uint64_t at,
-		    size_t n, uint8_t *dst, uint64_t *lost)
+		    size_t n, uint8_t *dst)
 {
 	int r;
 
 	if (!there && m->inode && m->fd < 0 && !m->no_file)
 		open_file(k, m);
 	if (there || m->on_demand || m->no_file)
-		return copy_run(k, at, n, dst, lost);
+		return copy_run(k, at, n, dst);
 	if (!m->inode) {
 		memset(dst, 0, n * PT_PAGE);
 		return 0;
 	}
 	r = file_run(m, at, n, dst);
-	return r < 0 ? copy_run(k, at, n, dst, lost) : 0;
+	return r < 0 ? copy_run(k, at, n, dst) : 0;
 }
 
 /* Which of @n pages the process has. */
@@ -259,7 +259,7 @@ static void read_pagemap(const struct kvm_pages *k, uint64_t at, size_t n, bool 
 		there[i] = got < (ssize_t)(n * 8) || entry[i] & (PRESENT | SWAPPED);
 }
 
-int kvm_pages_read(struct kvm_pages *k, hva_t at, size_t n, uint8_t *dst, uint64_t *ret_lost)
+int kvm_pages_read(struct kvm_pages *k, hva_t at, size_t n, uint8_t *dst)
 {
 	bool there[KVM_PAGES_CHUNK];
 	int r = 0;
@@ -276,8 +276,8 @@ int kvm_pages_read(struct kvm_pages *k, hva_t at, size_t n, uint8_t *dst, uint64
 			end = i + (size_t)((m->end - from) / PT_PAGE);
 		for (run = 1; m && i + run < end && there[i + run] == there[i];)
 			run++;
-		r = m ? read_run(k, m, there[i], from, run, dst + i * PT_PAGE, ret_lost)
-		      : copy_run(k, from, run, dst + i * PT_PAGE, ret_lost);
+		r = m ? read_run(k, m, there[i], from, run, dst + i * PT_PAGE)
+		      : copy_run(k, from, run, dst + i * PT_PAGE);
 	}
 	return r;
 }

@@ -295,8 +295,7 @@ static int copy_load(struct core *c, size_t idx, uint64_t before, struct err *e)
 
 	for (uint64_t at = 0; at < l->size; at += CHUNK) {
 		size_t n = (size_t)((l->size - at < CHUNK ? l->size - at : CHUNK) / PT_PAGE);
-		int r = kvm_pages_read(&c->pages, (hva_t){ c->hva[idx].v + at }, n, c->buf,
-				       &c->res->lost);
+		int r = kvm_pages_read(&c->pages, (hva_t){ c->hva[idx].v + at }, n, c->buf);
 
 		if (r < 0)
 			return err_set(
@@ -362,6 +361,7 @@ static int make(struct core *c, struct err *e)
 		r = copy_load(c, i, before, e);
 		before += c->load[i].size;
 	}
+	c->res->lost = c->pages.lost;
 	if (!r && c->opts->pause)
 		r = let_run(c, e);
 	return r;

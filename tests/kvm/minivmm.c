@@ -98,7 +98,7 @@ static void make_tables(void)
 /* The first GiB where Linux has all memory, by tables that are at 4 GiB, as its are if there is so much. */
 static void make_map(void)
 {
-	uint64_t *pdpt = (uint64_t *)(top + 0x1000), *pd = (uint64_t *)(top + 0x2000);
+	uint64_t *pdpt = (void *)(top + 0x1000), *pd = (void *)(top + 0x2000);
 
 	put(TABLES + 273 * 8, (ABOVE + 0x1000) | 3);
 	pdpt[0] = (ABOVE + 0x2000) | 3;
