@@ -238,14 +238,22 @@ static int write_at(const struct core *c, const void *data, size_t len, uint64_t
 	return 0;
 }
 
+/* What it said of itself can't be: its image is where no memory is, or the map of all memory has no room. */
+static void forget_guest(struct core *c)
+{
+	c->elf.image.size = 0;
+	c->res->has_map = false;
+	for (size_t i = 0; i < c->elf.nload; i++)
+		c->load[i].vaddr = 0;
+}
+
 static int write_head(struct core *c, struct err *e)
 {
 	_cleanup_free_ void *head = NULL;
 	int r = elfcore_plan(&c->elf);
 
 	if (r == -EINVAL && c->elf.image.size) {
-		/* the guest's tables have it where no memory is */
-		c->elf.image.size = 0;
+		forget_guest(c);
 		r = elfcore_plan(&c->elf);
 	}
 	if (r < 0)
