@@ -176,7 +176,6 @@ static void take_map(struct core *c, gva_t symbol)
 		return;
 	for (size_t i = 0; i < c->elf.nload; i++)
 		c->load[i].vaddr = base + c->load[i].paddr;
-	c->res->has_map = true;
 }
 
 /* How much memory the kernel has above all that was found. */
@@ -204,7 +203,8 @@ static int take_kernel(struct core *c, struct err *e)
 				    { .name = "vmcoreinfo_size" } };
 	struct kcoreinfo_symbols symbols;
 
-	if (!c->vm->symbols.count)
+	c->res->has_symbols = c->vm->symbols.count > 0;
+	if (!c->res->has_symbols)
 		return 0;
 	(void)kallsyms_lookup(&c->vm->symbols, want, ARRAY_SIZE(want));
 	take_image(c, want[0].addr, want[1].addr);
@@ -242,7 +242,6 @@ static int write_at(const struct core *c, const void *data, size_t len, uint64_t
 static void forget_guest(struct core *c)
 {
 	c->elf.image.size = 0;
-	c->res->has_map = false;
 	for (size_t i = 0; i < c->elf.nload; i++)
 		c->load[i].vaddr = 0;
 }

@@ -30,8 +30,9 @@ struct vm_core_result {
 	uint64_t paused_ns;       /* all in all, from vm_open() on */
 	unsigned int missing;     /* memory slots that are not in it: ROMs, most of them */
 	uint64_t
-		beyond; /* bytes at the end of the kernel's memory that are not in it; 0 also if it can't be asked */
-	bool has_info, has_map; /* VMCOREINFO; virtual addresses of all memory */
+		beyond; /* bytes at the end of its kernel's memory that are not in it, as far as that is known */
+	bool has_symbols; /* without them there is no VMCOREINFO either */
+	bool has_info;    /* VMCOREINFO */
 };
 
 /*

@@ -73,6 +73,10 @@ one_sentence()
 	one_sentence 1 "is no virtual machine"
 	[ ! -e core ]
 	"$VMSH" coredump "$machine" core
+	machine c linux -name guest=4194305
+	"$VMSH" coredump 4194305 core-of-a-number
+	run "$VMSH" coredump 4194306 core-of-none
+	one_sentence 1 'no process has the pid 4194306'
 }
 
 @test "coredump: an ELF core with holes, for nobody else, and the pause is told" {
