@@ -29,7 +29,7 @@ struct kvm_pages_mapping {
 	uint64_t inode; /* 0: it has no file */
 	int fd;         /* of that; -1: not opened */
 	bool no_file;   /* it can't be opened */
-	bool on_demand; /* userfaultfd */
+	bool on_demand; /* userfaultfd, for pages that are missing, or not mapped yet */
 };
 
 /* "start-end rwxp offset major:minor inode path" */
@@ -83,7 +83,7 @@ static int read_mappings(struct kvm_pages *k)
 		if (!span_starts(line, "VmFlags:"))
 			r = take_mapping(line, k);
 		else if (k->n)
-			k->v[k->n - 1].on_demand = has_flag(line, "um");
+			k->v[k->n - 1].on_demand = has_flag(line, "um") || has_flag(line, "ui");
 	}
 	return r < 0 ? r : k->n ? 0 : -ESRCH;
 }
@@ -163,7 +163,11 @@ static bool find_descriptor(const struct kvm_pages *k, struct kvm_pages_mapping 
 	struct dirent *d;
 	struct stat st;
 
-	while (dir && (d = readdir(dir)))
+	if (!dir) {
+		closep(&fd);
+		return false;
+	}
+	while ((d = readdir(dir)))
 		/* looked at before it is opened, which a device may notice */
 		if (fstatat(dirfd(dir), d->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) &&
 		    st.st_ino == m->inode && st.st_dev == m->dev &&

@@ -353,7 +353,8 @@ static int make(struct core *c, struct err *e)
 	if (r < 0)
 		return r;
 	take_memory(c);
-	if (c->opts->pause && (r = check_pages(c, e)) < 0)
+	r = c->opts->pause ? check_pages(c, e) : 0;
+	if (r < 0)
 		return r;
 	r = kvm_hold(&v->ref, &v->fds, v->info.vmfd, &c->hold, e);
 	if (!r && !c->opts->pause)
