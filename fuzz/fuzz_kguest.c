@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kcoreinfo.h"
 #include "kguest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -30,6 +31,9 @@ static void feed(const struct kguest *g)
 	struct ktask_iter t = { 0 };
 	struct klog_iter l = { 0 };
 	struct kmod_iter m = { 0 };
+	const struct kcoreinfo_symbols symbols = { g->init_task, g->prb, g->modules };
+	static char info[KCOREINFO_MAX];
+	size_t info_size = 0;
 	struct ktask task;
 	struct kmod mod;
 
@@ -40,6 +44,8 @@ static void feed(const struct kguest *g)
 		assert(record.len <= KLOG_TEXT_MAX);
 	for (int n = 0; n < 16 && kmod_next(g, &m, &mod) == 1; n++)
 		assert(strlen(mod.name) <= KMOD_NAME && strlen(mod.users) < KMOD_USERS_TEXT);
+	if (!kcoreinfo_read(g->view, &symbols, info, &info_size))
+		assert(info_size <= KCOREINFO_MAX && info[0] == 'O');
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

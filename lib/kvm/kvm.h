@@ -39,6 +39,7 @@ struct kvm_fds {
 		int vm;      /* the descriptor of its machine; a guess where there are several */
 	} cpu[KVM_CPUS_MAX]; /* by descriptor */
 	size_t ncpu;
+	bool more; /* than there is room for */
 };
 
 /* Return: 0, also if there is none; -EACCES, and @e says which capability that takes; -ESRCH. */

@@ -22,9 +22,14 @@ static int by_fd(const void *a, const void *b)
 
 static void take(struct kvm_fds *f, int fd, const char *what)
 {
-	if (!strcmp(what, "anon_inode:kvm-vm") && f->nvm < KVM_VMS_MAX)
+	bool vm = !strcmp(what, "anon_inode:kvm-vm");
+	bool cpu = !strncmp(what, CPU_PREFIX, strlen(CPU_PREFIX));
+
+	if ((vm && f->nvm == KVM_VMS_MAX) || (cpu && f->ncpu == KVM_CPUS_MAX))
+		f->more = true;
+	else if (vm)
 		f->vm[f->nvm++] = fd;
-	else if (!strncmp(what, CPU_PREFIX, strlen(CPU_PREFIX)) && f->ncpu < KVM_CPUS_MAX)
+	else if (cpu)
 		f->cpu[f->ncpu++] =
 			(struct kvm_cpu_fd){ .fd = fd, .idx = atoi(what + strlen(CPU_PREFIX)) };
 }

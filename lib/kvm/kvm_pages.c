@@ -29,7 +29,7 @@ struct kvm_pages_mapping {
 	uint64_t inode; /* 0: it has no file */
 	int fd;         /* of that; -1: not opened */
 	bool no_file;   /* it can't be opened */
-	bool on_demand; /* userfaultfd */
+	bool on_demand; /* userfaultfd, for pages that are missing, or not mapped yet */
 };
 
 /* "start-end rwxp offset major:minor inode path" */
@@ -83,7 +83,7 @@ static int read_mappings(struct kvm_pages *k)
 		if (!span_starts(line, "VmFlags:"))
 			r = take_mapping(line, k);
 		else if (k->n)
-			k->v[k->n - 1].on_demand = has_flag(line, "um");
+			k->v[k->n - 1].on_demand = has_flag(line, "um") || has_flag(line, "ui");
 	}
 	return r < 0 ? r : k->n ? 0 : -ESRCH;
 }
@@ -163,7 +163,11 @@ static bool find_descriptor(const struct kvm_pages *k, struct kvm_pages_mapping 
 	struct dirent *d;
 	struct stat st;
 
-	while (dir && (d = readdir(dir)))
+	if (!dir) {
+		closep(&fd);
+		return false;
+	}
+	while ((d = readdir(dir)))
 		/* looked at before it is opened, which a device may notice */
 		if (fstatat(dirfd(dir), d->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) &&
 		    st.st_ino == m->inode && st.st_dev == m->dev &&
@@ -184,7 +188,7 @@ static void open_file(const struct kvm_pages *k, struct kvm_pages_mapping *m)
 }
 
 /* Page by page, after more at a time did not work. */
-static int copy_pages(struct kvm_pages *k, uint64_t at, size_t n, uint8_t *dst, uint64_t *lost)
+static int copy_pages(struct kvm_pages *k, uint64_t at, size_t n, uint8_t *dst)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint8_t *to = dst + i * PT_PAGE;
@@ -194,17 +198,17 @@ static int copy_pages(struct kvm_pages *k, uint64_t at, size_t n, uint8_t *dst, 
 			return r;
 		if (r < 0) {
 			memset(to, 0, PT_PAGE);
-			(*lost)++;
+			k->lost++;
 		}
 	}
 	return 0;
 }
 
-static int copy_run(struct kvm_pages *k, uint64_t at, size_t n, uint8_t *dst, uint64_t *lost)
+static int copy_run(struct kvm_pages *k, uint64_t at, size_t n, uint8_t *dst)
 {
 	int r = tracee_read(k->ref->pid, (rva_t){ at }, dst, n * PT_PAGE);
 
-	return r == -ESRCH || !r ? r : copy_pages(k, at, n, dst, lost);
+	return r == -ESRCH || !r ? r : copy_pages(k, at, n, dst);
 }
 
 /* From the file. What is behind its end, as what is in a hole, is zeros. */
@@ -232,20 +236,20 @@ static int file_run(const struct kvm_pages_mapping *m, uint64_t at, size_t n, ui
 
 /* @n pages that are alike, within one mapping. */
 static int read_run(struct kvm_pages *k, struct kvm_pages_mapping *m, bool there, uint64_t at,
-		    size_t n, uint8_t *dst, uint64_t *lost)
+		    size_t n, uint8_t *dst)
 {
 	int r;
 
 	if (!there && m->inode && m->fd < 0 && !m->no_file)
 		open_file(k, m);
 	if (there || m->on_demand || m->no_file)
-		return copy_run(k, at, n, dst, lost);
+		return copy_run(k, at, n, dst);
 	if (!m->inode) {
 		memset(dst, 0, n * PT_PAGE);
 		return 0;
 	}
 	r = file_run(m, at, n, dst);
-	return r < 0 ? copy_run(k, at, n, dst, lost) : 0;
+	return r < 0 ? copy_run(k, at, n, dst) : 0;
 }
 
 /* Which of @n pages the process has. */
@@ -259,7 +263,7 @@ static void read_pagemap(const struct kvm_pages *k, uint64_t at, size_t n, bool 
 		there[i] = got < (ssize_t)(n * 8) || entry[i] & (PRESENT | SWAPPED);
 }
 
-int kvm_pages_read(struct kvm_pages *k, hva_t at, size_t n, uint8_t *dst, uint64_t *ret_lost)
+int kvm_pages_read(struct kvm_pages *k, hva_t at, size_t n, uint8_t *dst)
 {
 	bool there[KVM_PAGES_CHUNK];
 	int r = 0;
@@ -276,8 +280,8 @@ int kvm_pages_read(struct kvm_pages *k, hva_t at, size_t n, uint8_t *dst, uint64
 			end = i + (size_t)((m->end - from) / PT_PAGE);
 		for (run = 1; m && i + run < end && there[i + run] == there[i];)
 			run++;
-		r = m ? read_run(k, m, there[i], from, run, dst + i * PT_PAGE, ret_lost)
-		      : copy_run(k, from, run, dst + i * PT_PAGE, ret_lost);
+		r = m ? read_run(k, m, there[i], from, run, dst + i * PT_PAGE)
+		      : copy_run(k, from, run, dst + i * PT_PAGE);
 	}
 	return r;
 }

@@ -32,7 +32,8 @@ struct kvm_pages {
 	const struct pid_ref *ref;   /* borrowed */
 	struct kvm_pages_mapping *v; /* by address; owned */
 	size_t n, room;
-	int pagemap; /* -1: there is none */
+	int pagemap;   /* -1: there is none */
+	uint64_t lost; /* pages */
 };
 #define KVM_PAGES_INIT        \
 	{                     \
@@ -49,11 +50,10 @@ bool kvm_pages_on_demand(const struct kvm_pages *k, hva_t at, uint64_t size);
 /*
  * kvm_pages_read() - Copy @n pages, at most KVM_PAGES_CHUNK, from @at on.
  *
- * What is not there is zeros. *@ret_lost counts up what is there and can't be read (EFAULT, EIO), which is zeros too.
+ * What is not there is zeros; so is what is there and can't be read (EFAULT, EIO), and @k->lost counts that.
  *
  * Return: 0; -ESRCH the process is gone; another -errno.
  */
-int kvm_pages_read(struct kvm_pages *k, hva_t at, size_t n, uint8_t *dst, uint64_t *ret_lost)
-	_must_check_;
+int kvm_pages_read(struct kvm_pages *k, hva_t at, size_t n, uint8_t *dst) _must_check_;
 
 #endif

@@ -34,8 +34,9 @@
 #define IDS_UNUSED 32 /* in a row end the search */
 #define NOWHERE \
 	PT_PAGE /* an address here that nothing is mapped at (vm.mmap_min_addr), and that is no slot's */
-#define PROBES_MAX 20000
-#define OTHERS_MAX 16 /* mappings that are tried as a whole */
+#define PROBES_MAX 8000        /* 30 us each, while the machine stands */
+#define OTHERS_MAX 16          /* mappings that are tried as a whole */
+#define REST_NS    50000000ULL /* that a machine stands for slots that are no memory of its kernel */
 #define BOUNDS_MAX 8
 #define NO_PAGE    (1ULL << 50) /* the first of pages that no slot has */
 
@@ -45,9 +46,10 @@ struct prober {
 	gpa_t known; /* its page is in a slot */
 	struct id {
 		int id;
-		bool logged;
+		bool logged, found;
 	} ids[KVM_SLOTS_MAX]; /* in use */
 	size_t nids;
+	uint64_t end_ns; /* no probe after that */
 };
 
 /* The part of @whole from @a to @b, as slot @id. */
@@ -85,8 +87,9 @@ static int probe(struct prober *p, const struct kvm_slot *s, int *ret, struct er
 	int r;
 
 	*ret = -EINVAL;
-	if (p->vm->probes++ >= PROBES_MAX)
-		return err_set(e, E2BIG, "the memory slots are not found by %d probes", PROBES_MAX);
+	if (p->vm->probes++ >= PROBES_MAX || tracee_now_ns() > p->end_ns)
+		return err_set(e, E2BIG, "the memory slots were not found by %d probes",
+			       PROBES_MAX);
 	r = tracee_ioctl(p->t, &c, e);
 	*ret = (int)c.ret;
 	return r;
@@ -188,15 +191,14 @@ static int find_first(struct prober *p, const struct kvm_slot *whole, struct kvm
 	return 0;
 }
 
-/* Is a slot other than @first this part of a mapping? Where the guest has it is not asked. */
-static int is_part(struct prober *p, const struct kvm_slot *first, struct kvm_slot *s,
-		   struct err *e)
+/* Is slot @s->id, which is not the first one, this part of a mapping? Where the guest has it is not asked. */
+static int is_part(struct prober *p, struct kvm_slot *s, struct err *e)
 {
 	for (int readonly = 0; readonly < 2; readonly++) {
 		struct kvm_slot at = *s;
 		int answer, r;
 
-		at.gpa = first->gpa;
+		at.gpa = p->vm->slot[0].gpa;
 		at.readonly = readonly;
 		r = probe(p, &at, &answer, e);
 		if (r < 0)
@@ -209,25 +211,52 @@ static int is_part(struct prober *p, const struct kvm_slot *first, struct kvm_sl
 	return 0;
 }
 
-/* Slot @id among the parts of @whole; of what memory is not in, only all of it. Return: 1 found; 0 not; -errno. */
-static int find_in(struct prober *p, const struct kvm_slot *first, const struct kvm_slot *whole,
-		   int id, struct err *e)
+/* Two slots seldom have the same bytes, and never in what hypervisors call memory. */
+static bool taken(const struct kvm_vm *vm, const struct kvm_slot *s)
+{
+	for (size_t i = 0; i < vm->nslot; i++)
+		if (vm->slot[i].hva.v < s->hva.v + s->size &&
+		    s->hva.v < vm->slot[i].hva.v + vm->slot[i].size)
+			return true;
+	return false;
+}
+
+/* Is one of the slots that are not found yet @s? */
+static int find_part(struct prober *p, struct kvm_slot s, struct err *e)
+{
+	if (!s.size || taken(p->vm, &s))
+		return 0;
+	for (size_t i = 0; i < p->nids; i++) {
+		int r;
+
+		if (p->ids[i].found)
+			continue;
+		s.id = p->ids[i].id;
+		r = is_part(p, &s, e);
+		if (r < 0)
+			return r;
+		if (r) {
+			p->ids[i].found = true;
+			p->vm->slot[p->vm->nslot++] = s;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+/* Slots among the parts of a range whose place is known. */
+static int find_parts(struct prober *p, const struct kvm_slot *whole, struct err *e)
 {
 	uint64_t bound[BOUNDS_MAX];
-	size_t n = whole->placed ? bounds(whole->size, bound) : 0;
-	struct kvm_slot s = part(whole, id, 0, whole->size);
-	int r = is_part(p, first, &s, e);
+	size_t n = bounds(whole->size, bound);
+	int r = find_part(p, part(whole, -1, 0, whole->size), e);
 
 	for (size_t pair = 0; !r && pair < n * n; pair++) {
 		uint64_t a = bound[pair / n], b = bound[pair % n];
 
-		if (b <= a)
-			continue;
-		s = part(whole, id, a, b);
-		r = is_part(p, first, &s, e);
+		if (a < b)
+			r = find_part(p, part(whole, -1, a, b), e);
 	}
-	if (r == 1 && p->vm->nslot < KVM_SLOTS_MAX)
-		p->vm->slot[p->vm->nslot++] = s;
 	return r;
 }
 
@@ -237,21 +266,27 @@ static bool same_low(const struct kvm_layout *a, const struct kvm_layout *b)
 	return a->range[0].hva.v == b->range[0].hva.v && a->range[0].size == b->range[0].size;
 }
 
-/* Slot @id anywhere: in @layout, what others have at 4 GiB, or a mapping as a whole. As find_in(). */
-static int find_other(struct prober *p, const struct kvm_layouts *l,
-		      const struct kvm_layout *layout, int id, const struct kvm_mappings *m,
-		      struct err *e)
+/*
+ * All slots but the first: what layouts have at 4 GiB, then what else there is, for as long as a machine should
+ * stand for that: the rest is ROMs and the memory of displays.
+ */
+static int find_others(struct prober *p, const struct kvm_layouts *l,
+		       const struct kvm_layout *layout, const struct kvm_mappings *m, struct err *e)
 {
-	const struct kvm_slot *first = &p->vm->slot[0];
-	int r = find_in(p, first, &layout->range[0], id, e);
+	int r = 0;
 
 	for (size_t i = 0; !r && i < l->n; i++)
 		if (l->v[i].n > 1 && same_low(&l->v[i], layout))
-			r = find_in(p, first, &l->v[i].range[1], id, e);
+			r = find_part(p, l->v[i].range[1], e);
+	if (!r)
+		r = find_parts(p, &layout->range[0], e);
+	if (!r && layout->n > 1)
+		r = find_parts(p, &layout->range[1], e);
+	p->end_ns = tracee_now_ns() + REST_NS;
 	for (size_t i = 0; !r && i < m->n && i < OTHERS_MAX; i++) {
 		struct kvm_slot whole = { .hva = m->v[i].start, .size = m->v[i].size };
 
-		r = find_in(p, first, &whole, id, e);
+		r = find_part(p, whole, e);
 	}
 	return r;
 }
@@ -293,7 +328,9 @@ static void presume_low(struct kvm_vm *vm, const struct kvm_slot *whole)
 int kvm_slots_probe(struct tracee *t, struct kvm_vm *vm, const struct kvm_mappings *m,
 		    const struct kvm_layouts *l, gpa_t known, struct err *e)
 {
-	struct prober p = { .t = t, .vm = vm, .known = { known.v & ~(PT_PAGE - 1) } };
+	struct prober p = {
+		.t = t, .vm = vm, .known = { known.v & ~(PT_PAGE - 1) }, .end_ns = UINT64_MAX
+	};
 	const struct kvm_layout *layout = NULL;
 	struct kvm_slot first;
 	int r = find_ids(&p, e);
@@ -306,12 +343,14 @@ int kvm_slots_probe(struct tracee *t, struct kvm_vm *vm, const struct kvm_mappin
 	vm->slot[0] = first;
 	vm->nslot = 1;
 	vm->exact = true;
-	for (size_t i = 0; i < p.nids; i++) {
-		r = p.ids[i].id == first.id ? 1 : find_other(&p, l, layout, p.ids[i].id, m, e);
-		if (r < 0)
-			return r;
-		vm->unknown_slots -= (unsigned int)r;
-	}
+	for (size_t i = 0; i < p.nids; i++)
+		p.ids[i].found = p.ids[i].id == first.id;
+	r = find_others(&p, l, layout, m, e);
+	/* enough of it: what was found until then is right */
+	if (r < 0 && r != -E2BIG)
+		return r;
+	for (size_t i = 0; i < p.nids; i++)
+		vm->unknown_slots -= p.ids[i].found;
 	if (vm->unknown_slots)
 		presume_low(vm, &layout->range[0]);
 	return 0;

@@ -176,7 +176,6 @@ static void take_map(struct core *c, gva_t symbol)
 		return;
 	for (size_t i = 0; i < c->elf.nload; i++)
 		c->load[i].vaddr = base + c->load[i].paddr;
-	c->res->has_map = true;
 }
 
 /* How much memory the kernel has above all that was found. */
@@ -204,7 +203,8 @@ static int take_kernel(struct core *c, struct err *e)
 				    { .name = "vmcoreinfo_size" } };
 	struct kcoreinfo_symbols symbols;
 
-	if (!c->vm->symbols.count)
+	c->res->has_symbols = c->vm->symbols.count > 0;
+	if (!c->res->has_symbols)
 		return 0;
 	(void)kallsyms_lookup(&c->vm->symbols, want, ARRAY_SIZE(want));
 	take_image(c, want[0].addr, want[1].addr);
@@ -238,14 +238,21 @@ static int write_at(const struct core *c, const void *data, size_t len, uint64_t
 	return 0;
 }
 
+/* What it said of itself can't be: its image is where no memory is, or the map of all memory has no room. */
+static void forget_guest(struct core *c)
+{
+	c->elf.image.size = 0;
+	for (size_t i = 0; i < c->elf.nload; i++)
+		c->load[i].vaddr = 0;
+}
+
 static int write_head(struct core *c, struct err *e)
 {
 	_cleanup_free_ void *head = NULL;
 	int r = elfcore_plan(&c->elf);
 
 	if (r == -EINVAL && c->elf.image.size) {
-		/* the guest's tables have it where no memory is */
-		c->elf.image.size = 0;
+		forget_guest(c);
 		r = elfcore_plan(&c->elf);
 	}
 	if (r < 0)
@@ -295,8 +302,7 @@ static int copy_load(struct core *c, size_t idx, uint64_t before, struct err *e)
 
 	for (uint64_t at = 0; at < l->size; at += CHUNK) {
 		size_t n = (size_t)((l->size - at < CHUNK ? l->size - at : CHUNK) / PT_PAGE);
-		int r = kvm_pages_read(&c->pages, (hva_t){ c->hva[idx].v + at }, n, c->buf,
-				       &c->res->lost);
+		int r = kvm_pages_read(&c->pages, (hva_t){ c->hva[idx].v + at }, n, c->buf);
 
 		if (r < 0)
 			return err_set(
@@ -347,7 +353,8 @@ static int make(struct core *c, struct err *e)
 	if (r < 0)
 		return r;
 	take_memory(c);
-	if (c->opts->pause && (r = check_pages(c, e)) < 0)
+	r = c->opts->pause ? check_pages(c, e) : 0;
+	if (r < 0)
 		return r;
 	r = kvm_hold(&v->ref, &v->fds, v->info.vmfd, &c->hold, e);
 	if (!r && !c->opts->pause)
@@ -362,6 +369,7 @@ static int make(struct core *c, struct err *e)
 		r = copy_load(c, i, before, e);
 		before += c->load[i].size;
 	}
+	c->res->lost = c->pages.lost;
 	if (!r && c->opts->pause)
 		r = let_run(c, e);
 	return r;

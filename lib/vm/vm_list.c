@@ -211,6 +211,7 @@ int vm_resolve(const char *target, struct vm_info *ret, struct err *e)
 {
 	char *end;
 	long pid = strtol(target, &end, 10), fd = -1;
+	int r;
 
 	if (end != target && *end == ':' && end[1]) {
 		char *rest;
@@ -220,5 +221,7 @@ int vm_resolve(const char *target, struct vm_info *ret, struct err *e)
 	}
 	if (end == target || *end || pid <= 0 || pid > INT32_MAX)
 		return resolve_name(target, ret, e);
-	return resolve_pid((pid_t)pid, (int)fd, ret, e);
+	/* a machine may be called by a number */
+	r = resolve_pid((pid_t)pid, (int)fd, ret, e);
+	return r == -ENOENT || r == -ESRCH ? (resolve_name(target, ret, NULL) ? r : 0) : r;
 }

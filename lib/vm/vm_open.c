@@ -17,6 +17,11 @@ int vm_look(const struct vm_info *info, struct vm *ret, struct err *e)
 	r = pid_open(info->pid, &ret->ref, e);
 	if (!r)
 		r = kvm_fds_find(&ret->ref, &ret->fds, e);
+	if (!r && ret->fds.more)
+		r = err_set(
+			e, E2BIG,
+			"process %d has more than %d virtual processors or %d machines, which is too much for vmsh",
+			info->pid, KVM_CPUS_MAX, KVM_VMS_MAX);
 	if (!r)
 		r = kvm_look(&ret->ref, &ret->fds, info->vmfd, &ret->kvm, e);
 	if (!r && !ret->kvm.ncpu)

@@ -24,7 +24,7 @@ machine()
 setup()
 {
 	machines=()
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 }
 
 # None of them has ended meanwhile, or stands.
@@ -73,6 +73,10 @@ one_sentence()
 	one_sentence 1 "is no virtual machine"
 	[ ! -e core ]
 	"$VMSH" coredump "$machine" core
+	machine c linux -name guest=4194305
+	"$VMSH" coredump 4194305 core-of-a-number
+	run "$VMSH" coredump 4194306 core-of-none
+	one_sentence 1 'no process has the pid 4194306'
 }
 
 @test "coredump: an ELF core with holes, for nobody else, and the pause is told" {
@@ -106,12 +110,12 @@ one_sentence()
 	one_sentence 1 "'directory' is not a regular file"
 	run "$VMSH" coredump "$machine" no/such/core
 	one_sentence 1 "cannot open the directory 'no/such/'"
-	flock core sleep 100 &
-	wait_for 5 bash -c '! flock --nonblock core true'
+	exec 8<core
+	flock 8
 	run "$VMSH" coredump -f "$machine" core
-	kill $!
+	exec 8<&-
 	one_sentence 1 "'core' is in use"
-	same core "$(ls -A | grep core)"
+	same './core' "$(find . -name '*core*')"
 }
 
 @test "coredump: a full disk and a limit on files leave nothing" {
@@ -140,6 +144,9 @@ one_sentence()
 	umount merged
 }
 
+# nothing_of FILE: neither that nor one with a name that begins so.
+nothing_of() { [ -z "$(find "${1%/*}" -name "*${1##*/}*")" ]; }
+
 # killed FILE: vmsh is, while the machine stands for it; that runs on, and nothing is left.
 killed()
 {
@@ -152,7 +159,7 @@ killed()
 		if ! runs "$machine" && kill -KILL $!; then
 			wait $! || :
 			wait_for 5 runs "$machine"
-			wait_for 5 bash -c '! ls -A "${0%/*}" | grep -F "${0##*/}"' "$1"
+			wait_for 5 nothing_of "$1"
 			return
 		fi
 		wait $! || :

@@ -9,7 +9,7 @@
  * process), "seccomp" (a filter on every thread that kills for most calls), "logged" (writes are logged, as in
  * a migration), "hidden" (system calls' entry is where no memory is), "nopaging" (a guest that is in real mode),
  * "twice" (the guest has its tables in two mappings, so that both fit), "linux" (it says that it is one).
- * "threads" (it makes threads all the time).
+ * "threads" (it makes threads all the time), "many" (40 slots that can't be found).
  *
  * Says "ready COUNTER", where in its memory the guest counts, and runs until standard input ends.
  */
@@ -60,7 +60,7 @@ static atomic_bool running;
 
 struct knobs {
 	bool memfd, hugetlb, snapshot, demand, large, apart, split, order, second, seccomp, twice,
-		threads, shadow, q35;
+		threads, shadow, q35, many;
 };
 
 static void die(const char *what)
@@ -98,7 +98,7 @@ static void make_tables(void)
 /* The first GiB where Linux has all memory, by tables that are at 4 GiB, as its are if there is so much. */
 static void make_map(void)
 {
-	uint64_t *pdpt = (uint64_t *)(top + 0x1000), *pd = (uint64_t *)(top + 0x2000);
+	uint64_t *pdpt = (void *)(top + 0x1000), *pd = (void *)(top + 0x2000);
 
 	put(TABLES + 273 * 8, (ABOVE + 0x1000) | 3);
 	pdpt[0] = (ABOVE + 0x2000) | 3;
@@ -306,6 +306,17 @@ static void make_slots(const struct knobs *k, uint32_t flags)
 {
 	uint64_t low = low_end(k);
 
+	for (int i = 0; i < 40 && k->many; i++) {
+		/* half of a mapping, each of its own */
+		void *p = mmap(NULL, 0x20000, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			       -1, 0);
+		struct kvm_userspace_memory_region r = { 20 + i, 0, (16UL << 30) + i * 0x100000UL,
+							 0x10000, (uintptr_t)p };
+
+		if (ioctl(vmfd, KVM_SET_USER_MEMORY_REGION, &r) < 0)
+			die("KVM_SET_USER_MEMORY_REGION");
+	}
+
 	if (low != RAM)
 		slot(k->order ? 2 : 1, ABOVE, CUT + TOP - low, flags);
 	if (k->shadow) {
@@ -344,6 +355,7 @@ int main(int argc, char **argv)
 		k.order |= !strcmp(argv[i], "order");
 		k.second |= !strcmp(argv[i], "second");
 		k.seccomp |= !strcmp(argv[i], "seccomp");
+		k.many |= !strcmp(argv[i], "many");
 		k.q35 |= !strcmp(argv[i], "q35");
 		k.shadow |= !strcmp(argv[i], "shadow");
 		k.twice |= !strcmp(argv[i], "twice");

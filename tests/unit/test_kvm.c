@@ -47,6 +47,7 @@ static void start(struct rig *r, const char *a, const char *b, const char *c)
 	int in[2], out[2];
 	uint64_t counter;
 
+	need_kvm();
 	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	r->pid = fork();
@@ -179,6 +180,35 @@ static void test_slots(void **state)
 	}
 }
 
+/* Slots of which only that they are there can be known: no probes for what other slots have, and an end to it. */
+static void test_many(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start(&r, "many", "split", NULL);
+	look(&r, &vm);
+	assert_true(vm.exact);
+	assert_int_equal(vm.unknown_slots, 40);
+	assert_true(vm.probes < 3000);
+	assert_int_equal(slot_at(&vm, 0x100000).size, RAM - 0x100000);
+	stop(&r);
+}
+
+/* A process that makes threads all the time stands as a whole, too. */
+static void test_threads(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start(&r, "threads", "split", NULL);
+	for (int i = 0; i < 20; i++) {
+		look(&r, &vm);
+		assert_true(vm.exact);
+	}
+	stop(&r);
+}
+
 /* Guests that are no Linux, or lie about where it is: nothing is found, nothing is touched. */
 static void test_refused(void **state)
 {
@@ -282,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slots),   cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_two_machines),
+		cmocka_unit_test(test_many),    cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_restart), cmocka_unit_test(test_no_machine),
 	};
 

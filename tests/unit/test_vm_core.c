@@ -127,7 +127,8 @@ static long resident(const struct rig *r)
 
 	snprintf(path, sizeof(path), "/proc/%d/status", r->pid);
 	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
 		(void)sscanf(line, "VmRSS: %ld", &kib);
 	(void)fclose(f);
 	return kib;
@@ -358,6 +359,41 @@ static void test_machine_killed(void **state)
 	(void)fclose(r.out);
 }
 
+static void kill_it(void *arg, const char *step, uint64_t done, uint64_t total)
+{
+	struct rig *r = arg;
+
+	(void)step;
+	(void)done;
+	(void)total;
+	kill(r->pid, SIGKILL);
+	/* its memory goes before it can be waited for */
+	assert_int_equal(waitpid(r->pid, NULL, 0), r->pid);
+}
+
+/* The same in the middle of the copy. */
+static void test_killed_in_between(void **state)
+{
+	struct rig r;
+	struct progress progress = { kill_it, &r };
+	struct vm_core_opts opts = { .path = "core", .progress = &progress };
+	struct vm_core_result res;
+	struct err e = { 0 };
+	int fd;
+
+	(void)state;
+	start(&r, "large");
+	look(&r);
+	fd = memfd_create("core", MFD_CLOEXEC);
+	assert_int_equal(vm_core_write(r.vm, fd, &opts, &res, &e), -ESRCH);
+	assert_non_null(strstr(e.msg, "ended while its memory was copied"));
+	close(fd);
+	vm_close(r.vm);
+	free(r.vm);
+	close(r.in);
+	(void)fclose(r.out);
+}
+
 /* What can be written no further is an error, and the machine runs. */
 static void test_full(void **state)
 {
@@ -389,7 +425,6 @@ static void test_on_demand(void **state)
 	uint8_t page[2 * 4096], want[4096];
 	struct vm_core_result res;
 	int fd;
-	uint64_t lost = 0;
 	struct rig r;
 	hva_t at;
 
@@ -404,17 +439,17 @@ static void test_on_demand(void **state)
 	assert_false(kvm_pages_on_demand(&pages, (hva_t){ at.v + MIB }, 4096));
 	memset(want, 'd', sizeof(want));
 	/* one page of another mapping, one that is not there yet */
-	assert_int_equal(kvm_pages_read(&pages, (hva_t){ at.v - 4096 }, 2, page, &lost), 0);
+	assert_int_equal(kvm_pages_read(&pages, (hva_t){ at.v - 4096 }, 2, page), 0);
 	assert_memory_equal(page + 4096, want, 4096);
 	assert_int_equal(page[0] | page[4095], 0);
-	assert_int_equal(lost, 0);
+	assert_int_equal(pages.lost, 0);
 	/* what is not mapped at all is lost, and zeros */
 	memset(page, 1, sizeof(page));
-	assert_int_equal(kvm_pages_read(&pages, (hva_t){ 4096 }, 1, page, &lost), 0);
-	assert_int_equal(lost, 1);
+	assert_int_equal(kvm_pages_read(&pages, (hva_t){ 4096 }, 1, page), 0);
+	assert_int_equal(pages.lost, 1);
 	assert_int_equal(page[0] | page[4095], 0);
-	assert_int_equal(kvm_pages_read(&pages, (hva_t){ at.v + 1 }, 1, page, &lost), -EINVAL);
-	assert_int_equal(kvm_pages_read(&pages, at, KVM_PAGES_CHUNK + 1, page, &lost), -EINVAL);
+	assert_int_equal(kvm_pages_read(&pages, (hva_t){ at.v + 1 }, 1, page), -EINVAL);
+	assert_int_equal(kvm_pages_read(&pages, at, KVM_PAGES_CHUNK + 1, page), -EINVAL);
 	/* its slot is two mappings */
 	assert_int_equal(core_of(&r, false, &res, &fd), 0);
 	assert_int_equal(res.memory, RAM);
@@ -429,15 +464,16 @@ static void test_on_demand(void **state)
 int main(void)
 {
 	static char names[ARRAY_SIZE(kinds)][64];
-	struct CMUnitTest tests[ARRAY_SIZE(kinds) + 6] = {
+	struct CMUnitTest tests[ARRAY_SIZE(kinds) + 7] = {
 		cmocka_unit_test(test_pause),         cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_holder_killed), cmocka_unit_test(test_machine_killed),
-		cmocka_unit_test(test_full),          cmocka_unit_test(test_on_demand),
+		cmocka_unit_test(test_full),          cmocka_unit_test(test_killed_in_between),
+		cmocka_unit_test(test_on_demand),
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		snprintf(names[i], sizeof(names[i]), "memory: %s", kinds[i].knobs);
-		tests[6 + i] = (struct CMUnitTest){ .name = names[i],
+		tests[7 + i] = (struct CMUnitTest){ .name = names[i],
 						    .test_func = test_kind,
 						    .initial_state = (void *)(uintptr_t)i };
 	}

@@ -61,17 +61,13 @@ static int parse(struct opt_parser *p, struct coredump *ret, struct err *e)
 static int open_target(const struct coredump *o, struct vm *v, struct err *e)
 {
 	struct vm_info info;
-	struct err why = { 0 };
 	int r = vm_resolve(o->target, &info, e);
 
 	if (!r)
 		r = vm_open(&info, v, e);
-	if (r < 0)
-		return r;
-	/* without symbols it is a core all the same */
-	if (vm_open_kernel(v, &why) < 0)
-		log_warn("%s: the core says nothing of its kernel", why.msg);
-	return 0;
+	if (!r) /* without symbols it is a core all the same */
+		(void)!vm_open_kernel(v, NULL);
+	return r;
 }
 
 /* The file is complete only when all of it is. */
@@ -102,7 +98,8 @@ static void warn(const struct vm_core_result *res)
 
 	if (!res->has_info)
 		log_warn(
-			"its kernel has no VMCOREINFO that could be read: debuggers have to be told where it is");
+			"its kernel has no %s that could be read: debuggers have to be told where it is",
+			res->has_symbols ? "VMCOREINFO" : "symbols");
 	if (res->beyond)
 		log_warn(
 			"the last %s of its kernel's memory are not in it: which mapping of the hypervisor that is was not found",
