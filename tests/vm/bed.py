@@ -62,12 +62,13 @@ echo L1-DONE >$port
 
 
 class Bed:
-    def __init__(self, work, suite, guest_init, programs, cpus=1):
+    def __init__(self, work, suite, guest_init, programs, cpus=1, guest_modules=()):
         """programs: those that run() will bring, for their libraries."""
         self.work = pathlib.Path(work)
         self.cpus = cpus
         self.guest_init = guest_init
         self.programs = programs
+        self.guest_modules = guest_modules
         machine.need("qemu-system-x86_64", "busybox", "ldd", "zstd", "lz4")
         self.host = kernels.get_kernel("bookworm")
         self.guest = kernels.get_kernel(suite)
@@ -93,7 +94,7 @@ class Bed:
     def make(self):
         """True once there is a guest to begin with."""
         (self.work / "l2").mkdir(exist_ok=True)
-        guest = machine.make_initramfs(self.work / "l2", self.guest, [], self.guest_init)
+        guest = machine.make_initramfs(self.work / "l2", self.guest, self.guest_modules, self.guest_init)
         files = [("/usr/bin/qemu-system-x86_64", "usr/bin/qemu-system-x86_64"),
                  ("/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"),
                  (str(self.guest / "vmlinux"), "boot/vmlinux"), (str(guest), "boot/initramfs")]

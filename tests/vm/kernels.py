@@ -31,9 +31,10 @@ MODULES = ["virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_
 DISK_MODULES = ["dax", "dm_mod", "dm_bufio", "xor", "async_tx", "async_xor", "ecb", "xts", "hmac",
                 "sha256_generic", "authenc", "dm_crypt", "dm_integrity", "reed_solomon", "dm_verity"]
 
-# What runs machines in such a guest, on a processor with SVM.
+# What runs machines in such a guest, on a processor with SVM; what such a machine is entered with.
 KVM_MODULES = ["irqbypass", "kvm", "kvm_amd"]
-ALL_MODULES = MODULES + DISK_MODULES + KVM_MODULES
+GUEST_MODULES = ["fuse"]
+ALL_MODULES = MODULES + DISK_MODULES + KVM_MODULES + GUEST_MODULES
 
 
 class Unavailable(Exception):

@@ -40,7 +40,7 @@ const struct opt cmd_attach_opts[] = {
 	{ 'w', "workdir", "DIR", "start in this directory of the view", 0 },
 	{ 't', "tty", NULL, "a terminal on all three standard streams, whatever they are", 0 },
 	{ 'T', "no-tty", NULL, "no terminal, even at one", 0 },
-	{ OPT_TIMEOUT, "timeout", "SECONDS", "how long the guest may take to start it (5)", 0 },
+	{ OPT_TIMEOUT, "timeout", "SECONDS", "how long the guest may take to start it", 0 },
 	{ 'v', "verbose", NULL, "say what is done, and how long the machine stood", 0 },
 	{ 0 },
 };
@@ -100,7 +100,9 @@ static int take_option(struct attach_cmd *a, int id, const char *arg, struct err
 		c->pid = r ? 0 : (pid_t)pid;
 		return r;
 	case OPT_TIMEOUT:
-		return opt_number(arg, "--timeout", 1, TIMEOUT_MAX_S, &a->timeout_s, e);
+		r = opt_number(arg, "--timeout", 1, TIMEOUT_MAX_S, &a->timeout_s, e);
+		c->timeout_s = r ? 0 : (unsigned int)a->timeout_s;
+		return r;
 	case OPT_PRIVILEGED:
 		c->privileged = true;
 		return 0;
@@ -117,7 +119,6 @@ static int take_option(struct attach_cmd *a, int id, const char *arg, struct err
 		c->mode = id == 't' ? PTY_ALWAYS : PTY_NEVER;
 		return 0;
 	default:
-		c->verbose = true;
 		log_init("vmsh", "VMSH_LOG", true);
 		return 0;
 	}
@@ -158,7 +159,7 @@ static int open_machine(struct attach_cmd *a, struct err *e)
 	return r;
 }
 
-static void say_pauses(const struct vm *v, const struct side_pauses *p)
+static void say_pauses(const struct vm *v, const struct side_report *p)
 {
 	log_info(
 		"the machine stood for %.1f ms to be looked at, %.1f to start, %.1f at the end; one of its threads for %.1f",
@@ -176,7 +177,7 @@ static int run(struct attach_cmd *a, struct attach *session, int *ret_exit, stru
 					.argv = argv,
 					.timeout_ms = (unsigned int)a->timeout_s * 1000 };
 	static struct side_chan chan;
-	struct side_pauses pauses = { 0 };
+	struct side_report pauses = { 0 };
 	struct err undo = { 0 };
 	struct side *side;
 	int r = side_open(&opts, &side, e);
