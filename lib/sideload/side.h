@@ -73,4 +73,15 @@ int side_wait(struct side *s, int timeout_ms);
  */
 int side_close(struct side *s, struct side_report *ret, struct err *e);
 
+struct side_left {
+	size_t undone, used; /* by somebody else, who is alive */
+};
+
+/*
+ * side_detach() - Undo what somebody left who was killed together with the guard.
+ *
+ * Takes CAP_SYS_ADMIN. Return: 0 and how many there were; -EACCES; -EBUSY the guest does not let go; -errno.
+ */
+int side_detach(const struct vm *vm, struct side_left *ret, struct err *e) _must_check_;
+
 #endif

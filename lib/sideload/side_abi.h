@@ -29,6 +29,7 @@
 #define SIDE_ARGS_MAX    16
 #define SIDE_ARG_BYTES   2048
 #define SIDE_FD          3 /* of the program: the channel */
+#define SIDE_MEMFD       "vmsh"
 
 /* X(name, name in other kernels or NULL, type, parameters) */
 #define SIDE_FUNCTIONS(X)                                                                      \
@@ -137,6 +138,7 @@ struct side_state {
 		current_at; /* of the pointer to the current task, from the processor's own memory */
 	uint64_t other_fops; /* of the kernel, which a file has at its end */
 	uint64_t silence_ns; /* without a beat of the host for so long it is gone */
+	uint64_t gpa, gva;   /* where all of this is, for who finds it later */
 	uint32_t program_size, argc;
 	char args[SIDE_ARG_BYTES]; /* argc strings */
 

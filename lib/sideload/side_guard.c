@@ -18,7 +18,7 @@
 #define SILENCE_NS    5000000000ULL /* the guest takes us for gone */
 #define UNDO_MS       5000
 #define LOST_NS       2000000000ULL /* of silence */
-#define UNDO_AGAIN_MS 1000
+#define UNDO_AGAIN_US 500000
 #define SETTLE_US     20000 /* from the last sign of our code until it is taken away */
 #define POLL_LEAST_US 100
 #define POLL_MOST_US  5000
@@ -265,6 +265,6 @@ void side_guard_run(const struct side_guard *g)
 	}
 	/* a guest that is paused goes on some day */
 	while (side_guard_undo(&i, s, UNDO_MS, &why) < 0 && pid_alive(&i.vm->ref))
-		(void)usleep(UNDO_AGAIN_MS * 1000);
+		(void)usleep(UNDO_AGAIN_US);
 	_exit(0);
 }

@@ -10,46 +10,30 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "tracee.h"
+#include "side_slot.h"
 
 #define MSR_GS_BASE        0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
-#define CPUID_SIZES        0x80000008
-#define CPUID_MAX          100 /* as many as fit into a page */
-#define PHYS_BITS_MAX      46
 #define IRQ_WORK_VECTOR    0xf6 /* asm/irq_vectors.h of Linux, 2.6.38 and later */
 #define IRQ_WORK_CLAIMED   3    /* IRQ_WORK_PENDING, IRQ_WORK_BUSY */
 #define MSI_ADDRESS        0xfee00000U
 #define LAPIC_ID           0x20
 #define LAPIC_SPIV         0xf0
 #define LAPIC_SPIV_ON      (1U << 8)
-#define NOWHERE            PT_PAGE /* nothing is mapped there (vm.mmap_min_addr) */
-#define IDS_TRIED          32
-#define PLACES_TRIED       32
 #define PAUSED_LOOKS       5
 #define PAUSED_WAIT_US     20000
 #define NODES_MAX          1024
-
-static const char memfd_name[] = "vmsh";
-
-static long call(struct tracee *t, long nr, const uint64_t arg[6], struct err *e)
-{
-	long ret = 0;
-	int r = tracee_call(t, nr, arg, &ret, e);
-
-	return r < 0 ? r : ret;
-}
 
 /* Return: the descriptor, ours; in the hypervisor there is none left. */
 static int make_memory(const struct side_inject *i, struct tracee *t, uint64_t size, struct err *e)
 {
 	const uint64_t create[6] = { 0, MFD_CLOEXEC };
+	const struct tracee_data name = { 0, SIDE_MEMFD, sizeof(SIDE_MEMFD) };
 	uint64_t args[6] = { 0 }, map[6] = { 0, size, PROT_READ | PROT_WRITE, MAP_SHARED };
 	_cleanup_close_ int fd = -1;
 	long theirs = 0, at, r;
 
-	r = tracee_call_with(t, SYS_memfd_create, create, 0, memfd_name, sizeof(memfd_name),
-			     &theirs, e);
+	r = tracee_call_with(t, SYS_memfd_create, create, &name, &theirs, e);
 	if (r < 0)
 		return (int)r;
 	if (theirs < 0)
@@ -58,13 +42,13 @@ static int make_memory(const struct side_inject *i, struct tracee *t, uint64_t s
 	fd = (int)syscall(SYS_pidfd_getfd, t->ref->pidfd, (int)theirs, 0);
 	r = fd < 0 ? -errno : ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
 	map[4] = args[0] = (uint64_t)theirs;
-	at = r < 0 ? r : call(t, SYS_mmap, map, e);
+	at = r < 0 ? r : side_call(t, SYS_mmap, map, e);
 	if (at > 0) {
 		i->made->hva.v = (uint64_t)at;
 		i->made->size = size;
 		i->made->mapped = true;
 	}
-	r = call(t, SYS_close, args, e);
+	r = side_call(t, SYS_close, args, e);
 	if (at < 0 || r < 0)
 		return err_set(e, (int)-(at < 0 ? at : r), "mapping memory in process %d: %s",
 			       t->ref->pid, err_str((int)(at < 0 ? at : r)));
@@ -116,19 +100,6 @@ struct cpu {
 	uint32_t apic_id;
 };
 
-/* An ioctl that has to succeed. */
-static int ask(struct tracee *t, int fd, unsigned long request, void *arg, size_t size,
-	       struct err *e)
-{
-	struct tracee_ioctl c = { .fd = fd, .request = request, .arg = arg, .size = size };
-	int r = tracee_ioctl(t, &c, e);
-
-	if (r < 0 || c.ret >= 0)
-		return r;
-	return err_set(e, (int)-c.ret, "asking KVM in process %d about its machine: %s",
-		       t->ref->pid, err_str((int)c.ret));
-}
-
 /* The guest's number of the processor @fd, by its own memory. Return: 1; 0 it is none that is known; -errno. */
 static int match_cpu(const struct side_inject *i, struct tracee *t, int fd, struct cpu *ret,
 		     struct err *e)
@@ -138,7 +109,7 @@ static int match_cpu(const struct side_inject *i, struct tracee *t, int fd, stru
 		struct kvm_msr_entry entry[2];
 	} msrs = { .list.nmsrs = 2,
 		   .entry = { { .index = MSR_GS_BASE }, { .index = MSR_KERNEL_GS_BASE } } };
-	int r = ask(t, fd, KVM_GET_MSRS, &msrs, sizeof(msrs), e);
+	int r = side_ask(t, fd, KVM_GET_MSRS, &msrs, sizeof(msrs), e);
 
 	if (r < 0)
 		return r;
@@ -157,10 +128,10 @@ static int look_at_apic(struct tracee *t, struct cpu *c, struct err *e)
 {
 	struct kvm_lapic_state lapic;
 	uint32_t id, spiv;
-	int r = ask(t, c->fd, KVM_GET_SREGS, &c->sregs, sizeof(c->sregs), e);
+	int r = side_ask(t, c->fd, KVM_GET_SREGS, &c->sregs, sizeof(c->sregs), e);
 
 	if (!r)
-		r = ask(t, c->fd, KVM_GET_LAPIC, &lapic, sizeof(lapic), e);
+		r = side_ask(t, c->fd, KVM_GET_LAPIC, &lapic, sizeof(lapic), e);
 	if (r < 0)
 		return r;
 	memcpy(&id, lapic.regs + LAPIC_ID, sizeof(id));
@@ -175,20 +146,26 @@ static int look_at_apic(struct tracee *t, struct cpu *c, struct err *e)
 
 static int choose_cpu(const struct side_inject *i, struct tracee *t, struct cpu *ret, struct err *e)
 {
+	bool tried = false;
+
 	for (size_t k = 0; k < i->vm->fds.ncpu; k++) {
 		int r;
 
 		if (i->vm->fds.cpu[k].vm != i->vm->info.vmfd)
 			continue;
 		r = match_cpu(i, t, i->vm->fds.cpu[k].fd, ret, e);
-		if (r < 0)
+		if (r > 0)
+			r = look_at_apic(t, ret, e) < 0 ? -ENOTSUP : 1;
+		if (r > 0)
+			return 0;
+		/* one that is offline, in the guest */
+		if (r < 0 && r != -ENOTSUP)
 			return r;
-		if (r)
-			return look_at_apic(t, ret, e);
+		tried |= r < 0;
 	}
-	return err_set(
-		e, EAGAIN,
-		"none of the guest's processors is where its kernel would have it; try again");
+	return tried ? -ENOTSUP
+		     : err_set(e, EAGAIN,
+			       "none of the guest's processors is where its kernel would have it; try again");
 }
 
 /* Are the entries still where they were, and free? By the tables that the processor has now. */
@@ -211,103 +188,6 @@ static int check_entries(const struct side_inject *i, const struct cpu *c,
 	return r < 0 ? err_set(e, EAGAIN,
 			       "the guest's kernel has just changed its page tables; try again")
 		     : 0;
-}
-
-static unsigned int phys_bits(struct tracee *t, int cpu)
-{
-	struct {
-		struct kvm_cpuid2 list;
-		struct kvm_cpuid_entry2 entry[CPUID_MAX];
-	} c = { .list.nent = CPUID_MAX };
-	unsigned int bits = 36;
-
-	_Static_assert(sizeof(c) <= TRACEE_SCRATCH, "it fits into scratch memory");
-	if (ask(t, cpu, KVM_GET_CPUID2, &c, sizeof(c), NULL) < 0 || c.list.nent > CPUID_MAX)
-		return bits;
-	for (uint32_t k = 0; k < c.list.nent; k++)
-		if (c.entry[k].function == CPUID_SIZES)
-			bits = c.entry[k].eax & 0xff;
-	return bits < 32 ? 32 : bits > PHYS_BITS_MAX ? PHYS_BITS_MAX : bits;
-}
-
-static int set_region(struct tracee *t, int vmfd, const struct kvm_userspace_memory_region *region,
-		      int *ret, struct err *e)
-{
-	struct kvm_userspace_memory_region copy = *region;
-	struct tracee_ioctl c = { vmfd, KVM_SET_USER_MEMORY_REGION, &copy, sizeof(copy), 0 };
-	int r = tracee_ioctl(t, &c, e);
-
-	*ret = (int)c.ret;
-	return r;
-}
-
-/* The highest number that no slot has: hypervisors begin with the lowest. */
-static int choose_id(const struct side_inject *i, struct tracee *t, struct err *e)
-{
-	const uint64_t args[6] = { (uint64_t)i->vm->info.vmfd, KVM_CHECK_EXTENSION,
-				   KVM_CAP_NR_MEMSLOTS };
-	long n = call(t, SYS_ioctl, args, e);
-	gpa_t known;
-
-	if (n <= 0 || pt_translate(&i->vm->view.pt, (gva_t){ i->vm->kvm.cpu[0].lstar }, &known) < 0)
-		return n < 0 && n != -EINVAL ? (int)n
-					     : err_set(e, ENOTSUP, "KVM says nothing of its slots");
-	for (long id = n - 1; id >= 0 && id >= n - IDS_TRIED; id--) {
-		/* where a slot is for certain: nothing can come of it */
-		struct kvm_userspace_memory_region probe = { .slot = (uint32_t)id,
-							     .guest_phys_addr = known.v &
-										~(PT_PAGE - 1),
-							     .memory_size = PT_PAGE,
-							     .userspace_addr = NOWHERE };
-		int answer, r = set_region(t, i->vm->info.vmfd, &probe, &answer, e);
-
-		if (r < 0)
-			return r;
-		if (answer == -EEXIST)
-			return (int)id;
-		if (!answer) {
-			probe.memory_size = 0;
-			(void)!set_region(t, i->vm->info.vmfd, &probe, &answer, NULL);
-			break;
-		}
-	}
-	return err_set(e, ENOSPC, "KVM has no memory slot left");
-}
-
-static int make_slot(const struct side_inject *i, struct tracee *t, const struct cpu *c,
-		     struct err *e)
-{
-	struct side_made *m = i->made;
-	uint64_t below = 1ULL << phys_bits(t, c->fd);
-	int id = choose_id(i, t, e);
-
-	if (id < 0)
-		return id;
-	m->id = id;
-	for (int k = 0; k < PLACES_TRIED; k++) {
-		struct kvm_userspace_memory_region region = { .slot = (uint32_t)id,
-							      .memory_size = m->size,
-							      .userspace_addr = m->hva.v };
-		int answer, r;
-
-		if (side_place_physical(i->target->taken, i->target->ntaken, below, m->size,
-					&m->gpa) < 0)
-			break;
-		region.guest_phys_addr = m->gpa.v;
-		m->slot = true;
-		r = set_region(t, i->vm->info.vmfd, &region, &answer, e);
-		if (r < 0)
-			return r;
-		m->slot = !answer;
-		if (!answer)
-			return 0;
-		if (answer != -EEXIST)
-			return err_set(e, -answer, "adding a memory slot to process %d: %s",
-				       t->ref->pid, err_str(answer));
-		/* a device's, of which the guest knows nothing */
-		below = m->gpa.v;
-	}
-	return err_set(e, ENOSPC, "the guest has no room for another memory slot");
 }
 
 static int write_guest(const struct side_inject *i, hva_t at, uint64_t value, struct err *e)
@@ -365,6 +245,8 @@ static int queue(const struct side_inject *i, struct tracee *t, const struct cpu
 	uint64_t function = i->made->at.v;
 	int r;
 
+	i->state->gpa = i->made->gpa.v;
+	i->state->gva = i->made->at.v;
 	memset(work, 0, SIDE_ROOM_IRQ_WORK);
 	memcpy(work, &first, sizeof(first));
 	memcpy(work + at->irq_work_flags, &claimed, sizeof(claimed));
@@ -375,7 +257,7 @@ static int queue(const struct side_inject *i, struct tracee *t, const struct cpu
 	i->made->queued = true;
 	r = write_guest(i, list, i->made->node.v, e);
 	if (!r)
-		r = ask(t, i->vm->info.vmfd, KVM_SIGNAL_MSI, &msi, sizeof(msi), e);
+		r = side_ask(t, i->vm->info.vmfd, KVM_SIGNAL_MSI, &msi, sizeof(msi), e);
 	return r;
 }
 
@@ -392,7 +274,7 @@ static int start_stopped(const struct side_inject *i, struct tracee *t,
 	if (!r)
 		r = find_list(i, &c, &list, &first, e);
 	if (!r)
-		r = make_slot(i, t, &c, e);
+		r = side_slot_make(i, t, c.fd, e);
 	if (!r)
 		r = write_entries(i, where, e);
 	if (!r)
@@ -456,7 +338,7 @@ static int is_mapped(const struct side_inject *i, struct tracee *t, struct err *
 
 		if (i->vm->fds.cpu[k].vm != i->vm->info.vmfd)
 			continue;
-		r = ask(t, i->vm->fds.cpu[k].fd, KVM_GET_SREGS, &s, sizeof(s), e);
+		r = side_ask(t, i->vm->fds.cpu[k].fd, KVM_GET_SREGS, &s, sizeof(s), e);
 		if (r < 0)
 			return r;
 		/* in user mode it may have tables without most of the kernel */
@@ -519,7 +401,7 @@ static int executes(const struct side_inject *i, struct tracee *t, struct err *e
 
 		if (i->vm->fds.cpu[k].vm != i->vm->info.vmfd)
 			continue;
-		r = ask(t, i->vm->fds.cpu[k].fd, KVM_GET_REGS, &g, sizeof(g), e);
+		r = side_ask(t, i->vm->fds.cpu[k].fd, KVM_GET_REGS, &g, sizeof(g), e);
 		if (r < 0 || g.rip - i->made->at.v < SIDE_PAGE)
 			return r < 0 ? r : 1;
 	}
@@ -545,27 +427,10 @@ static int clear_entries(const struct side_inject *i, struct err *e)
 	return r;
 }
 
-/* KVM flushes the translations of all processors with it. */
-static int delete_slot(const struct side_inject *i, struct tracee *t, struct err *e)
-{
-	struct side_made *m = i->made;
-	const struct kvm_userspace_memory_region region = { .slot = (uint32_t)m->id,
-							    .guest_phys_addr = m->gpa.v,
-							    .userspace_addr = m->hva.v };
-	int answer, r = set_region(t, i->vm->info.vmfd, &region, &answer, e);
-
-	if (r < 0 || answer < 0)
-		return r < 0 ? r
-			     : err_set(e, -answer, "removing the memory slot of process %d: %s",
-				       t->ref->pid, err_str(answer));
-	m->slot = false;
-	return 0;
-}
-
 static int unmap(const struct side_inject *i, struct tracee *t, struct err *e)
 {
 	const uint64_t args[6] = { i->made->hva.v, i->made->size };
-	long r = call(t, SYS_munmap, args, e);
+	long r = side_call(t, SYS_munmap, args, e);
 
 	if (!r)
 		i->made->mapped = false;
@@ -593,7 +458,7 @@ static int undo_stopped(const struct side_inject *i, struct tracee *t, struct er
 		return r < 0 ? r : -EAGAIN;
 	r = clear_entries(i, e);
 	if (!r && m->slot)
-		r = delete_slot(i, t, e);
+		r = side_slot_delete(i, t, e);
 	if (!r && m->mapped)
 		r = unmap(i, t, e);
 	return r;
@@ -614,4 +479,48 @@ int side_inject_undo(const struct side_inject *i, uint64_t *ret_ns, struct err *
 	r = undo_stopped(i, &t, e);
 	end = tracee_release(&t, ret_ns, r ? NULL : e);
 	return r < 0 ? r : end;
+}
+
+/* --- found again --- */
+
+/* The addresses are the guest's word: what is not in its tables just so is not touched. */
+static void find_entries(const struct side_inject *i)
+{
+	struct side_made *m = i->made;
+
+	m->gpa.v = i->state->gpa;
+	m->at.v = i->state->gva;
+	for (size_t k = 0; k < m->size / SIDE_PAGE && k < SIDE_ENTRIES_MAX; k++) {
+		uint64_t n, is = 0,
+			    want = pt_make_large((gpa_t){ m->gpa.v + k * SIDE_PAGE }, k > 0, !k);
+		gpa_t at;
+
+		if (pt_entry(&i->vm->view.pt, (gva_t){ m->at.v + k * SIDE_PAGE }, 2, &at, &is) <
+			    0 ||
+		    is != want || !kvm_at(&i->vm->kvm, at, &m->entry[m->nentry].hva, &n) ||
+		    n < sizeof(is))
+			continue;
+		m->entry[m->nentry++].value = is;
+	}
+}
+
+int side_inject_find(const struct side_inject *i, struct err *e)
+{
+	struct side_made *m = i->made;
+	struct tracee t;
+	int end, id, r = tracee_stop(&i->vm->ref, 0, &t, e);
+
+	if (r < 0)
+		return r;
+	id = side_slot_find(i, &t, e);
+	end = tracee_release(&t, NULL, id < 0 ? NULL : e);
+	if (id < 0 && id != -ENOENT)
+		return id;
+	m->mapped = true;
+	m->slot = id >= 0;
+	m->id = id;
+	find_entries(i);
+	/* one that has not begun is in a list that only who put it there knows of */
+	m->queued = __atomic_load_n(&i->state->stage, __ATOMIC_ACQUIRE) != SIDE_NOTHING;
+	return end;
 }

@@ -76,6 +76,13 @@ bool side_inject_lost(const struct side_inject *i);
  */
 int side_inject_undo(const struct side_inject *i, uint64_t *ret_ns, struct err *e) _must_check_;
 
+/*
+ * side_inject_find() - Fill in @i->made, whose @hva and @size are set, from what is there of it.
+ *
+ * Its slot by KVM, entries only where they are as side_inject_start() writes them. Return: 0; -errno.
+ */
+int side_inject_find(const struct side_inject *i, struct err *e) _must_check_;
+
 /* Does the guest execute nothing of ours any more, as far as the memory says? */
 bool side_inject_over(const struct side_inject *i);
 

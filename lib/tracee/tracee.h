@@ -82,9 +82,15 @@ int tracee_release(struct tracee *t, uint64_t *ret_ns, struct err *e) _must_chec
 int tracee_call(struct tracee *t, long nr, const uint64_t arg[6], long *ret, struct err *e)
 	_must_check_;
 
-/* A call whose argument @arg[@which] becomes the address of a copy of @size bytes of @data. As tracee_call(). */
-int tracee_call_with(struct tracee *t, long nr, const uint64_t arg[6], unsigned int which,
-		     const void *data, size_t size, long *ret, struct err *e) _must_check_;
+/* An argument that points to something: which of the six, and what. */
+struct tracee_data {
+	unsigned int which;
+	const void *data;
+	size_t size;
+};
+/* As tracee_call(); a copy of @data is passed. */
+int tracee_call_with(struct tracee *t, long nr, const uint64_t arg[6],
+		     const struct tracee_data *data, long *ret, struct err *e) _must_check_;
 
 /* How many of the stopped threads were in the call @nr with @second as its second argument. */
 size_t tracee_in_call(const struct tracee *t, long nr, uint64_t second);

@@ -193,8 +193,8 @@ static int prepare_scratch(struct tracee *t, struct err *e)
 	return 0;
 }
 
-int tracee_call_with(struct tracee *t, long nr, const uint64_t arg[6], unsigned int which,
-		     const void *data, size_t size, long *ret, struct err *e)
+int tracee_call_with(struct tracee *t, long nr, const uint64_t arg[6],
+		     const struct tracee_data *data, long *ret, struct err *e)
 {
 	uint64_t args[6];
 	int r = prepare_scratch(t, e);
@@ -202,8 +202,9 @@ int tracee_call_with(struct tracee *t, long nr, const uint64_t arg[6], unsigned 
 	if (r < 0)
 		return r;
 	memcpy(args, arg, sizeof(args));
-	args[which] = t->scratch.v;
-	if (size > TRACEE_SCRATCH || tracee_write(t->ref->pid, t->scratch, data, size) < 0)
+	args[data->which] = t->scratch.v;
+	if (data->size > TRACEE_SCRATCH ||
+	    tracee_write(t->ref->pid, t->scratch, data->data, data->size) < 0)
 		return err_set(e, EFAULT, "writing to the stack of process %d failed", t->ref->pid);
 	return tracee_call(t, nr, args, ret, e);
 }
@@ -211,7 +212,8 @@ int tracee_call_with(struct tracee *t, long nr, const uint64_t arg[6], unsigned 
 int tracee_ioctl(struct tracee *t, struct tracee_ioctl *c, struct err *e)
 {
 	const uint64_t args[6] = { (uint64_t)c->fd, c->request };
-	int r = tracee_call_with(t, SYS_ioctl, args, 2, c->arg, c->size, &c->ret, e);
+	const struct tracee_data data = { 2, c->arg, c->size };
+	int r = tracee_call_with(t, SYS_ioctl, args, &data, &c->ret, e);
 
 	if (!r && c->ret >= 0 && tracee_read(t->ref->pid, t->scratch, c->arg, c->size) < 0)
 		return err_set(e, EFAULT, "reading from the stack of process %d failed",

@@ -13,7 +13,8 @@
 #include "side.h"
 #include "tracee.h"
 
-#define WAIT_MS 10000
+#define WAIT_MS  10000
+#define START_MS 20000
 
 static struct vm vm = VM_INIT;
 static char *program;
@@ -30,7 +31,9 @@ static int fail(const char *what, const char *why)
 static int open_side(void)
 {
 	const char *const argv[] = { "echo", "one", NULL };
-	const struct side_opts o = { .vm = &vm, .program = program, .size = size, .argv = argv };
+	const struct side_opts o = {
+		.vm = &vm, .program = program, .size = size, .argv = argv, .timeout_ms = START_MS
+	};
 	uint64_t before = tracee_now_ns();
 	struct err e = { 0 };
 
@@ -194,6 +197,16 @@ static int traces(void)
 	return 0;
 }
 
+static int detach(void)
+{
+	struct side_left left = { 0 };
+	struct err e = { 0 };
+	int r = side_detach(&vm, &left, &e);
+
+	printf("detach: %s; %zu undone, %zu used\n", r < 0 ? e.msg : "ok", left.undone, left.used);
+	return r < 0;
+}
+
 static int step(const char *s)
 {
 	const char *arg = strchr(s, '=');
@@ -211,6 +224,8 @@ static int step(const char *s)
 		return usleep((unsigned int)n * 1000) != 0;
 	if (!strcmp(s, "kill"))
 		return kill(getpid(), SIGKILL);
+	if (!strcmp(s, "detach"))
+		return detach();
 	if (!strcmp(s, "traces"))
 		return traces();
 	if (!strcmp(s, "hang"))

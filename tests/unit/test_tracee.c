@@ -93,13 +93,14 @@ static void test_call(void **state)
 	assert_int_equal(ret, r.pid);
 	/* an argument that points to something */
 	assert_int_equal(tracee_call_with(&t, SYS_write, (uint64_t[6]){ (uint64_t)r.some[1], 0, 3 },
-					  1, "89a", 3, &ret, &e),
+					  &(struct tracee_data){ 1, "89a", 3 }, &ret, &e),
 			 0);
 	assert_int_equal(ret, 3);
 	assert_int_equal(read(r.some[0], said, sizeof(said)), 10);
 	assert_memory_equal(said, "123456789a", 10);
-	assert_int_equal(tracee_call_with(&t, SYS_write, (uint64_t[6]){ 0 }, 1, said,
-					  TRACEE_SCRATCH + 1, &ret, NULL),
+	assert_int_equal(tracee_call_with(&t, SYS_write, (uint64_t[6]){ 0 },
+					  &(struct tracee_data){ 1, said, sizeof(said) }, &ret,
+					  NULL),
 			 -EFAULT);
 	assert_int_equal(tracee_in_call(&t, SYS_ioctl, 0), 0);
 	assert_int_equal(tracee_release(&t, NULL, &e), 0);

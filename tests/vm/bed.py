@@ -153,7 +153,10 @@ class Running:
 
     def wait_said(self, path, what, timeout):
         end = time.monotonic() + timeout
-        while time.monotonic() < end and self.process.poll() is None:
+        running = True
+        while running and time.monotonic() < end:
+            # It may end right after that.
+            running = self.process.poll() is None
             if path.exists() and what in path.read_bytes():
                 return True
             time.sleep(0.1)
