@@ -93,7 +93,9 @@ class Bed:
 
     def make(self):
         """True once there is a guest to begin with."""
-        (self.work / "l2").mkdir(exist_ok=True)
+        for made in ("l2", "initramfs"):
+            shutil.rmtree(self.work / made, ignore_errors=True)
+        (self.work / "l2").mkdir()
         guest = machine.make_initramfs(self.work / "l2", self.guest, self.guest_modules, self.guest_init)
         files = [("/usr/bin/qemu-system-x86_64", "usr/bin/qemu-system-x86_64"),
                  ("/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"),
