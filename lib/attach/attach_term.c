@@ -27,6 +27,10 @@ void attach_term_choose(struct attach_term *t, enum pty_mode mode)
 
 	t->slaves = 0;
 	t->size_fd = -1;
+	for (int i = 0; i < ATTACH_INS; i++)
+		t->in[i].src.fd = -1;
+	for (int i = 0; i < ATTACH_SINKS; i++)
+		t->sink[i].src.fd = -1;
 	for (int fd = 0; pty && fd < 3; fd++)
 		t->slaves |= mode == PTY_ALWAYS || isatty(fd) ? 1u << fd : 0;
 	for (size_t i = 0; i < ARRAY_SIZE(order) && t->size_fd < 0; i++)
@@ -301,7 +305,8 @@ static int catch_signals(struct attach_term *t)
 		if (sigaction(caught[i], NULL, &sa) < 0 || sa.sa_handler != SIG_IGN)
 			(void)sigaddset(&set, caught[i]);
 	t->signals = (struct loop_signals){ .fn = on_signal, .arg = t };
-	return loop_signals_add(&t->loop, &t->signals, &set);
+	t->caught = loop_signals_add(&t->loop, &t->signals, &set) == 0;
+	return t->caught ? 0 : -EIO;
 }
 
 /* --- beginning and end --- */
@@ -384,4 +389,7 @@ void attach_term_fini(struct attach_term *t)
 		closep(&t->in[i].src.fd);
 	for (int i = 0; i < ATTACH_SINKS; i++)
 		closep(&t->sink[i].src.fd);
+	if (t->caught)
+		loop_signals_del(&t->loop, &t->signals);
+	loop_fini(&t->loop);
 }
