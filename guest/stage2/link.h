@@ -15,7 +15,7 @@
 
 struct link {
 	int fd;
-	bool silent; /* the host said that it will be: it is waited for without end */
+	bool silent; /* the host said that it is: it is waited for without end */
 	uint8_t in[WIRE_MAX], out[WIRE_MAX];
 };
 

@@ -30,9 +30,10 @@
 #include "pump.h"
 #include "relay.h"
 
-#define CHANNEL   3
-#define BURY_MS   5000
-#define BURY_STEP 10
+#define CHANNEL      3
+#define BURY_MS      5000
+#define BURY_STEP    10
+#define FAREWELL_MAX 1024 /* messages */
 
 static struct link channel; /* without an initialiser, which would be as large in the file */
 
@@ -191,6 +192,17 @@ static void bury(void)
 	}
 }
 
+/* The host reads it before it says END, or is gone: what is on its way to us is dropped until then. */
+static void say_failure(const struct err *e)
+{
+	struct wire_msg m = { .kind = 0 };
+	int r = link_say(&channel, WIRE_ERROR, PTY_EXIT_FAILED, e->msg,
+			 strnlen(e->msg, sizeof(e->msg)));
+
+	for (int i = 0; !r && i < FAREWELL_MAX && m.kind != WIRE_END; i++)
+		r = link_wait(&channel, &m) <= 0;
+}
+
 int main(int argc, char **argv)
 {
 	_cleanup_wire_text_ struct wire_text text = { .p = NULL };
@@ -213,8 +225,7 @@ int main(int argc, char **argv)
 	if (!r)
 		r = run(&req, take_fd(&fuse), tree, argv, &e);
 	if (r < 0 && *e.msg)
-		(void)!link_say(&channel, WIRE_ERROR, PTY_EXIT_FAILED, e.msg,
-				strnlen(e.msg, sizeof(e.msg)));
+		say_failure(&e);
 	bury();
 	return r < 0 ? PTY_EXIT_FAILED : 0;
 }

@@ -371,7 +371,6 @@ static void on_chan(struct loop_src *s, uint32_t events)
 		if (!r)
 			p->over = true;
 		p->heard = true;
-		p->link->silent = false;
 		fail(p, r > 0 ? take(p, &m) : r);
 	}
 }

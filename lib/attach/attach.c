@@ -17,6 +17,7 @@
 #include "log.h"
 #include "request.h"
 #include "text.h"
+#include "tty.h"
 
 #define OUR_WARNING "vmsh: warning: " /* of lib/base/log.h, in the guest */
 #define TIMEOUT_S   60
@@ -57,6 +58,7 @@ int attach_open(const struct attach_conf *conf, struct attach **ret, struct err 
 	a->conf = *conf;
 	a->tree = (struct attach_tree)ATTACH_TREE_INIT;
 	a->archive = -1;
+	attach_term_choose(&a->term, conf->mode);
 	if (conf->tools == ATTACH_AUTO || conf->tools == ATTACH_FUSE)
 		r = attach_tree_open(conf->dir, conf->writable, &a->tree, e);
 	/* The guest may not need it: then that there is none is no failure. */
@@ -245,6 +247,7 @@ static void push_archive(struct attach *a)
 		attach_out_send(&a->out, WIRE_DATA, WIRE_ARCHIVE, buf, (size_t)n);
 		wire_tx_sent(tx, (uint32_t)n);
 		a->archive_off += n;
+		a->beats = 0;
 		tx->ended = !n;
 	}
 }
@@ -358,7 +361,6 @@ static int start(struct attach *a, struct attach_chan *c)
 	a->wake = (struct loop_src){ .fd = a->link.wake, .fn = on_wake, .arg = a };
 	a->beat = (struct loop_timer){ .fn = on_beat, .arg = a };
 	a->flush = (struct loop_timer){ .fn = on_flush, .arg = a };
-	attach_term_choose(&a->term, a->conf.mode);
 	if (r < 0) {
 		fail(a, r, &e);
 		return r;
@@ -406,21 +408,20 @@ int attach_run(struct attach *a, struct attach_chan *c, int *ret_exit, struct er
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
 
-	a->status = PTY_EXIT_FAILED;
-	(void)sigaction(SIGPIPE, &ignore, &old);
+	a->status = *ret_exit = PTY_EXIT_FAILED;
 	if (loop_init(&a->term.loop) < 0)
 		return err_set(e, errno, "no event loop: %s", err_str(errno));
+	(void)sigaction(SIGPIPE, &ignore, &old);
 	(void)start(a, c);
 	while (!a->failed && !a->done)
 		step(a);
 	say_goodbye(a);
-	attach_term_fini(&a->term);
+	tty_restore();
 	attach_link_stop(&a->link);
 	attach_files_free(a->files);
 	attach_out_fini(&a->out);
 	attach_link_fini(&a->link);
-	loop_signals_del(&a->term.loop, &a->term.signals);
-	loop_fini(&a->term.loop);
+	attach_term_fini(&a->term);
 	(void)sigaction(SIGPIPE, &old, NULL);
 	*ret_exit = a->status;
 	if (a->failed)

@@ -116,6 +116,7 @@ static int take(struct attach_inbox *in, const struct wire_msg *m)
 	}
 }
 
+/* Return: 1; 0, it was the last; -errno. */
 static int take_message(struct attach_link *l, const void *buf, size_t size)
 {
 	struct attach_files *files = atomic_load(&l->files);
@@ -124,12 +125,13 @@ static int take_message(struct attach_link *l, const void *buf, size_t size)
 
 	if (r < 0)
 		return r;
-	if (m.kind == WIRE_FUSE)
-		return files ? attach_files_take(files, m.data, m.size) : -EPROTO;
-	if (m.kind == WIRE_PONG)
-		return 0;
+	if (m.kind == WIRE_FUSE) {
+		r = files ? attach_files_take(files, m.data, m.size) : -EPROTO;
+		return r < 0 ? r : 1;
+	}
 	pthread_mutex_lock(&l->lock);
-	r = l->in.exited ? -EPROTO : take(&l->in, &m);
+	r = take(&l->in, &m);
+	r = r < 0 ? r : !l->in.exited;
 	pthread_mutex_unlock(&l->lock);
 	wake(l);
 	return r;
@@ -155,16 +157,18 @@ static void *reader_main(void *arg)
 
 	while (!atomic_load(&l->stop)) {
 		ssize_t n = l->chan->ops->receive(l->chan, buf, sizeof(buf));
-		int r = n < 0 ? (int)n : n == 0 ? 0 : take_message(l, buf, (size_t)n);
+		int r = n > 0 ? take_message(l, buf, (size_t)n) : (int)n;
 
 		if (n > 0)
 			atomic_store(&l->heard, true);
 		if (n == -EAGAIN) {
 			(void)l->chan->ops->wait(l->chan, POLLIN, LOOK_MS);
-		} else if (n == 0 || r < 0) {
-			say_end(l, r);
-			break;
+			continue;
 		}
+		if (r <= 0 && (n <= 0 || r < 0))
+			say_end(l, r);
+		if (r <= 0)
+			break;
 	}
 	return NULL;
 }

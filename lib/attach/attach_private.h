@@ -51,6 +51,7 @@ struct attach_term {
 	struct attach_sink sink[ATTACH_SINKS];
 	unsigned int slaves; /* bits of 0, 1, 2 that are the terminal in the guest */
 	int size_fd;         /* has the size, or -1 */
+	bool caught;         /* signals are ours */
 	bool started;        /* there is somebody to read what is typed */
 	int failed;
 };
@@ -67,7 +68,7 @@ int attach_term_start(struct attach_term *t) _must_check_;
 int attach_term_look(struct attach_term *t, const uint32_t credit[WIRE_STREAMS]) _must_check_;
 /* All that came is delivered. */
 bool attach_term_done(const struct attach_term *t);
-/* The terminal is as it was. */
+/* The terminal, and signals, are as they were; the loop is gone. */
 void attach_term_fini(struct attach_term *t);
 
 #endif

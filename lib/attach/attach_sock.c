@@ -29,9 +29,9 @@ static ssize_t sock_receive(struct attach_chan *c, void *buf, size_t size)
 	do
 		n = recv(sock_fd(c), buf, size, MSG_DONTWAIT | MSG_TRUNC);
 	while (n < 0 && errno == EINTR);
-	/* A reset: it had not read all of ours, and is gone. */
+	/* A reset, for it had not read all of ours, is told once, and before what it has sent. */
 	if (n < 0)
-		return errno == ECONNRESET ? 0 : -errno;
+		return errno == ECONNRESET ? -EAGAIN : -errno;
 	return (size_t)n > size ? -EPROTO : n;
 }
 

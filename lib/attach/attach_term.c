@@ -27,6 +27,10 @@ void attach_term_choose(struct attach_term *t, enum pty_mode mode)
 
 	t->slaves = 0;
 	t->size_fd = -1;
+	for (int i = 0; i < ATTACH_INS; i++)
+		t->in[i].src.fd = -1;
+	for (int i = 0; i < ATTACH_SINKS; i++)
+		t->sink[i].src.fd = -1;
 	for (int fd = 0; pty && fd < 3; fd++)
 		t->slaves |= mode == PTY_ALWAYS || isatty(fd) ? 1u << fd : 0;
 	for (size_t i = 0; i < ARRAY_SIZE(order) && t->size_fd < 0; i++)
@@ -90,6 +94,13 @@ static void keys_pause(struct attach_term *t, struct attach_in *in)
 	want_in(t, in);
 }
 
+/* In the foreground; and in "... | less" the keys are not ours, but who made the terminal raw has them. */
+static bool is_keyboard_ours(const struct attach_in *in)
+{
+	return tty_is_ours(in->src.fd) &&
+	       (in->stream == WIRE_TERMINAL || tty_is_canonical(in->src.fd));
+}
+
 /* Take or leave the keyboard: raw for a terminal in the guest, else while it is nobody else's. */
 static void keys_update(struct attach_term *t)
 {
@@ -99,8 +110,7 @@ static void keys_update(struct attach_term *t)
 
 		if (fd < 0 || !in->tty || in->tx.ended)
 			continue;
-		if (!tty_is_ours(fd) ||
-		    (i == ATTACH_KEYS ? tty_raw(fd) < 0 : !tty_is_canonical(fd))) {
+		if (!is_keyboard_ours(in) || (i == ATTACH_KEYS && tty_raw(fd) < 0)) {
 			keys_pause(t, in);
 			continue;
 		}
@@ -120,7 +130,10 @@ static void end_in(struct attach_term *t, struct attach_in *in)
 /* The terminal is gone. */
 static void hang_up(struct attach_term *t, struct attach_in *in)
 {
-	attach_out_say(t->out, WIRE_HANGUP, WIRE_TERMINAL, 0);
+	if (in->stream == WIRE_TERMINAL)
+		attach_out_say(t->out, WIRE_HANGUP, WIRE_TERMINAL, 0);
+	else
+		attach_out_send(t->out, WIRE_DATA, in->stream, NULL, 0);
 	in->tx.ended = true;
 	loop_del(&t->loop, &in->src);
 }
@@ -151,7 +164,7 @@ static void on_in(struct loop_src *s, uint32_t events)
 	ssize_t n;
 
 	(void)events;
-	if (in->tty && !tty_is_ours(s->fd) && !tty_is_hung_up(s->fd)) {
+	if (in->tty && !is_keyboard_ours(in) && !tty_is_hung_up(s->fd)) {
 		keys_pause(t, in);
 		return;
 	}
@@ -254,13 +267,22 @@ bool attach_term_done(const struct attach_term *t)
 
 /* --- signals --- */
 
+/* Without a terminal there, our shell's job is the command as well: its group is stopped with us. */
+static void tell_group(struct attach_term *t, int sig)
+{
+	if (!t->slaves && t->started)
+		attach_out_say(t->out, WIRE_SIGNAL, WIRE_GROUP, (uint32_t)sig);
+}
+
 static void stop(struct attach_term *t)
 {
+	tell_group(t, SIGSTOP);
 	attach_out_say(t->out, WIRE_PING, WIRE_SILENT, 0);
 	(void)attach_out_flush(t->out);
 	tty_restore();
 	(void)raise(SIGSTOP);
 	attach_out_say(t->out, WIRE_PING, 0, 0);
+	tell_group(t, SIGCONT);
 	keys_update(t);
 	tell_size(t);
 }
@@ -275,6 +297,8 @@ static void on_signal(struct loop_signals *s, const struct signalfd_siginfo *si)
 		return;
 	}
 	if (sig == SIGWINCH || sig == SIGCONT) {
+		if (sig == SIGCONT)
+			tell_group(t, SIGCONT);
 		keys_update(t);
 		tell_size(t);
 		return;
@@ -301,7 +325,8 @@ static int catch_signals(struct attach_term *t)
 		if (sigaction(caught[i], NULL, &sa) < 0 || sa.sa_handler != SIG_IGN)
 			(void)sigaddset(&set, caught[i]);
 	t->signals = (struct loop_signals){ .fn = on_signal, .arg = t };
-	return loop_signals_add(&t->loop, &t->signals, &set);
+	t->caught = loop_signals_add(&t->loop, &t->signals, &set) == 0;
+	return t->caught ? 0 : -EIO;
 }
 
 /* --- beginning and end --- */
@@ -384,4 +409,7 @@ void attach_term_fini(struct attach_term *t)
 		closep(&t->in[i].src.fd);
 	for (int i = 0; i < ATTACH_SINKS; i++)
 		closep(&t->sink[i].src.fd);
+	if (t->caught)
+		loop_signals_del(&t->loop, &t->signals);
+	loop_fini(&t->loop);
 }

@@ -119,14 +119,15 @@ static void interrupted(int sig)
 /* Without a timer the signal comes once. */
 static void prepare_interrupts(struct fuse_worker *w)
 {
-	struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+	struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID,
+			       .sigev_signo = FUSE_INTERRUPT_SIGNAL };
 	sigset_t mask;
 
 	ev._sigev_un._tid = gettid();
 	has_again = timer_create(CLOCK_MONOTONIC, &ev, &again) == 0;
 	self = w;
 	sigemptyset(&mask);
-	sigaddset(&mask, SIGUSR1);
+	sigaddset(&mask, FUSE_INTERRUPT_SIGNAL);
 	(void)pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
 	w->thread = pthread_self();
 	atomic_store(&w->live, true);
@@ -201,7 +202,7 @@ int fuse_serve_start(struct fuse_session *s, struct fuse_chan **chan, unsigned i
 
 	if (!v)
 		return err_set(e, ENOMEM, "out of memory");
-	(void)sigaction(SIGUSR1, &sa, NULL);
+	(void)sigaction(FUSE_INTERRUPT_SIGNAL, &sa, NULL);
 	/* The signals of the process are for the one who called. */
 	sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);

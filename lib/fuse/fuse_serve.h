@@ -14,7 +14,7 @@ int fuse_serve_init(struct fuse_session *s, struct fuse_chan *c) _must_check_;
 /*
  * fuse_serve_start() - Start @n <= FUSE_WORKERS_MAX threads, each for one of @chan.
  *
- * SIGUSR1 becomes the signal of interrupts, in all of the process. The session and the channels are
+ * FUSE_INTERRUPT_SIGNAL becomes the signal of interrupts, in all of the process. The session and the channels are
  * borrowed until fuse_serve_wait().
  */
 int fuse_serve_start(struct fuse_session *s, struct fuse_chan **chan, unsigned int n,

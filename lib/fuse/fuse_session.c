@@ -153,7 +153,7 @@ static int do_interrupt(struct fuse_session *s, uint64_t unique)
 		if (!atomic_load(&w->live) || atomic_load(&w->unique) != unique)
 			continue;
 		atomic_store(&w->interrupted, unique);
-		(void)pthread_kill(w->thread, SIGUSR1);
+		(void)pthread_kill(w->thread, FUSE_INTERRUPT_SIGNAL);
 		return 0;
 	}
 	return -EAGAIN;

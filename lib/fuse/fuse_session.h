@@ -30,7 +30,9 @@
 #include "fuse_transport.h"
 
 #define FUSE_WORKERS_MAX 64
-#define FUSE_MAX_WRITE   (1u << 20)
+/* To a thread whose request was interrupted. One that no user sends. */
+#define FUSE_INTERRUPT_SIGNAL SIGRTMIN
+#define FUSE_MAX_WRITE        (1u << 20)
 /* For the structures in front of the data of FUSE_WRITE. */
 #define FUSE_WRITE_HEAD (sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in))
 

@@ -9,7 +9,7 @@
  * thread, over any channel. A message that is delivered is a copy (fuse_req.h says why).
  *
  * Transports: fuse_dev.h (the kernel's device), fuse_ring.h (the kernel, over io_uring), fuse_mem.h (a
- * peer in the same process).
+ * peer in the same process); attach_files.h in lib/attach (a guest's kernel).
  */
 #ifndef FUSE_TRANSPORT_H
 #define FUSE_TRANSPORT_H

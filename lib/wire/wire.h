@@ -26,7 +26,7 @@
  * same way, WIRE_FUSE_WINDOW of them, and CREDIT for those that were taken up. Replies have none.
  *
  * PING comes about once a second, and is answered. A guest that hears nothing for some of these ends
- * the session; PING with stream 1 says that the host will be silent, for it is stopped.
+ * the session; PING with stream 1 says that the host will be silent, for it is stopped, until the next PING.
  */
 #ifndef WIRE_WIRE_H
 #define WIRE_WIRE_H

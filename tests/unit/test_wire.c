@@ -219,7 +219,7 @@ static void both_ends(void **state)
 
 	(void)state;
 	assert_int_equal(wire_rx_init(&rx), 0);
-	for (int round = 0; round < 20000; round++) {
+	for (int round = 0; round < 2000; round++) {
 		uint32_t n, credit;
 
 		seed = seed * 1103515245 + 12345;
@@ -244,7 +244,7 @@ static void both_ends(void **state)
 		assert_true(sent - got <= WIRE_WINDOW);
 		assert_true(rx.ring.len || tx.credit); /* somebody can go on */
 	}
-	assert_true(got > 1000 * WIRE_WINDOW);
+	assert_true(got > 100 * WIRE_WINDOW);
 	wire_rx_fini(&rx);
 }
 
