@@ -14,9 +14,7 @@
 #include "side_image.h"
 #include "tracee.h"
 
-#define START_MS      5000
 #define SILENCE_NS    5000000000ULL /* the guest takes us for gone */
-#define UNDO_MS       5000
 #define LOST_NS       2000000000ULL /* of silence */
 #define UNDO_AGAIN_US 500000
 #define SETTLE_US     20000 /* from the last sign of our code until it is taken away */
@@ -71,7 +69,7 @@ static int fill(const struct side_guard *g, uint8_t *memory, struct err *e)
 /* Until the program runs. */
 static int await_start(const struct side_guard *g, const struct side_inject *i, struct err *e)
 {
-	unsigned int ms = g->opts->timeout_ms ? g->opts->timeout_ms : START_MS;
+	unsigned int ms = g->opts->timeout_ms ? g->opts->timeout_ms : SIDE_START_MS;
 	uint64_t deadline = tracee_now_ns() + ms * 1000000ULL;
 
 	for (;;) {
@@ -264,7 +262,7 @@ void side_guard_run(const struct side_guard *g)
 		ring(g);
 	}
 	/* a guest that is paused goes on some day */
-	while (side_guard_undo(&i, s, UNDO_MS, &why) < 0 && pid_alive(&i.vm->ref))
+	while (side_guard_undo(&i, s, SIDE_UNDO_MS, &why) < 0 && pid_alive(&i.vm->ref))
 		(void)usleep(UNDO_AGAIN_US);
 	_exit(0);
 }

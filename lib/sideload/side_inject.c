@@ -256,6 +256,7 @@ static int queue(const struct side_inject *i, struct tracee *t, const struct cpu
 	i->made->node.v = i->made->at.v + SIDE_STATE_AT + offsetof(struct side_state, irq_work);
 	i->made->queued = true;
 	r = write_guest(i, list, i->made->node.v, e);
+	i->made->queued = !r;
 	if (!r)
 		r = side_ask(t, i->vm->info.vmfd, KVM_SIGNAL_MSI, &msi, sizeof(msi), e);
 	return r;
@@ -471,7 +472,7 @@ int side_inject_undo(const struct side_inject *i, uint64_t *ret_ns, struct err *
 
 	if (!i->made->mapped || !pid_alive(&i->vm->ref))
 		return 0;
-	if (i->made->queued && !side_inject_over(i))
+	if (i->made->queued && (!i->state || !side_inject_over(i)))
 		return -EAGAIN;
 	r = tracee_stop(&i->vm->ref, 0, &t, e);
 	if (r < 0)
