@@ -100,22 +100,27 @@ struct cpu {
 	uint32_t apic_id;
 };
 
+union two_msrs {
+	struct kvm_msrs list;
+	uint8_t room[sizeof(struct kvm_msrs) + 2 * sizeof(struct kvm_msr_entry)];
+};
+
 /* The guest's number of the processor @fd, by its own memory. Return: 1; 0 it is none that is known; -errno. */
 static int match_cpu(const struct side_inject *i, struct tracee *t, int fd, struct cpu *ret,
 		     struct err *e)
 {
-	struct {
-		struct kvm_msrs list;
-		struct kvm_msr_entry entry[2];
-	} msrs = { .list.nmsrs = 2,
-		   .entry = { { .index = MSR_GS_BASE }, { .index = MSR_KERNEL_GS_BASE } } };
-	int r = side_ask(t, fd, KVM_GET_MSRS, &msrs, sizeof(msrs), e);
+	union two_msrs msrs = { .list.nmsrs = 2 };
+	int r;
 
+	msrs.list.entries[0].index = MSR_GS_BASE;
+	msrs.list.entries[1].index = MSR_KERNEL_GS_BASE;
+	r = side_ask(t, fd, KVM_GET_MSRS, &msrs, sizeof(msrs), e);
 	if (r < 0)
 		return r;
 	for (size_t k = 0; k < i->target->ncpu; k++)
 		for (size_t m = 0; m < 2; m++)
-			if (i->target->per_cpu[k] && i->target->per_cpu[k] == msrs.entry[m].data) {
+			if (i->target->per_cpu[k] &&
+			    i->target->per_cpu[k] == msrs.list.entries[m].data) {
 				ret->fd = fd;
 				ret->number = (int)k;
 				ret->memory = i->target->per_cpu[k];
