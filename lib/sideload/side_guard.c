@@ -17,10 +17,10 @@
 #define SILENCE_NS    5000000000ULL /* the guest takes us for gone */
 #define LOST_NS       2000000000ULL /* of silence */
 #define UNDO_AGAIN_US 500000
-#define SETTLE_US     20000 /* from the last sign of our code until it is taken away */
 #define POLL_LEAST_US 100
 #define POLL_MOST_US  5000
 #define TICK_US       1000
+#define ATTEMPTS      3
 
 _Static_assert(sizeof(side_image) <= SIDE_CODE_MAX, "the linker script says so, too");
 
@@ -91,6 +91,20 @@ static int await_start(const struct side_guard *g, const struct side_inject *i, 
 	}
 }
 
+/* Somebody else may have taken the same place meanwhile. */
+static int inject(const struct side_guard *g, const struct side_inject *i,
+		  struct side_entries *where, struct err *e)
+{
+	int r = -EAGAIN;
+
+	for (int k = 0; r == -EAGAIN && k < ATTEMPTS; k++) {
+		r = k ? side_inject_place(i, memory_size(g->opts), where, e) : 0;
+		if (!r)
+			r = side_inject_start(i, where, &g->shared->report.start_ns, e);
+	}
+	return r;
+}
+
 static int start(const struct side_guard *g, struct side_inject *i, struct err *e)
 {
 	const uint64_t size = memory_size(g->opts);
@@ -114,7 +128,7 @@ static int start(const struct side_guard *g, struct side_inject *i, struct err *
 	if (!r && io_send_fds(g->sock, &byte, 1, &fd, 1) < 0)
 		r = err_set(e, ECONNRESET, "who wanted a program in the guest has gone");
 	if (!r)
-		r = side_inject_start(i, &where, &g->shared->report.start_ns, e);
+		r = inject(g, i, &where, e);
 	if (!r)
 		r = await_start(g, i, e);
 	return r;
@@ -152,9 +166,6 @@ static void await_over(const struct side_inject *i, uint64_t deadline)
 		if (is_lost(i, &p))
 			i->made->queued = false;
 	}
-	/* who left it last has one instruction to go */
-	if (i->made->nentry)
-		(void)usleep(SETTLE_US);
 }
 
 int side_guard_undo(const struct side_inject *i, struct side_shared *shared,

@@ -398,22 +398,6 @@ static int unqueue(const struct side_inject *i, struct err *e)
 	return 0;
 }
 
-/* Return: 1 a processor executes our code; 0; -errno. */
-static int executes(const struct side_inject *i, struct tracee *t, struct err *e)
-{
-	for (size_t k = 0; k < i->vm->fds.ncpu; k++) {
-		struct kvm_regs g = { 0 };
-		int r;
-
-		if (i->vm->fds.cpu[k].vm != i->vm->info.vmfd)
-			continue;
-		r = side_ask(t, i->vm->fds.cpu[k].fd, KVM_GET_REGS, &g, sizeof(g), e);
-		if (r < 0 || g.rip - i->made->at.v < SIDE_PAGE)
-			return r < 0 ? r : 1;
-	}
-	return 0;
-}
-
 /* An entry with something else in it is somebody else's by now: the guest has started anew. */
 static int clear_entries(const struct side_inject *i, struct err *e)
 {
@@ -456,12 +440,7 @@ static int undo_stopped(const struct side_inject *i, struct tracee *t, struct er
 		if (r < 0)
 			return r;
 		m->queued = false;
-		r = 0;
 	}
-	if (m->nentry)
-		r = executes(i, t, e);
-	if (r)
-		return r < 0 ? r : -EAGAIN;
 	r = clear_entries(i, e);
 	if (!r && m->slot)
 		r = side_slot_delete(i, t, e);
