@@ -140,7 +140,7 @@ static int start_program(struct side_state *s)
 	if (side_is_error(file))
 		return side_error(file);
 	s->file = file;
-	side_set(&s->files, 1);
+	side_set(&s->opened, 1);
 	info = s->call.call_usermodehelper_setup(s->argv[0], s->argv, s->envp, GFP_KERNEL, prepare,
 						 NULL, NULL);
 	r = info ? s->call.call_usermodehelper_exec(info, UMH_WAIT_EXEC) : -EAGAIN;
@@ -196,7 +196,7 @@ static void watch(struct side_state *s)
 	int64_t now = s->call.ktime_get();
 	struct watch w = { .heard_ns = now, .active_ns = now };
 
-	while (side_get(&s->files) && look(s, &w))
+	while (side_file_open() && look(s, &w))
 		pause(s, &w);
 }
 
@@ -207,7 +207,7 @@ static void end_program(struct side_state *s)
 	bool killed = false;
 
 	side_set(&s->gone, 1);
-	while (side_get(&s->files) || side_get(&s->inside)) {
+	while (side_file_open()) {
 		side_file_wake();
 		if (!killed && s->pid && s->call.ktime_get() - since > GRACE_NS) {
 			(void)s->call.kill_pid(s->pid, SIGKILL, 1);
@@ -250,11 +250,11 @@ static void work(void *item)
 	task = s->call.kthread_create_on_node(thread, s, -1, "vmsh");
 	if (side_is_error(task)) {
 		s->error = side_error(task);
-		side_set((uint32_t *)(s->completion + s->at.completion_done), 1);
 		side_set(&s->stage, SIDE_ENDED);
+		s->call.complete(s->completion);
 		return;
 	}
-	s->thread = task;
+	/* a jump, too: the worker may be the last to leave */
 	(void)s->call.wake_up_process(task);
 }
 
@@ -270,6 +270,7 @@ void side_interrupt(void *irq_work)
 	s->out = (struct side_ring){ &s->to_host, side_at(SIDE_TO_HOST_AT), 0 };
 	s->call.__init_swait_queue_head(s->completion + s->at.completion_wait, "vmsh",
 					&s->lock_key);
+	s->call.__init_swait_queue_head(s->released + s->at.completion_wait, "vmsh", &s->lock_key);
 	side_store(entry, 0, entry);
 	side_store(entry, sizeof(void *), entry);
 	side_store(s->work, s->at.work_func, (const void *)work);

@@ -72,8 +72,19 @@ static inline void side_set(uint32_t *p, uint32_t value)
 	__atomic_store_n(p, value, __ATOMIC_RELEASE);
 }
 
+/* A completion that is done, and that its lock is free of: who did it does not touch it any more. */
+static inline bool side_completed(const uint8_t *completion)
+{
+	const struct side_fields *at = &side_state()->at;
+
+	return side_get((const uint32_t *)(const void *)(completion + at->completion_done)) &&
+	       !side_get((const uint32_t *)(const void *)(completion + at->completion_wait));
+}
+
 /* The file that is descriptor 3 of the program: its operations, for anon_inode_getfile(). */
 void side_file_init(void);
+/* Has it been made, and not been closed? */
+bool side_file_open(void);
 /* Those who wait for it look again. */
 void side_file_wake(void);
 

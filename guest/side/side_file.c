@@ -6,6 +6,8 @@
  * is too small gets EMSGSIZE, and the message stays. write(2) sends one of 1 to
  * SIDE_MESSAGE_MAX bytes, and fails with EPIPE once the host is gone. poll(2)
  * and O_NONBLOCK work. Of several readers, or writers, one is served at a time.
+ *
+ * Linux closes a file after all calls on it have returned, so whoever is in one need not be counted.
  */
 #include "side.h"
 
@@ -109,13 +111,11 @@ static long file_read(void *file, char *to, size_t n, long long *pos)
 	long r;
 
 	(void)pos;
-	__atomic_add_fetch(&s->inside, 1, __ATOMIC_ACQ_REL);
 	while ((r = try_read(s, to, n)) == -EAGAIN && !nonblocking(s, file)) {
 		r = wait_until(s, can_read);
 		if (r < 0)
 			break;
 	}
-	__atomic_sub_fetch(&s->inside, 1, __ATOMIC_ACQ_REL);
 	return r;
 }
 
@@ -129,13 +129,11 @@ static long file_write(void *file, const char *from, size_t n, long long *pos)
 		return -EINVAL;
 	if (n > SIDE_MESSAGE_MAX)
 		return -EMSGSIZE;
-	__atomic_add_fetch(&s->inside, 1, __ATOMIC_ACQ_REL);
 	while ((r = try_write(s, from, (uint32_t)n)) == -EAGAIN && !nonblocking(s, file)) {
 		r = wait_until(s, can_write);
 		if (r < 0)
 			break;
 	}
-	__atomic_sub_fetch(&s->inside, 1, __ATOMIC_ACQ_REL);
 	return r;
 }
 
@@ -145,7 +143,6 @@ static unsigned int file_poll(void *file, void *table)
 	unsigned int r = 0;
 	void (*queue)(void *file, void *wq, void *table);
 
-	__atomic_add_fetch(&s->inside, 1, __ATOMIC_ACQ_REL);
 	queue = table ? (void (*)(void *, void *, void *))side_load(table, s->at.poll_qproc) : NULL;
 	if (queue)
 		queue(file, s->wait_head, table);
@@ -155,19 +152,25 @@ static unsigned int file_poll(void *file, void *table)
 		r |= POLL_OUT;
 	if (side_get(&s->gone))
 		r |= POLL_HUP;
-	__atomic_sub_fetch(&s->inside, 1, __ATOMIC_ACQ_REL);
 	return r;
 }
 
-static int file_release(void *inode, void *file)
+/* What it returns is not looked at. The last thing is a jump into the kernel, which says that nobody is here any more. */
+static void file_release(void *inode, void *file)
 {
 	struct side_state *s = side_state();
 
 	(void)inode;
-	/* it is looked at once more when we are not asked any longer */
+	/* its operations are looked at once more when we are not asked any longer */
 	side_store(file, s->at.file_fops, (void *)(uintptr_t)s->other_fops);
-	side_set(&s->files, 0);
-	return 0;
+	s->call.complete(s->released);
+}
+
+bool side_file_open(void)
+{
+	const struct side_state *s = side_state();
+
+	return side_get(&s->opened) && !side_completed(s->released);
 }
 
 void side_file_init(void)

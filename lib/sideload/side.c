@@ -17,8 +17,8 @@
 #include "side_guard.h"
 #include "tracee.h"
 
-#define OPEN_MS  30000 /* the guard has limits of its own, which are shorter */
-#define CLOSE_MS 8000
+#define STOPS_MS 10000 /* for the guard's stops of the hypervisor, beside what it waits for */
+#define CLOSE_MS (SIDE_UNDO_MS + STOPS_MS)
 
 struct side {
 	const struct vm *vm; /* borrowed */
@@ -94,8 +94,9 @@ static int map_memory(struct side *s, int fd, struct err *e)
 }
 
 /* The memory, from the guard, and then a byte once the program runs. */
-static int await_guard(struct side *s, struct err *e)
+static int await_guard(struct side *s, const struct side_opts *o, struct err *e)
 {
+	const unsigned int start_ms = o->timeout_ms ? o->timeout_ms : SIDE_START_MS;
 	char byte;
 	size_t n = 0;
 	int r = 0;
@@ -103,7 +104,7 @@ static int await_guard(struct side *s, struct err *e)
 	for (int step = 0; !r && step < 2; step++) {
 		_cleanup_close_ int fd = -1;
 
-		if (!wait_for(s->sock, OPEN_MS))
+		if (!wait_for(s->sock, (int)start_ms + CLOSE_MS))
 			return err_set(e, ETIMEDOUT, "the guest does not let go: %s",
 				       s->shared->err.msg);
 		if (io_recv_fds(s->sock, &byte, 1, &fd, 1, &n) < 1)
@@ -165,7 +166,7 @@ int side_open(const struct side_opts *o, struct side **ret, struct err *e)
 	if (!r)
 		r = make_guard(s, o, e);
 	if (!r)
-		r = await_guard(s, e);
+		r = await_guard(s, o, e);
 	if (r < 0) {
 		if (s->guard > 0)
 			(void)side_close(s, NULL, NULL);

@@ -38,6 +38,7 @@
 	  (int (*fn)(void *), void *data, int node, const char *name, ...))                    \
 	X(wake_up_process, NULL, int, (void *task))                                            \
 	X(kthread_complete_and_exit, "complete_and_exit", void, (void *completion, long code)) \
+	X(complete, NULL, void, (void *completion))                                            \
 	X(__init_swait_queue_head, NULL, void, (void *q, const char *name, void *key))         \
 	X(unshare_fs_struct, NULL, int, (void))                                                \
 	X(get_fs_type, NULL, void *, (const char *name))                                       \
@@ -150,8 +151,6 @@ struct side_state {
 	uint32_t stage; /* enum side_stage */
 	int32_t error;  /* -errno of what went wrong on the way to SIDE_RUNS */
 	uint32_t guest_beat;
-	uint32_t inside; /* tasks of the guest in a read, write or poll of ours */
-	uint32_t files;  /* open: 0 or 1 */
 	uint8_t irq_work[SIDE_ROOM_IRQ_WORK];
 	uint8_t completion
 		[SIDE_ROOM_COMPLETION]; /* done once the thread executes nothing of ours any more */
@@ -161,8 +160,10 @@ struct side_state {
 	/* the guest's own; the host does not read them */
 	struct side_ring in, out;
 	uint32_t in_busy, out_busy;
-	uint32_t gone; /* no host, or it said stop */
-	void *thread, *mnt, *file, *pid;
+	uint32_t gone;                          /* no host, or it said stop */
+	uint32_t opened;                        /* there is a file, or was */
+	uint8_t released[SIDE_ROOM_COMPLETION]; /* done once it has been closed */
+	void *mnt, *file, *pid;
 	char *argv[SIDE_ARGS_MAX + 1], *envp[4];
 	uint64_t lock_key;
 	uint8_t work[SIDE_ROOM_WORK];

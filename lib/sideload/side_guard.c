@@ -14,15 +14,13 @@
 #include "side_image.h"
 #include "tracee.h"
 
-#define START_MS      5000
 #define SILENCE_NS    5000000000ULL /* the guest takes us for gone */
-#define UNDO_MS       5000
 #define LOST_NS       2000000000ULL /* of silence */
 #define UNDO_AGAIN_US 500000
-#define SETTLE_US     20000 /* from the last sign of our code until it is taken away */
 #define POLL_LEAST_US 100
 #define POLL_MOST_US  5000
 #define TICK_US       1000
+#define ATTEMPTS      3
 
 _Static_assert(sizeof(side_image) <= SIDE_CODE_MAX, "the linker script says so, too");
 
@@ -71,7 +69,7 @@ static int fill(const struct side_guard *g, uint8_t *memory, struct err *e)
 /* Until the program runs. */
 static int await_start(const struct side_guard *g, const struct side_inject *i, struct err *e)
 {
-	unsigned int ms = g->opts->timeout_ms ? g->opts->timeout_ms : START_MS;
+	unsigned int ms = g->opts->timeout_ms ? g->opts->timeout_ms : SIDE_START_MS;
 	uint64_t deadline = tracee_now_ns() + ms * 1000000ULL;
 
 	for (;;) {
@@ -91,6 +89,20 @@ static int await_start(const struct side_guard *g, const struct side_inject *i, 
 		beat(i->state);
 		(void)usleep(TICK_US);
 	}
+}
+
+/* Somebody else may have taken the same place meanwhile. */
+static int inject(const struct side_guard *g, const struct side_inject *i,
+		  struct side_entries *where, struct err *e)
+{
+	int r = -EAGAIN;
+
+	for (int k = 0; r == -EAGAIN && k < ATTEMPTS; k++) {
+		r = k ? side_inject_place(i, memory_size(g->opts), where, e) : 0;
+		if (!r)
+			r = side_inject_start(i, where, &g->shared->report.start_ns, e);
+	}
+	return r;
 }
 
 static int start(const struct side_guard *g, struct side_inject *i, struct err *e)
@@ -116,7 +128,7 @@ static int start(const struct side_guard *g, struct side_inject *i, struct err *
 	if (!r && io_send_fds(g->sock, &byte, 1, &fd, 1) < 0)
 		r = err_set(e, ECONNRESET, "who wanted a program in the guest has gone");
 	if (!r)
-		r = side_inject_start(i, &where, &g->shared->report.start_ns, e);
+		r = inject(g, i, &where, e);
 	if (!r)
 		r = await_start(g, i, e);
 	return r;
@@ -154,9 +166,6 @@ static void await_over(const struct side_inject *i, uint64_t deadline)
 		if (is_lost(i, &p))
 			i->made->queued = false;
 	}
-	/* who left it last has one instruction to go */
-	if (i->made->nentry)
-		(void)usleep(SETTLE_US);
 }
 
 int side_guard_undo(const struct side_inject *i, struct side_shared *shared,
@@ -264,7 +273,7 @@ void side_guard_run(const struct side_guard *g)
 		ring(g);
 	}
 	/* a guest that is paused goes on some day */
-	while (side_guard_undo(&i, s, UNDO_MS, &why) < 0 && pid_alive(&i.vm->ref))
+	while (side_guard_undo(&i, s, SIDE_UNDO_MS, &why) < 0 && pid_alive(&i.vm->ref))
 		(void)usleep(UNDO_AGAIN_US);
 	_exit(0);
 }

@@ -6,6 +6,9 @@
 #include "side.h"
 #include "side_inject.h"
 
+#define SIDE_START_MS 5000 /* unless the options say else */
+#define SIDE_UNDO_MS  5000 /* then once more, as long as it takes */
+
 /* In memory that both see. The guard writes. */
 struct side_shared {
 	struct side_made made;

@@ -100,22 +100,27 @@ struct cpu {
 	uint32_t apic_id;
 };
 
+union two_msrs {
+	struct kvm_msrs list;
+	uint8_t room[sizeof(struct kvm_msrs) + 2 * sizeof(struct kvm_msr_entry)];
+};
+
 /* The guest's number of the processor @fd, by its own memory. Return: 1; 0 it is none that is known; -errno. */
 static int match_cpu(const struct side_inject *i, struct tracee *t, int fd, struct cpu *ret,
 		     struct err *e)
 {
-	struct {
-		struct kvm_msrs list;
-		struct kvm_msr_entry entry[2];
-	} msrs = { .list.nmsrs = 2,
-		   .entry = { { .index = MSR_GS_BASE }, { .index = MSR_KERNEL_GS_BASE } } };
-	int r = side_ask(t, fd, KVM_GET_MSRS, &msrs, sizeof(msrs), e);
+	union two_msrs msrs = { .list.nmsrs = 2 };
+	int r;
 
+	msrs.list.entries[0].index = MSR_GS_BASE;
+	msrs.list.entries[1].index = MSR_KERNEL_GS_BASE;
+	r = side_ask(t, fd, KVM_GET_MSRS, &msrs, sizeof(msrs), e);
 	if (r < 0)
 		return r;
 	for (size_t k = 0; k < i->target->ncpu; k++)
 		for (size_t m = 0; m < 2; m++)
-			if (i->target->per_cpu[k] && i->target->per_cpu[k] == msrs.entry[m].data) {
+			if (i->target->per_cpu[k] &&
+			    i->target->per_cpu[k] == msrs.list.entries[m].data) {
 				ret->fd = fd;
 				ret->number = (int)k;
 				ret->memory = i->target->per_cpu[k];
@@ -256,6 +261,7 @@ static int queue(const struct side_inject *i, struct tracee *t, const struct cpu
 	i->made->node.v = i->made->at.v + SIDE_STATE_AT + offsetof(struct side_state, irq_work);
 	i->made->queued = true;
 	r = write_guest(i, list, i->made->node.v, e);
+	i->made->queued = !r;
 	if (!r)
 		r = side_ask(t, i->vm->info.vmfd, KVM_SIGNAL_MSI, &msi, sizeof(msi), e);
 	return r;
@@ -392,22 +398,6 @@ static int unqueue(const struct side_inject *i, struct err *e)
 	return 0;
 }
 
-/* Return: 1 a processor executes our code; 0; -errno. */
-static int executes(const struct side_inject *i, struct tracee *t, struct err *e)
-{
-	for (size_t k = 0; k < i->vm->fds.ncpu; k++) {
-		struct kvm_regs g = { 0 };
-		int r;
-
-		if (i->vm->fds.cpu[k].vm != i->vm->info.vmfd)
-			continue;
-		r = side_ask(t, i->vm->fds.cpu[k].fd, KVM_GET_REGS, &g, sizeof(g), e);
-		if (r < 0 || g.rip - i->made->at.v < SIDE_PAGE)
-			return r < 0 ? r : 1;
-	}
-	return 0;
-}
-
 /* An entry with something else in it is somebody else's by now: the guest has started anew. */
 static int clear_entries(const struct side_inject *i, struct err *e)
 {
@@ -450,12 +440,7 @@ static int undo_stopped(const struct side_inject *i, struct tracee *t, struct er
 		if (r < 0)
 			return r;
 		m->queued = false;
-		r = 0;
 	}
-	if (m->nentry)
-		r = executes(i, t, e);
-	if (r)
-		return r < 0 ? r : -EAGAIN;
 	r = clear_entries(i, e);
 	if (!r && m->slot)
 		r = side_slot_delete(i, t, e);
@@ -471,7 +456,7 @@ int side_inject_undo(const struct side_inject *i, uint64_t *ret_ns, struct err *
 
 	if (!i->made->mapped || !pid_alive(&i->vm->ref))
 		return 0;
-	if (i->made->queued && !side_inject_over(i))
+	if (i->made->queued && (!i->state || !side_inject_over(i)))
 		return -EAGAIN;
 	r = tracee_stop(&i->vm->ref, 0, &t, e);
 	if (r < 0)

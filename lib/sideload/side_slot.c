@@ -35,20 +35,22 @@ int side_ask(struct tracee *t, int fd, unsigned long request, void *arg, size_t 
 		       t->ref->pid, err_str((int)c.ret));
 }
 
+union cpuid {
+	struct kvm_cpuid2 list;
+	uint8_t room[sizeof(struct kvm_cpuid2) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2)];
+};
+
 static unsigned int phys_bits(struct tracee *t, int cpu)
 {
-	struct {
-		struct kvm_cpuid2 list;
-		struct kvm_cpuid_entry2 entry[CPUID_MAX];
-	} c = { .list.nent = CPUID_MAX };
+	union cpuid c = { .list.nent = CPUID_MAX };
 	unsigned int bits = 36;
 
 	_Static_assert(sizeof(c) <= TRACEE_SCRATCH, "it fits into scratch memory");
 	if (side_ask(t, cpu, KVM_GET_CPUID2, &c, sizeof(c), NULL) < 0 || c.list.nent > CPUID_MAX)
 		return bits;
 	for (uint32_t k = 0; k < c.list.nent; k++)
-		if (c.entry[k].function == CPUID_SIZES)
-			bits = c.entry[k].eax & 0xff;
+		if (c.list.entries[k].function == CPUID_SIZES)
+			bits = c.list.entries[k].eax & 0xff;
 	return bits < 32 ? 32 : bits > PHYS_BITS_MAX ? PHYS_BITS_MAX : bits;
 }
 

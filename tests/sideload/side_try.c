@@ -13,8 +13,8 @@
 #include "side.h"
 #include "tracee.h"
 
-#define WAIT_MS  10000
-#define START_MS 20000
+#define WAIT_MS  60000
+#define START_MS 60000
 
 static struct vm vm = VM_INIT;
 static char *program;
@@ -58,7 +58,7 @@ static int close_side(void)
 
 static int send_all(const void *data, size_t n)
 {
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 6000; i++) {
 		int r = side_send(side, data, n);
 
 		if (r != -EAGAIN)

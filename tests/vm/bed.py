@@ -26,7 +26,7 @@ FIRMWARE = ["/usr/share/qemu/pvh.bin", "/usr/share/qemu/kvmvapic.bin", "/usr/sha
 # Interrupts get lost in emulated SVM now and then: with a periodic tick and without HLT that costs no more than a tick.
 STEADY = "nohz=off highres=off idle=poll tsc=reliable no_timer_check mitigations=off"
 DISK = 64 << 20
-BOOT_S = 200  # 30 to 50 s of one processor
+BOOT_S = 400  # 30 to 50 s of one processor
 UP = b"L1-UP"
 DONE = b"L1-DONE"
 L1_INIT = """#!/bin/busybox sh
@@ -93,8 +93,8 @@ class Bed:
 
     def make(self):
         """True once there is a guest to begin with."""
-        for made in ("l2", "initramfs"):
-            shutil.rmtree(self.work / made, ignore_errors=True)
+        for left in self.work.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         (self.work / "l2").mkdir()
         guest = machine.make_initramfs(self.work / "l2", self.guest, self.guest_modules, self.guest_init)
         files = [("/usr/bin/qemu-system-x86_64", "usr/bin/qemu-system-x86_64"),
