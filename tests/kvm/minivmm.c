@@ -2,15 +2,25 @@
 /*
  * minivmm KNOB... - a hypervisor whose guest counts, in long mode, where Linux would have its kernel.
  *
- * Knobs do what other hypervisors do: "memfd" (shared memory), "hugetlb" (in huge pages), "snapshot" (memory of a file,
- * changes are its own), "demand" (its last MiB is brought when it is touched), "large" (3 GiB and 64 MiB, of which the
- * latter are at 4 GiB, in one mapping), "apart" (the same in two), "q35" (the same, cut at 2 GiB), "split" (a slot below 1 MiB and one above), "shadow" (several below),
- * "order" (the slots in another order, with holes between the numbers), "second" (another machine in the same
- * process), "seccomp" (a filter on every thread that kills for most calls), "logged" (writes are logged, as in
- * a migration), "hidden" (system calls' entry is where no memory is), "nopaging" (a guest that is in real mode),
- * "twice" (the guest has its tables in two mappings, so that both fit), "linux" (it says that it is one).
- * "threads" (it makes threads all the time), "many" (40 slots that can't be found),
- * "far" (page tables are in memory at 9 GiB).
+ * Knobs do what other hypervisors and guests do:
+ *
+ *	memfd, hugetlb	its memory is shared, or in huge pages
+ *	snapshot	it is that of a file, and changes are its own
+ *	demand		the last MiB comes when it is touched (userfaultfd)
+ *	large		3 GiB and 64 MiB, the latter at 4 GiB, in one mapping
+ *	apart, q35	the same in two; the same, cut at 2 GiB
+ *	far		page tables are in memory at 9 GiB
+ *	split, shadow	a slot below 1 MiB and one above; several below
+ *	order		slots in another order, with holes between their numbers
+ *	many		40 slots that can't be found
+ *	second		another machine in the same process
+ *	threads		it makes threads all the time
+ *	seccomp		a filter on every thread that kills for most calls
+ *	logged		writes are logged, as in a migration
+ *	linux		the guest says that it is one
+ *	nopaging	it is in real mode
+ *	hidden		its entry for system calls is where no memory is
+ *	twice		it has its tables in two mappings, so that both fit
  *
  * Says "ready COUNTER", where in its memory the guest counts, and runs until standard input ends.
  */
