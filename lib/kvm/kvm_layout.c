@@ -123,28 +123,34 @@ static struct kvm_slot slot(uint64_t gpa, uint64_t hva, uint64_t size)
 	};
 }
 
-/* Do the page tables in this memory say what KVM says? */
-static bool fits(struct kvm_vm *vm, const struct kvm_evidence *evidence, size_t n)
+/* How much of what KVM says do the page tables in this memory say? 0: something else, or not what they have to. */
+static size_t fits(struct kvm_vm *vm, const struct kvm_evidence *evidence, size_t n)
 {
 	struct gview v;
+	size_t proven = 0;
 
 	if (gview_init(&v, &vm->cpu[0].cr, kvm_read, vm) < 0)
-		return false;
+		return 0;
 	for (size_t i = 0; i < n; i++) {
 		gpa_t gpa;
+		int r = pt_translate(&v.pt, evidence[i].gva, &gpa);
 
-		if (pt_translate(&v.pt, evidence[i].gva, &gpa) < 0 || gpa.v != evidence[i].gpa.v)
-			return false;
+		if (r < 0 && evidence[i].may_be_far)
+			continue;
+		if (r < 0 || gpa.v != evidence[i].gpa.v)
+			return 0;
+		proven++;
 	}
-	return n > 0;
+	return proven;
 }
 
 struct search {
 	struct kvm_vm *vm;
 	const struct kvm_evidence *evidence;
 	size_t n;
-	struct kvm_layouts *found;
-	bool contradiction;
+	struct kvm_layouts *found; /* by the most evidence, which is */
+	size_t best;
+	bool contradiction; /* between those */
 };
 
 static uint64_t place_of(const struct kvm_layout *l, gpa_t gpa)
@@ -159,11 +165,18 @@ static void try(struct search *s, struct kvm_slot low, struct kvm_slot high)
 {
 	struct kvm_layout l = { .range = { low, high }, .n = high.size ? 2 : 1 };
 	gpa_t known = s->evidence[0].gpa;
+	size_t proven;
 
 	memcpy(s->vm->slot, l.range, sizeof(l.range));
 	s->vm->nslot = l.n;
-	if (!fits(s->vm, s->evidence, s->n))
+	proven = fits(s->vm, s->evidence, s->n);
+	if (!proven || proven < s->best)
 		return;
+	if (proven > s->best) {
+		s->found->n = 0;
+		s->contradiction = false;
+	}
+	s->best = proven;
 	if (s->found->n && place_of(&s->found->v[0], known) != place_of(&l, known))
 		s->contradiction = true;
 	if (s->found->n < LAYOUTS_MAX)
@@ -199,6 +212,32 @@ static void take_common(struct kvm_vm *vm, const struct kvm_layouts *l)
 	}
 }
 
+/*
+ * Two mappings. Only more evidence than a mapping alone has tells which one is at 4 GiB: else each could be. They
+ * may differ in where they end.
+ */
+static void try_pairs(struct search *s, const struct kvm_mappings *m)
+{
+	const struct kvm_layouts alone = *s->found;
+	const struct search before = *s;
+	bool same = true;
+
+	s->found->n = 0;
+	s->contradiction = false;
+	s->best++;
+	for (size_t i = 0; i < m->n && i < PAIRS_MAX; i++)
+		for (size_t k = 0; k < m->n && k < PAIRS_MAX; k++)
+			if (i != k && m->v[i].size <= HIGH)
+				try(s, slot(0, m->v[i].start.v, m->v[i].size),
+				    slot(HIGH, m->v[k].start.v, m->v[k].size));
+	for (size_t i = 1; i < s->found->n; i++)
+		same = same && s->found->v[i].range[1].hva.v == s->found->v[0].range[1].hva.v;
+	if (s->found->n && same && !s->contradiction)
+		return;
+	*s = before;
+	*s->found = alone;
+}
+
 int kvm_layout_find(struct kvm_vm *vm, const struct kvm_mappings *m,
 		    const struct kvm_evidence *evidence, size_t n, struct kvm_layouts *ret)
 {
@@ -207,11 +246,8 @@ int kvm_layout_find(struct kvm_vm *vm, const struct kvm_mappings *m,
 	ret->n = 0;
 	for (size_t i = 0; n && i < m->n; i++)
 		try_mapping(&s, &m->v[i]);
-	for (size_t i = 0; n && !ret->n && i < m->n && i < PAIRS_MAX; i++)
-		for (size_t k = 0; k < m->n && k < PAIRS_MAX; k++)
-			if (i != k && m->v[i].size <= HIGH)
-				try(&s, slot(0, m->v[i].start.v, m->v[i].size),
-				    slot(HIGH, m->v[k].start.v, m->v[k].size));
+	if (s.best < n)
+		try_pairs(&s, m);
 	vm->nslot = 0;
 	if (!ret->n || s.contradiction)
 		return -ENOENT;

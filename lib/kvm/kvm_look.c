@@ -108,8 +108,9 @@ static int collect(struct tracee *t, int fd, const struct kvm_cpu *cpu,
 		struct tracee_ioctl c = { .arg = &tr, .size = sizeof(tr) };
 
 		if (at[i] && !kvm_ask(t, fd, KVM_TRANSLATE, &c, NULL) && tr.valid)
-			ret[(*ret_n)++] =
-				(struct kvm_evidence){ { at[i] }, { tr.physical_address } };
+			ret[(*ret_n)++] = (struct kvm_evidence){ { at[i] },
+								 { tr.physical_address },
+								 at[i] == cpu->gs };
 		else if (!i)
 			return -ENOENT;
 	}

@@ -14,6 +14,7 @@
 struct kvm_evidence {
 	gva_t gva;
 	gpa_t gpa;
+	bool may_be_far; /* tables that lead to it may be in memory that no layout has */
 };
 
 /* A mapping of the hypervisor that can be guest memory. */

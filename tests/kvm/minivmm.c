@@ -2,14 +2,25 @@
 /*
  * minivmm KNOB... - a hypervisor whose guest counts, in long mode, where Linux would have its kernel.
  *
- * Knobs do what other hypervisors do: "memfd" (shared memory), "hugetlb" (in huge pages), "snapshot" (memory of a file,
- * changes are its own), "demand" (its last MiB is brought when it is touched), "large" (3 GiB and 64 MiB, of which the
- * latter are at 4 GiB, in one mapping), "apart" (the same in two), "q35" (the same, cut at 2 GiB), "split" (a slot below 1 MiB and one above), "shadow" (several below),
- * "order" (the slots in another order, with holes between the numbers), "second" (another machine in the same
- * process), "seccomp" (a filter on every thread that kills for most calls), "logged" (writes are logged, as in
- * a migration), "hidden" (system calls' entry is where no memory is), "nopaging" (a guest that is in real mode),
- * "twice" (the guest has its tables in two mappings, so that both fit), "linux" (it says that it is one).
- * "threads" (it makes threads all the time), "many" (40 slots that can't be found).
+ * Knobs do what other hypervisors and guests do:
+ *
+ *	memfd, hugetlb	its memory is shared, or in huge pages
+ *	snapshot	it is that of a file, and changes are its own
+ *	demand		the last MiB comes when it is touched (userfaultfd)
+ *	large		3 GiB and 64 MiB, the latter at 4 GiB, in one mapping
+ *	apart, q35	the same in two; the same, cut at 2 GiB
+ *	far		page tables are in memory at 9 GiB
+ *	split, shadow	a slot below 1 MiB and one above; several below
+ *	order		slots in another order, with holes between their numbers
+ *	many		40 slots that can't be found
+ *	second		another machine in the same process
+ *	threads		it makes threads all the time
+ *	seccomp		a filter on every thread that kills for most calls
+ *	logged		writes are logged, as in a migration
+ *	linux		the guest says that it is one
+ *	nopaging	it is in real mode
+ *	hidden		its entry for system calls is where no memory is
+ *	twice		it has its tables in two mappings, so that both fit
  *
  * Says "ready COUNTER", where in its memory the guest counts, and runs until standard input ends.
  */
@@ -40,6 +51,7 @@
 #define CUT     0xc0000000UL
 #define CUT_Q35 0x80000000UL
 #define ABOVE   (4UL << 30)
+#define FAR     (9UL << 30)
 #define TOP     (64UL << 20) /* what a large one has there */
 #define LOW     0xa0000UL
 #define HIGH    0x100000UL
@@ -60,7 +72,7 @@ static atomic_bool running;
 
 struct knobs {
 	bool memfd, hugetlb, snapshot, demand, large, apart, split, order, second, seccomp, twice,
-		threads, shadow, q35, many;
+		threads, shadow, q35, many, far;
 };
 
 static void die(const char *what)
@@ -95,13 +107,13 @@ static void make_tables(void)
 	put(TABLES + 0x4000 + 8 * 8, CODE | 0x83);
 }
 
-/* The first GiB where Linux has all memory, by tables that are at 4 GiB, as its are if there is so much. */
-static void make_map(void)
+/* The first GiB where Linux has all memory, by tables at the end of memory, as its are: these are at @tables, and physical @at. */
+static void make_map(uint8_t *tables, uint64_t at)
 {
-	uint64_t *pdpt = (void *)(top + 0x1000), *pd = (void *)(top + 0x2000);
+	uint64_t *pdpt = (void *)(tables + 0x1000), *pd = (void *)(tables + 0x2000);
 
-	put(TABLES + 273 * 8, (ABOVE + 0x1000) | 3);
-	pdpt[0] = (ABOVE + 0x2000) | 3;
+	put(TABLES + 273 * 8, (at + 0x1000) | 3);
+	pdpt[0] = (at + 0x2000) | 3;
 	for (uint64_t i = 0; i < 512; i++)
 		pd[i] = i << 21 | 0x83;
 }
@@ -235,6 +247,17 @@ static void make_memory(const struct knobs *k)
 		strcpy((char *)top + (all - low) - 0x1000, "the last page");
 }
 
+/* Memory of a node that is in no usual place. */
+static uint8_t *make_far(void)
+{
+	void *p = mmap(NULL, 0x100000, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct kvm_userspace_memory_region r = { 30, 0, FAR, 0x100000, (uintptr_t)p };
+
+	if (p == MAP_FAILED || ioctl(vmfd, KVM_SET_USER_MEMORY_REGION, &r) < 0)
+		die("KVM_SET_USER_MEMORY_REGION");
+	return p;
+}
+
 static void *come_and_go(void *arg)
 {
 	return arg;
@@ -355,6 +378,7 @@ int main(int argc, char **argv)
 		k.order |= !strcmp(argv[i], "order");
 		k.second |= !strcmp(argv[i], "second");
 		k.seccomp |= !strcmp(argv[i], "seccomp");
+		k.far |= !strcmp(argv[i], "far");
 		k.many |= !strcmp(argv[i], "many");
 		k.q35 |= !strcmp(argv[i], "q35");
 		k.shadow |= !strcmp(argv[i], "shadow");
@@ -378,7 +402,9 @@ int main(int argc, char **argv)
 	make_memory(&k);
 	make_tables();
 	if (low_end(&k) != RAM)
-		make_map();
+		make_map(top, ABOVE);
+	else if (k.far)
+		make_map(make_far(), FAR);
 	make_code();
 	if (lstar != KERNEL) /* a page where no memory is */
 		put(TABLES + 0x4000 + 9 * 8, 0x40000000 | 0x83);

@@ -195,6 +195,23 @@ static void test_many(void **state)
 	stop(&r);
 }
 
+/* Page tables of data in memory whose place is not known: the rest is found all the same. */
+static void test_far(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start(&r, "far", "split", NULL);
+	look(&r, &vm);
+	assert_true(vm.exact);
+	assert_int_equal(vm.unknown_slots, 0);
+	assert_int_equal(vm.nslot, 3);
+	assert_int_equal(slot_at(&vm, 0x100000).size, RAM - 0x100000);
+	assert_false(vm.slot[2].placed);
+	assert_int_equal(vm.slot[2].size, 0x100000);
+	stop(&r);
+}
+
 /* A process that makes threads all the time stands as a whole, too. */
 static void test_threads(void **state)
 {
@@ -310,10 +327,11 @@ static void test_no_machine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_slots),   cmocka_unit_test(test_filter),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_two_machines),
-		cmocka_unit_test(test_many),    cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_restart), cmocka_unit_test(test_no_machine),
+		cmocka_unit_test(test_slots),      cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_refused),    cmocka_unit_test(test_two_machines),
+		cmocka_unit_test(test_many),       cmocka_unit_test(test_far),
+		cmocka_unit_test(test_threads),    cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_no_machine),
 	};
 
 	return cmocka_run_group_tests_name("kvm", tests, NULL, NULL);

@@ -27,7 +27,7 @@ said early vmsh inspect the-guest
 said early-core vmsh coredump the-guest /tmp/early-core
 [ -e /tmp/early-core ] && echo "it is there" >>early-core.err
 # Some 45 s of a machine that does nothing else.
-until grep -q L2-READY /tmp/log/l2 2>/dev/null || [ "$(up | cut -d. -f1)" -gt 120 ]; do
+until grep -q L2-READY /tmp/log/l2 2>/dev/null || [ "$(up | cut -d. -f1)" -gt 240 ]; do
 	kill -0 "$vmm" || break
 	usleep 100000
 done
