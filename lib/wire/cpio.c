@@ -61,14 +61,8 @@ static int take_header(struct cpio *c)
 /* Without what stands for the root; NULL if it leads out of it. */
 static const char *clean_name(const char *name)
 {
-	for (;;) {
-		if (*name == '/')
-			name++;
-		else if (name[0] == '.' && (name[1] == '/' || !name[1]))
-			name++;
-		else
-			break;
-	}
+	while (*name == '/' || (name[0] == '.' && (name[1] == '/' || !name[1])))
+		name++;
 	for (const char *p = name; *p; p += strcspn(p, "/"), p += *p == '/')
 		if (strcspn(p, "/") == 2 && p[0] == '.' && p[1] == '.')
 			return NULL;
