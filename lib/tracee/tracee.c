@@ -15,6 +15,7 @@
 
 #include "array.h"
 #include "cleanup.h"
+#include "stat.h"
 #include "status.h"
 
 #define STOP_TIMEOUT_NS 2000000000ULL
@@ -112,11 +113,26 @@ static int seize_failed(const struct tracee *t, int why, struct err *e)
 	return err_set(e, why, "stopping process %d: %s", t->ref->pid, err_str(why));
 }
 
+/* One on its way out can't be seized (EPERM), and does nothing more. */
+static bool exits(const struct tracee *t, pid_t tid)
+{
+	_cleanup_close_ int dir = -1;
+	struct proc_stat st;
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "task/%d", tid);
+	dir = openat(t->ref->procfd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return dir < 0 || proc_stat_read(dir, &st) < 0 || proc_stat_exiting(&st);
+}
+
 /* Return: 0 also if the thread has just ended. */
 static int seize(struct tracee *t, pid_t tid, struct err *e)
 {
-	if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) < 0)
-		return errno == ESRCH ? 0 : seize_failed(t, errno, e);
+	if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) < 0) {
+		int why = errno;
+
+		return why == ESRCH || exits(t, tid) ? 0 : seize_failed(t, why, e);
+	}
 	if (array_room(&t->tid, &t->room, t->n + 1, sizeof(*t->tid)) < 0)
 		return err_set(e, ENOMEM, "no memory for a list of threads");
 	t->tid[t->n++] = tid;

@@ -219,9 +219,15 @@ static void test_threads(void **state)
 
 	(void)state;
 	start(&r, "threads", "split", NULL);
-	for (int i = 0; i < 20; i++) {
-		look(&r, &vm);
-		assert_true(vm.exact);
+	look(&r, &vm);
+	assert_true(vm.exact);
+	for (int i = 0; i < 1000; i++) {
+		struct err e = { 0 };
+		struct tracee t;
+		uint64_t ns;
+
+		if (tracee_stop(&r.ref, 0, &t, &e) < 0 || tracee_release(&t, &ns, &e) < 0)
+			fail_msg("%d: %s", i, e.msg);
 	}
 	stop(&r);
 }
