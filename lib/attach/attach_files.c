@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,11 +20,13 @@
 #include "log.h"
 #include "vfs.h"
 
-#define THREADS   4
-#define TAKE_UP   (WIRE_FUSE_WINDOW / 2) /* so many before they are credited */
-#define NOBODY    65534U
-#define TIME_NS   UINT64_C(1000000000) /* how long the guest believes names and attributes */
-#define PARTS_MAX 8
+#define THREADS 4
+#define TAKE_UP (WIRE_FUSE_WINDOW / 2) /* so many before they are credited */
+#define NOBODY \
+	0xfffffff0U /* no user of the host: "nobody" owns files, and may signal his threads */
+#define TIME_NS        UINT64_C(1000000000) /* how long the guest believes names and attributes */
+#define PARTS_MAX      8
+#define OPEN_MAX_GUEST 4096 /* a directory costs 32 KiB */
 
 struct attach_files {
 	struct fuse_chan chan; /* first; of all threads */
@@ -144,11 +147,12 @@ static int become_nobody(void)
 	if (unshare(CLONE_FS) < 0 || chdir("/proc/self/fd") < 0)
 		return -errno;
 	(void)umask(0);
-	if (geteuid() == NOBODY) /* who started us was */
+	if (geteuid() == NOBODY) /* the thread that started us was */
 		return 0;
 	if (syscall(SYS_setgroups, 0, NULL) < 0 ||
 	    syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) < 0 ||
-	    syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY) < 0 || syscall(SYS_capset, &h, none) < 0)
+	    syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY) < 0 ||
+	    syscall(SYS_capset, &h, none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		return -errno;
 	return 0;
 }
@@ -163,8 +167,12 @@ static int start_public(void *fs)
 
 static int serve(struct attach_files *f, struct err *e)
 {
-	const struct vfs_conf conf = { .times = { TIME_NS, TIME_NS, TIME_NS } };
-	const struct fuse_conf fuse = { .flags = vfs_flags(&conf), .max_write = WIRE_FUSE_WRITE };
+	const struct vfs_conf conf = { .max_open = OPEN_MAX_GUEST,
+				       .times = { TIME_NS, TIME_NS, TIME_NS } };
+	/* The threads that ask are the guest's: their numbers say nothing here. */
+	const struct fuse_conf fuse = { .flags = vfs_flags(&conf),
+					.max_write = WIRE_FUSE_WRITE,
+					.ordinary = true };
 	struct fuse_chan *chan[THREADS];
 	struct fuse_server *server = NULL;
 	struct vfs *vfs = NULL;
@@ -217,6 +225,8 @@ int attach_files_new(struct attach_link *l, const struct attach_files_conf *conf
 	f->link = l;
 	f->conf = *conf;
 	f->fs = vfs_fs;
+	/* It would be syncfs(2) of the host's own file systems. */
+	f->fs.op[FUSE_SYNCFS] = NULL;
 	if (conf->public)
 		f->fs.thread_start = start_public;
 	pthread_mutex_init(&f->lock, NULL);

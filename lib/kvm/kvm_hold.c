@@ -73,7 +73,6 @@ static _Noreturn void be_holder(const struct pid_ref *p, const struct kvm_fds *f
 {
 	(void)close(end[1]);
 	(void)close(ready[0]);
-	(void)setsid();
 	hold(p, fds, vmfd, h, end[0], ready[1]);
 	_exit(0);
 }
@@ -103,7 +102,7 @@ static int start(const struct pid_ref *p, const struct kvm_fds *fds, int vmfd, s
 		(void)close(end[0]);
 		return -errno;
 	}
-	h->child = fork();
+	h->child = tracee_fork();
 	if (!h->child)
 		be_holder(p, fds, vmfd, h->held, end, ready);
 	(void)close(end[0]);

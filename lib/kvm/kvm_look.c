@@ -219,9 +219,8 @@ int kvm_look(const struct pid_ref *p, const struct kvm_fds *fds, int vmfd, struc
 		return err_set(e, ENOMEM, "no memory");
 	res->vm.pid = p->pid;
 	res->vm.vmfd = vmfd;
-	child = fork();
+	child = tracee_fork();
 	if (!child) {
-		(void)setsid();
 		res->r = look(p, fds, res);
 		_exit(0);
 	}

@@ -18,6 +18,7 @@
 #include "tracee.h"
 
 #define STOPS_MS 10000 /* for the guard's stops of the hypervisor, beside what it waits for */
+#define CR4_CET  (1U << 23)
 #define CLOSE_MS (SIDE_UNDO_MS + STOPS_MS)
 
 struct side {
@@ -123,7 +124,7 @@ static int make_guard(struct side *s, const struct side_opts *o, struct err *e)
 	if (s->bell < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
 		return err_set(e, errno, "no descriptors for a guard: %s", err_str(errno));
 	s->sock = sock[0];
-	s->guard = fork();
+	s->guard = tracee_fork();
 	if (!s->guard) {
 		const struct side_guard g = { o, &s->target, s->shared, sock[1], s->bell };
 
@@ -135,6 +136,13 @@ static int make_guard(struct side *s, const struct side_opts *o, struct err *e)
 
 static int check_opts(const struct side_opts *o, struct err *e)
 {
+	/* Our library calls functions without an ENDBR, which is a trap where branches are tracked. */
+	for (size_t i = 0; i < o->vm->kvm.ncpu; i++)
+		if (o->vm->kvm.cpu[i].cr.cr4 & CR4_CET)
+			return err_set(
+				e, ENOTSUP,
+				"the guest's processor has control-flow enforcement (CET) on; nothing was "
+				"changed");
 	if (!o->size || o->size > SIDE_PROGRAM_MAX)
 		return err_set(e, E2BIG, "a program for the guest has 1 to %u bytes",
 			       SIDE_PROGRAM_MAX);

@@ -260,7 +260,6 @@ void side_guard_run(const struct side_guard *g)
 	struct err why = { 0 };
 	char byte = 0;
 
-	(void)setsid();
 	(void)signal(SIGPIPE, SIG_IGN);
 	close_others(g);
 	s->r = start(g, &i, &s->err);

@@ -5,6 +5,7 @@
  */
 #include "side_slot.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <linux/kvm.h>
 #include <sys/syscall.h>
@@ -40,10 +41,11 @@ union cpuid {
 	uint8_t room[sizeof(struct kvm_cpuid2) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2)];
 };
 
+/* Of the guest's processor, and of ours: what only the first is said to have can't be mapped. */
 static unsigned int phys_bits(struct tracee *t, int cpu)
 {
 	union cpuid c = { .list.nent = CPUID_MAX };
-	unsigned int bits = 36;
+	unsigned int bits = 36, eax, unused[3];
 
 	_Static_assert(sizeof(c) <= TRACEE_SCRATCH, "it fits into scratch memory");
 	if (side_ask(t, cpu, KVM_GET_CPUID2, &c, sizeof(c), NULL) < 0 || c.list.nent > CPUID_MAX)
@@ -51,6 +53,9 @@ static unsigned int phys_bits(struct tracee *t, int cpu)
 	for (uint32_t k = 0; k < c.list.nent; k++)
 		if (c.list.entries[k].function == CPUID_SIZES)
 			bits = c.list.entries[k].eax & 0xff;
+	if (__get_cpuid(CPUID_SIZES, &eax, &unused[0], &unused[1], &unused[2]) &&
+	    (eax & 0xff) < bits)
+		bits = eax & 0xff;
 	return bits < 32 ? 32 : bits > PHYS_BITS_MAX ? PHYS_BITS_MAX : bits;
 }
 
@@ -176,6 +181,11 @@ int side_slot_make(const struct side_inject *i, struct tracee *t, int cpu, struc
 		m->slot = !answer;
 		if (!answer)
 			return 0;
+		/* more than KVM maps on this processor: encrypted memory costs address bits */
+		if (answer == -EINVAL) {
+			below /= 2;
+			continue;
+		}
 		if (answer != -EEXIST)
 			return err_set(e, -answer, "adding a memory slot to process %d: %s",
 				       t->ref->pid, err_str(answer));

@@ -259,6 +259,24 @@ static void let_go(struct tracee *t)
 	set_tick(t, false);
 }
 
+pid_t tracee_fork(void)
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, &old);
+	pid = fork();
+	if (!pid) {
+		(void)sigdelset(&all, SIGALRM);
+		(void)sigprocmask(SIG_SETMASK, &all, NULL);
+		(void)setsid();
+		return 0;
+	}
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	return pid;
+}
+
 int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct err *e)
 {
 	int r = 1;

@@ -95,6 +95,13 @@ int tracee_call_with(struct tracee *t, long nr, const uint64_t arg[6],
 /* How many of the stopped threads were in the call @nr with @second as its second argument. */
 size_t tracee_in_call(const struct tracee *t, long nr, uint64_t second);
 
+/*
+ * tracee_fork() - fork(2), whose child stops others: no signal ends it but SIGKILL.
+ *
+ * It has a session of its own, and takes SIGALRM only.
+ */
+pid_t tracee_fork(void);
+
 struct tracee_ioctl {
 	int fd;
 	unsigned long request;

@@ -63,6 +63,8 @@ static int slot_take(struct files *t, struct file *f, uint64_t *ret_fh)
 	if (i) {
 		i--;
 		t->free = t->slot[i].next;
+	} else if (t->max && t->used == t->max) {
+		return -ENFILE;
 	} else {
 		int r = array_room(&t->slot, &t->room, (size_t)t->used + 1, sizeof(*t->slot));
 

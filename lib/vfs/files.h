@@ -35,6 +35,7 @@ struct files {
 	} * slot;
 	size_t room;
 	uint32_t used, free; /* @free is an index + 1 */
+	uint32_t max;        /* that may be open; 0: as many as descriptors allow */
 };
 
 void files_init(struct files *t);

@@ -45,6 +45,7 @@ int vfs_new(int root, const struct vfs_conf *conf, struct vfs **ret, struct err 
 	if (v->conf.max_idle == 0)
 		v->conf.max_idle = VFS_IDLE_DEFAULT;
 	files_init(&v->files);
+	v->files.max = conf->max_open;
 	r = nodes_init(&v->nodes, root, v->conf.max_fds, v->conf.max_idle);
 	if (r < 0) {
 		vfs_free(v);

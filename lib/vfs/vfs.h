@@ -35,8 +35,10 @@ struct vfs_conf {
 	bool passthrough;
 	bool carry_sockets;                      /* behind vfs_sockets_fs() */
 	const struct proc_idmap *users, *groups; /* vfs_map.h; borrowed; NULL: none */
-	uint32_t max_fds;  /* path descriptors kept; 0: half of what this process may open */
-	uint32_t share;    /* among so many trees of this process; 0: it is the only one */
+	uint32_t max_fds; /* path descriptors kept; 0: half of what this process may open */
+	uint32_t share;   /* among so many trees of this process; 0: it is the only one */
+	uint32_t
+		max_open; /* files and directories, of 32 KiB each; 0: as many as descriptors allow */
 	uint32_t max_idle; /* forgotten nodes kept; 0: VFS_IDLE_DEFAULT */
 };
 
