@@ -331,7 +331,7 @@ int kvm_slots_probe(struct tracee *t, struct kvm_vm *vm, const struct kvm_mappin
 	struct prober p = {
 		.t = t, .vm = vm, .known = { known.v & ~(PT_PAGE - 1) }, .end_ns = UINT64_MAX
 	};
-	const struct kvm_layout *layout = NULL;
+	const struct kvm_layout *layout = &l->v[0];
 	struct kvm_slot first;
 	int r = find_ids(&p, e);
 
