@@ -268,7 +268,7 @@ static void say_notes(const char *notes, size_t len)
 		raw = span_dup(s);
 		safe = raw ? text_safe(raw) : NULL;
 		if (safe && *safe)
-			log_warn("guest: %s", safe);
+			log_warn_limited("guest: %s", safe);
 	}
 }
 
@@ -301,17 +301,14 @@ static void look(struct attach *a)
 	if (r < 0)
 		fail_with(a, r, "what came from the guest");
 	push_archive(a);
-	if (now.exited && now.error.code) {
-		make_safe(&now.error);
-		a->status = now.status;
-		fail(a, -now.error.code, &now.error);
-	}
 	if (now.exited) {
 		a->status = now.status;
 		a->done = attach_term_done(&a->term);
-	} else if (now.over) {
-		fail(a, -now.error.code, &now.error);
 	}
+	if (a->done && now.error.code)
+		make_safe(&now.error);
+	if ((a->done && now.error.code) || (!now.exited && now.over))
+		fail(a, -now.error.code, &now.error);
 }
 
 static void on_wake(struct loop_src *s, uint32_t events)
@@ -327,7 +324,8 @@ static void on_beat(struct loop_timer *t)
 {
 	struct attach *a = t->arg;
 
-	a->missed = atomic_exchange(&a->link.heard, false) ? 0 : a->missed + 1;
+	/* Until it has said hello, it is the time for the command to start that counts. */
+	a->missed = atomic_exchange(&a->link.heard, false) || !a->asked ? 0 : a->missed + 1;
 	a->stuck = a->out.first && a->out.sent == a->sent ? a->stuck + 1 : 0;
 	a->sent = a->out.sent;
 	if (a->missed >= WIRE_BEATS || a->stuck >= WIRE_BEATS)

@@ -191,7 +191,8 @@ static void refill(struct attach_term *t, struct attach_sink *k)
 	pthread_mutex_lock(&t->link->lock);
 	k->off = 0;
 	k->len = ring_take(&rx->ring, k->buf, sizeof(k->buf));
-	k->ended = !k->len && wire_rx_done(rx);
+	/* Behind the end of the session nothing comes, either. */
+	k->ended = !k->len && !rx->ring.len && (rx->end || t->link->in.exited);
 	if (k->src.fd < 0 || k->broken) {
 		wire_rx_delivered(rx, (uint32_t)k->len);
 		k->len = 0;
