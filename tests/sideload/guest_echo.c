@@ -2,7 +2,7 @@
 /*
  * guest_echo.c - what the tests start in a guest: it speaks over descriptor 3 and sends back what comes.
  *
- * "facts" gets what it sees of itself, "exit" ends it, "hang" makes it deaf, "size N" a message of N bytes.
+ * "facts" gets what it sees of itself, "exit" ends it, "hang" makes it deaf, "panic" is the end of its kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,6 +54,10 @@ int main(int argc, char **argv)
 		} else if (is("exit", n)) {
 			(void)!write(CHANNEL, "bye", 3);
 			return 0;
+		} else if (is("panic", n)) {
+			int fd = open("/proc/sysrq-trigger", O_WRONLY);
+
+			(void)!write(fd, "c", 1);
 		} else if (is("hang", n)) {
 			for (;;)
 				pause();
