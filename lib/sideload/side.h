@@ -14,7 +14,8 @@
  * when it loses us, by kill -9 too. If the guard itself is killed the guest's side ends by itself, and side_close()
  * does the rest.
  *
- * One thread at a time. Nothing here blocks but side_open(), side_wait() and side_close().
+ * One thread at a time; SIGCHLD is not ignored, and nobody else waits for the guard. Nothing here blocks but
+ * side_open(), side_wait() and side_close().
  */
 #ifndef SIDELOAD_SIDE_H
 #define SIDELOAD_SIDE_H

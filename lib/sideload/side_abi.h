@@ -101,7 +101,8 @@
 	X(poll_qproc, "poll_table_struct", "_qproc", NULL)
 
 struct side_functions {
-#define X(name, other, type, args) type(*name) args;
+#define X(name, other, type, args) \
+	type(*name) args; /* NOLINT(bugprone-macro-parentheses): a declaration */
 	SIDE_FUNCTIONS(X)
 #undef X
 };

@@ -71,6 +71,8 @@ static int await_start(const struct side_guard *g, const struct side_inject *i, 
 {
 	unsigned int ms = g->opts->timeout_ms ? g->opts->timeout_ms : SIDE_START_MS;
 	uint64_t deadline = tracee_now_ns() + ms * 1000000ULL;
+	struct pollfd fds[] = { { .fd = g->sock, .events = POLLIN },
+				{ .fd = i->vm->ref.pidfd, .events = POLLIN } };
 
 	for (;;) {
 		uint32_t stage = load(&i->state->stage);
@@ -87,7 +89,9 @@ static int await_start(const struct side_guard *g, const struct side_inject *i, 
 				"the guest did not start the program within %u ms (it came to step %u of %u)",
 				ms, stage, SIDE_RUNS);
 		beat(i->state);
-		(void)usleep(TICK_US);
+		if (poll(fds, ARRAY_SIZE(fds), 1) > 0)
+			return err_set(e, ECONNRESET,
+				       "the guest, or who wanted a program in it, has ended");
 	}
 }
 

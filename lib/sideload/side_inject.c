@@ -430,17 +430,17 @@ static int unmap(const struct side_inject *i, struct tracee *t, struct err *e)
 static int undo_stopped(const struct side_inject *i, struct tracee *t, struct err *e)
 {
 	struct side_made *m = i->made;
-	int r = 0;
+	int r = 1;
 
 	if (m->queued && __atomic_load_n(&i->state->stage, __ATOMIC_ACQUIRE) == SIDE_NOTHING) {
 		r = unqueue(i, e);
-		/* the processor has taken it already, and is about to execute it */
-		if (!r)
-			return -EAGAIN;
-		if (r < 0)
-			return r;
-		m->queued = false;
+		m->queued = r <= 0;
 	}
+	if (r < 0)
+		return r;
+	/* it has begun since it was asked, or a processor has just taken it and is about to */
+	if (!r || (m->queued && !side_inject_over(i)))
+		return -EAGAIN;
 	r = clear_entries(i, e);
 	if (!r && m->slot)
 		r = side_slot_delete(i, t, e);

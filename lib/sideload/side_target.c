@@ -178,7 +178,7 @@ static int find_taken(const struct vm *v, gva_t root, struct side_target *ret, s
 
 int side_target_find(const struct vm *v, struct side_target *ret, struct err *e)
 {
-	uint64_t at[SYMBOLS];
+	uint64_t at[SYMBOLS] = { 0 };
 	uint32_t hot = 0;
 	int r;
 

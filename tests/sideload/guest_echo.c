@@ -2,7 +2,8 @@
 /*
  * guest_echo.c - what the tests start in a guest: it speaks over descriptor 3 and sends back what comes.
  *
- * "facts" gets what it sees of itself, "exit" ends it, "hang" makes it deaf, "size N" a message of N bytes.
+ * "facts" gets what it sees of itself, "exit" ends it, "hang" makes it deaf, "load" keeps the guest's
+ * processors busy, "panic" is the end of its kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CHANNEL 3
+#define LOADS   2
+#define LOAD_S  300
 
 static char buf[132 << 10];
 
@@ -39,6 +45,26 @@ static void facts(char **argv)
 	(void)!write(CHANNEL, buf, (size_t)n);
 }
 
+/* Processes that make others, which stay when this one has ended. */
+static void load(void)
+{
+	for (int i = 0; i < LOADS; i++) {
+		if (fork())
+			continue;
+		(void)close(CHANNEL);
+		(void)prctl(PR_SET_NAME, "load");
+		for (time_t end = time(NULL) + LOAD_S; time(NULL) < end;) {
+			pid_t child = fork();
+
+			if (!child)
+				_exit(0);
+			(void)waitpid(child, NULL, 0);
+		}
+		_exit(0);
+	}
+	(void)!write(CHANNEL, "load", 4);
+}
+
 int main(int argc, char **argv)
 {
 	(void)argc;
@@ -54,6 +80,12 @@ int main(int argc, char **argv)
 		} else if (is("exit", n)) {
 			(void)!write(CHANNEL, "bye", 3);
 			return 0;
+		} else if (is("load", n)) {
+			load();
+		} else if (is("panic", n)) {
+			int fd = open("/proc/sysrq-trigger", O_WRONLY);
+
+			(void)!write(fd, "c", 1);
 		} else if (is("hang", n)) {
 			for (;;)
 				pause();

@@ -118,7 +118,8 @@ static int echo(int rounds)
 		if (n <= 0)
 			return fail("echo", n ? err_str((int)n) : "the end");
 		memset(buf, (int)got, (size_t)n);
-		if ((size_t)n != got * 7919 % SIDE_MESSAGE_MAX + 1 || memcmp(buf, back, (size_t)n))
+		if ((size_t)n != got * 7919 % SIDE_MESSAGE_MAX + 1 ||
+		    memcmp(buf, back, (size_t)n) != 0)
 			return fail("echo", "another message came back");
 		got++;
 	}
@@ -184,7 +185,8 @@ static int count_entries(void)
 	return n;
 }
 
-static int traces(void)
+/* Tasks of ours, or -1: a list that changes while it is read breaks off. */
+static int count_tasks(void)
 {
 	struct ktask_iter i = { 0 };
 	struct ktask t;
@@ -192,8 +194,16 @@ static int traces(void)
 
 	while ((r = ktask_next(&vm.guest, &i, &t)) == 1)
 		tasks += !strcmp(t.comm, "vmsh") || !strcmp(t.comm, "echo");
-	printf("traces: %d entries, %d tmpfs, %d tasks%s\n", count_entries(), count_tmpfs(), tasks,
-	       r < 0 ? " (the list broke off)" : "");
+	return r < 0 ? r : tasks;
+}
+
+static int traces(void)
+{
+	int tasks = -1;
+
+	for (int attempt = 0; tasks < 0 && attempt < 100; attempt++)
+		tasks = count_tasks();
+	printf("traces: %d entries, %d tmpfs, %d tasks\n", count_entries(), count_tmpfs(), tasks);
 	return 0;
 }
 
@@ -222,14 +232,19 @@ static int step(const char *s)
 		return latency(n);
 	if (!strncmp(s, "sleep", 5))
 		return usleep((unsigned int)n * 1000) != 0;
+	if (!strncmp(s, "until", 5)) {
+		for (int i = 0; i < 3000 && access(arg ? arg + 1 : "", F_OK) < 0; i++)
+			(void)usleep(20000);
+		return 0;
+	}
 	if (!strcmp(s, "kill"))
 		return kill(getpid(), SIGKILL);
 	if (!strcmp(s, "detach"))
 		return detach();
 	if (!strcmp(s, "traces"))
 		return traces();
-	if (!strcmp(s, "hang"))
-		return send_all("hang", 4) < 0;
+	if (!strcmp(s, "hang") || !strcmp(s, "panic"))
+		return send_all(s, strlen(s)) < 0;
 	if (!strcmp(s, "end")) {
 		r = (int)receive(back);
 		printf("end: %d\n", r);
@@ -248,7 +263,7 @@ int main(int argc, char **argv)
 	struct vm_info info;
 	struct err e = { 0 };
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc < 3 || io_read_at(AT_FDCWD, argv[2], 64U << 20, &program, &size) < 0)
 		return fail("usage", "TARGET PROGRAM STEP...");
 	if (vm_resolve(argv[1], &info, &e) < 0 || vm_open(&info, &vm, &e) < 0 ||

@@ -297,6 +297,14 @@ static void test_memory(void **state)
 	after = traces(pid);
 	assert_string_not_equal(before, after);
 	free(after);
+	/* not while the guest executes what is in there */
+	made.queued = true;
+	assert_int_equal(side_inject_undo(&i, &ns, NULL), -EAGAIN);
+	i.state = (struct side_state *)(void *)(p + SIDE_STATE_AT);
+	i.state->stage = SIDE_RUNS;
+	assert_int_equal(side_inject_undo(&i, &ns, NULL), -EAGAIN);
+	assert_true(made.mapped);
+	made.queued = false;
 	assert_int_equal(side_inject_undo(&i, &ns, NULL), 0);
 	assert_false(made.mapped);
 	after = traces(pid);
