@@ -173,7 +173,7 @@ static int run(struct attach_cmd *a, struct attach *session, int *ret_exit, stru
 	static const char *const argv[] = { "vmsh-stage2", NULL };
 	const struct side_opts opts = { .vm = &a->vm,
 					.program = stage2_image,
-					.size = (size_t)(stage2_image_end - stage2_image),
+					.size = stage2_image_size,
 					.argv = argv,
 					.timeout_ms = (unsigned int)a->timeout_s * 1000 };
 	static struct side_chan chan;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 	.section .rodata
 	.balign 4096
-	.globl stage2_image, stage2_image_end
-	.hidden stage2_image, stage2_image_end
+	.globl stage2_image, stage2_image_size
+	.hidden stage2_image, stage2_image_size
 stage2_image:
 	.incbin STAGE2
-stage2_image_end:
+end:
+	.balign 8
+stage2_image_size:
+	.quad end - stage2_image
 	.section .note.GNU-stack, "", @progbits

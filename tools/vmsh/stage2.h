@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
-extern const uint8_t stage2_image[], stage2_image_end[];
+extern const uint8_t stage2_image[];
+extern const uint64_t stage2_image_size;
 
 #endif
