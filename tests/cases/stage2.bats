@@ -78,6 +78,26 @@ guest
 	misses "$output" "$(status_of "$TPID" CapBnd | cut -d' ' -f2)"
 }
 
+@test "a container in the guest: its namespaces, and its users" {
+	need userns
+	local container pid tools
+	(
+		cgroup_join guest
+		exec nsenter --target "$TPID" --all /bin/unshare -U -r -m -p -f /bin/sleep 4321 >/dev/null 2>&1 3>&- 4>&-
+	) &
+	wait_for 5 find_process '/bin/sleep 4321' >/dev/null
+	container=$(find_process '/bin/sleep 4321')
+	pid=$(awk '$1 == "NSpid:" { print $3 }' "/proc/$container/status")
+	for tools in fuse archive; do
+		run vm -T --tools "$tools" --pid "$pid" -- sh -c 'id -u; readlink /proc/self/ns/user; readlink /proc/self/ns/pid; kill -0 1 && echo seen'
+		same "0
+$(readlink "/proc/$container/ns/user")
+$(readlink "/proc/$container/ns/pid")
+seen" "$output"
+	done
+	kill -KILL "$container"
+}
+
 @test "the environment is the guest's, with what is asked for over it" {
 	same of-the-container "$(vm -T -- sh -c 'echo $BED_MARK')"
 	same 'a b=c' "$(vm -T --env 'X=a b=c' -- sh -c 'echo "$X"')"
