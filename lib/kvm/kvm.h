@@ -85,8 +85,11 @@ struct kvm_vm {
 int kvm_look(const struct pid_ref *p, const struct kvm_fds *fds, int vmfd, struct kvm_vm *ret,
 	     struct err *e) _must_check_;
 
-/* Where @gpa is in the hypervisor, and how much of its slot is from there on; false if that is not known. */
-bool kvm_at(const struct kvm_vm *vm, gpa_t gpa, hva_t *ret, uint64_t *ret_n);
+/*
+ * Where @gpa is in the hypervisor, and how much of its slot is from there on; false if that is not known, or is not to be
+ * written to.
+ */
+bool kvm_at(const struct kvm_vm *vm, gpa_t gpa, bool write, hva_t *ret, uint64_t *ret_n);
 
 /* Guest memory: a gphys_read_fn, whose argument is the struct kvm_vm. */
 int kvm_read(void *vm, gpa_t gpa, void *dst, size_t len) _must_check_;

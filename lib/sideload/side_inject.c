@@ -83,7 +83,7 @@ int side_inject_place(const struct side_inject *i, uint64_t size, struct side_en
 		uint64_t n;
 		hva_t hva;
 
-		if (!kvm_at(&i->vm->kvm, ret->gpa[k], &hva, &n) || n < sizeof(uint64_t))
+		if (!kvm_at(&i->vm->kvm, ret->gpa[k], true, &hva, &n) || n < sizeof(uint64_t))
 			return err_set(
 				e, ENOTSUP,
 				"the page tables of the guest's kernel are not in memory that is known");
@@ -213,7 +213,7 @@ static int write_entries(const struct side_inject *i, const struct side_entries 
 		gpa_t gpa = { m->gpa.v + k * SIDE_PAGE };
 		uint64_t n;
 
-		if (!kvm_at(&i->vm->kvm, where->gpa[k], &m->entry[k].hva, &n))
+		if (!kvm_at(&i->vm->kvm, where->gpa[k], true, &m->entry[k].hva, &n))
 			return err_set(e, EFAULT, "the guest's page tables have gone");
 		/* code can't be written to, the rest not be executed */
 		m->entry[k].value = pt_make_large(gpa, k > 0, !k);
@@ -232,7 +232,7 @@ static int find_list(const struct side_inject *i, const struct cpu *c, hva_t *re
 	gpa_t gpa;
 
 	if (head.v % sizeof(uint64_t) || pt_translate(&i->vm->view.pt, head, &gpa) < 0 ||
-	    !kvm_at(&i->vm->kvm, gpa, ret, &n) || n < sizeof(*ret_first) ||
+	    !kvm_at(&i->vm->kvm, gpa, true, ret, &n) || n < sizeof(*ret_first) ||
 	    tracee_read(i->vm->info.pid, (rva_t){ ret->v }, ret_first, sizeof(*ret_first)) < 0)
 		return err_set(e, EPROTO, "the guest's list of work for interrupts makes no sense");
 	return 0;
@@ -392,7 +392,7 @@ static int unqueue(const struct side_inject *i, struct err *e)
 		}
 		at = link;
 		if (!at || pt_translate(&i->vm->view.pt, (gva_t){ at }, &gpa) < 0 ||
-		    !kvm_at(&i->vm->kvm, gpa, &from, &room) || room < sizeof(link))
+		    !kvm_at(&i->vm->kvm, gpa, true, &from, &room) || room < sizeof(link))
 			return 0;
 	}
 	return 0;
@@ -482,7 +482,7 @@ static void find_entries(const struct side_inject *i)
 
 		if (pt_entry(&i->vm->view.pt, (gva_t){ m->at.v + k * SIDE_PAGE }, 2, &at, &is) <
 			    0 ||
-		    is != want || !kvm_at(&i->vm->kvm, at, &m->entry[m->nentry].hva, &n) ||
+		    is != want || !kvm_at(&i->vm->kvm, at, true, &m->entry[m->nentry].hva, &n) ||
 		    n < sizeof(is))
 			continue;
 		m->entry[m->nentry++].value = is;

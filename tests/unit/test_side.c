@@ -248,6 +248,28 @@ static void test_virtual(void **state)
 	assert_int_equal(side_place_virtual(&t, image, 1, &e), -EIO);
 }
 
+static void test_slots(void **state)
+{
+	static struct kvm_vm vm = {
+		.slot = { { .gpa = { 0x1000 }, .placed = true, .size = 0x2000, .hva = { 0x7000 } },
+			  { .gpa = { 0x8000 }, .placed = true, .size = 0x1000, .readonly = true },
+			  { .gpa = { 0x9000 }, .size = 0x1000 } },
+		.nslot = 3
+	};
+	uint64_t n = 0;
+	hva_t at = { 0 };
+
+	(void)state;
+	assert_true(kvm_at(&vm, (gpa_t){ 0x1000 }, true, &at, &n) && at.v == 0x7000 && n == 0x2000);
+	assert_true(kvm_at(&vm, (gpa_t){ 0x2ff8 }, true, &at, &n) && at.v == 0x8ff8 && n == 8);
+	assert_false(kvm_at(&vm, (gpa_t){ 0xfff }, false, &at, &n));
+	assert_false(kvm_at(&vm, (gpa_t){ 0x3000 }, false, &at, &n));
+	/* a ROM is the hypervisor's, and what is somewhere is nowhere */
+	assert_true(kvm_at(&vm, (gpa_t){ 0x8000 }, false, &at, &n));
+	assert_false(kvm_at(&vm, (gpa_t){ 0x8000 }, true, &at, &n));
+	assert_false(kvm_at(&vm, (gpa_t){ 0x9000 }, false, &at, &n));
+}
+
 /* --- in a hypervisor --- */
 
 /* Its mappings and descriptors, as text. */
@@ -346,8 +368,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_messages), cmocka_unit_test(test_full),
 		cmocka_unit_test(test_hostile),  cmocka_unit_test(test_physical),
-		cmocka_unit_test(test_virtual),  cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_over),
+		cmocka_unit_test(test_virtual),  cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_memory),   cmocka_unit_test(test_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
