@@ -137,8 +137,8 @@ static const uint8_t *note(const struct rig *r, const char *name, size_t nth, si
 			return desc;
 		at = desc + (n->n_descsz + 3) / 4 * 4;
 	}
-	fail_msg("no note %s", name);
-	return NULL;
+	print_error("no note %s\n", name);
+	abort();
 }
 
 static uint64_t u64(const uint8_t *p)

@@ -80,6 +80,8 @@ static void look(struct rig *r)
 	snprintf(pid, sizeof(pid), "%d", r->pid);
 	assert_int_equal(vm_resolve(pid, &r->info, NULL), 0);
 	r->vm = calloc(1, sizeof(*r->vm));
+	if (!r->vm)
+		abort();
 	*r->vm = (struct vm)VM_INIT;
 	if (vm_look(&r->info, r->vm, &e) < 0)
 		fail_msg("%s", e.msg);
