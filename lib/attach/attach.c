@@ -386,7 +386,9 @@ static void step(struct attach *a)
 	if (attach_out_flush(&a->out) && !a->flush.armed)
 		loop_timer_set(&a->term.loop, &a->flush, loop_now_ns() + FLUSH_MS * NS_PER_MS);
 	if (a->term.failed)
-		fail_with(a, a->term.failed, "before the command ran");
+		fail_with(a, a->term.failed,
+			  a->term.started ? "the guest did not end the command when it was told to"
+					  : "before the command ran");
 	/* What else went wrong the reader tells, behind the guest's last words. */
 	if (a->out.failed == -ENOMEM)
 		fail_with(a, -ENOMEM, "messages that wait");

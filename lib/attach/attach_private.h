@@ -53,6 +53,7 @@ struct attach_term {
 	int size_fd;         /* has the size, or -1 */
 	bool caught;         /* signals are ours */
 	bool started;        /* there is somebody to read what is typed */
+	unsigned int asked;  /* how often to end */
 	int failed;
 };
 

@@ -12,6 +12,7 @@
 #include "request.h"
 #include "tty.h"
 
+#define ASKED_MAX    3
 #define RETRY_NS     200000000u
 #define WAITING_MAX  (256u << 10) /* bytes for the guest that find no room: nothing more is read */
 #define SHARED_CHUNK 4096         /* PIPE_BUF: a pipe that is writable takes it without waiting */
@@ -308,6 +309,9 @@ static void on_signal(struct loop_signals *s, const struct signalfd_siginfo *si)
 		t->failed = -EINTR;
 		return;
 	}
+	/* The guest, or a command in it, need not obey. */
+	if ((sig == SIGTERM || sig == SIGHUP) && ++t->asked >= ASKED_MAX)
+		t->failed = -EINTR;
 	/* From the keys of our terminal: to all whom it would have reached there. */
 	attach_out_say(t->out, WIRE_SIGNAL,
 		       si->ssi_code == SI_KERNEL && !t->slaves ? WIRE_GROUP : 0, (uint32_t)sig);

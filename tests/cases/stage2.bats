@@ -168,6 +168,20 @@ seen" "$output"
 	done
 }
 
+@test "a command that does not obey: the third SIGTERM ends the session" {
+	spawn "$BED/signal.log" "$ATTACH_TRY" -T "$ENTER" -- sh -c 'trap "" TERM; echo ready; while :; do sleep 0.1; done'
+	local pid=$! s=0 i
+	wait_for 20 grep -q ready "$BED/signal.log"
+	for i in 1 2 3; do
+		kill -0 "$pid"
+		kill -TERM "$pid"
+		sleep 0.5
+	done
+	wait "$pid" || s=$?
+	same 125 "$s"
+	same 1 "$(grep -c 'did not end the command' "$BED/signal.log")" "sentences"
+}
+
 @test "the host is killed: the session is over, and nothing of it is left" {
 	spawn "$BED/kill.log" "$ATTACH_TRY" -T "$ENTER" -- sh -c 'setsid sh -c "trap : TERM HUP; cd /usr/bin; sleep 778" & echo ready; exec sleep 777'
 	local pid=$!
