@@ -27,6 +27,7 @@ enum symbol {
 	OTHER_FOPS,
 	RESOURCES,
 	PANIC_CPU,
+	CFI, /* arch/x86/kernel/cfi.c, Linux 6.1 */
 	SYMBOLS
 };
 
@@ -45,6 +46,7 @@ static const struct {
 	[OTHER_FOPS] = { "def_chr_fops", NULL },
 	[RESOURCES] = { "iomem_resource", NULL },
 	[PANIC_CPU] = { "panic_cpu", "" },
+	[CFI] = { "handle_cfi_failure", "" },
 };
 
 _Static_assert(sizeof(struct side_functions) == FUNCTIONS * sizeof(uint64_t), "pointers alone");
@@ -85,6 +87,11 @@ static int find_symbols(const struct kallsyms *k, uint64_t ret[SYMBOLS], struct 
 		if (i < FUNCTIONS && (ret[i] < KIMAGE_AREA || ret[i] >= KIMAGE_AREA_END))
 			return lacks("function", symbol_names[i].name, e);
 	}
+	if (ret[CFI])
+		return err_set(
+			e, ENOTSUP,
+			"the guest's kernel checks what its functions are called through (CFI); nothing was "
+			"changed");
 	return 0;
 }
 
