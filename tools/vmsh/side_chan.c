@@ -8,7 +8,8 @@
 
 #define ROOM_MS 1
 
-_Static_assert(WIRE_MAX <= SIDE_MESSAGE_MAX, "each message of a session goes through the ring");
+_Static_assert(sizeof(((struct side_chan *)NULL)->out) <= SIDE_MESSAGE_MAX,
+	       "each message of a session fits");
 
 static struct side_chan *chan_of(struct attach_chan *c)
 {
