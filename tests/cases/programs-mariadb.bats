@@ -129,7 +129,7 @@ host_calls()
 			if (call != "ppoll" && match($0, /[0-9]+<[^>]*>/)) {
 				kind = substr($0, RSTART, RLENGTH)
 				if (kind ~ /anon_inode:\[eventfd\]/) kind = "eventfd"
-				else if (kind ~ /memfd:/) kind = "memfd"
+				else if (kind ~ /memfd:|<\/libos-ram>/) kind = "memfd"
 				else if (kind ~ /<(pipe:|[^>]*\/(go|[a-z]*\.log)>)/) kind = "stdio"
 				gsub(/ /, "_", kind)
 			}
