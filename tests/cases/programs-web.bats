@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# nginx, redis and sqlite3 as Debian has them, from an encrypted image under rktio. Clients are inside, too.
+# nginx, redis and sqlite3 as Debian has them, from an encrypted image under rktio. Clients are inside, too, but for one case.
 
 load ../bed/bed
 
@@ -64,6 +64,24 @@ setup()
 		nginx -c /root/nginx.conf -s quit 2>/dev/null; until_true "! pgrep nginx >/dev/null"; wait
 		sort /tmp/said | uniq -c | wc -l'
 	same $'hello\n1' "$output"
+}
+
+@test "clients of the host, through published ports: redis-benchmark, files of nginx" {
+	local big
+	INSIDE_OPTS='--publish 127.0.0.1:16379:6379 --publish 127.0.0.1:18080:80' starts_inside 'web
+		redis --bind 0.0.0.0 --protected-mode no; echo "big $(md5sum </srv/www/big)"; echo up; exec sleep 1000'
+	logged 60 '^up$'
+	big=$(sed -n 's/^big //p' "$LOG")
+	run timeout 100 redis-benchmark -p 16379 -t set,get -n 5000 -c 20 --csv
+	same 0 "$status" "$output"
+	matches "$output" '"SET","[0-9.]+"'
+	matches "$output" '"GET","[0-9.]+"'
+	run timeout 100 python3 -c 'import hashlib, urllib.request as u
+print(u.urlopen("http://127.0.0.1:18080/").read().decode(), end="")
+print(hashlib.md5(u.urlopen("http://127.0.0.1:18080/big").read()).hexdigest() + "  -")'
+	same $'hello\n'"$big" "$output"
+	kill -TERM "$RUN"
+	wait "$RUN" || :
 }
 
 @test "redis: an append-only file survives the loss of the machine; a save in a fork while it serves" {
