@@ -7,7 +7,6 @@
 #include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -245,15 +244,10 @@ int attach_files_new(struct attach_link *l, const struct attach_files_conf *conf
 
 int attach_files_start(struct attach_files *f, struct err *e)
 {
-	sigset_t all, old;
-	int r;
+	int r = attach_thread_start(&f->thread, files_main, f, e);
 
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&f->thread, NULL, files_main, f);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	f->started = !r;
-	return r ? err_set(e, r, "cannot start a thread: %s", err_str(r)) : 0;
+	return r;
 }
 
 void attach_files_free(struct attach_files *f)

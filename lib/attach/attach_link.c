@@ -188,18 +188,24 @@ int attach_link_init(struct attach_link *l, struct attach_chan *c, struct err *e
 	return 0;
 }
 
-int attach_link_start(struct attach_link *l, struct err *e)
+int attach_thread_start(pthread_t *ret, void *(*fn)(void *), void *arg, struct err *e)
 {
 	sigset_t all, old;
 	int r;
 
-	/* Signals of the process are the session's. */
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&l->reader, NULL, reader_main, l);
+	r = pthread_create(ret, NULL, fn, arg);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	l->started = !r;
 	return r ? err_set(e, r, "cannot start a thread: %s", err_str(r)) : 0;
+}
+
+int attach_link_start(struct attach_link *l, struct err *e)
+{
+	int r = attach_thread_start(&l->reader, reader_main, l, e);
+
+	l->started = !r;
+	return r;
 }
 
 void attach_link_stop(struct attach_link *l)

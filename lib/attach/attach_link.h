@@ -52,6 +52,9 @@ struct attach_link {
 	bool started;
 };
 
+/* A thread of the session, which takes no signals: those of the process are its caller's. */
+int attach_thread_start(pthread_t *ret, void *(*fn)(void *), void *arg, struct err *e) _must_check_;
+
 int attach_link_init(struct attach_link *l, struct attach_chan *c, struct err *e) _must_check_;
 /* Starts the reader: the first thread beside the caller. */
 int attach_link_start(struct attach_link *l, struct err *e) _must_check_;

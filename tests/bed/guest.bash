@@ -88,3 +88,26 @@ guest_as_before()
 		sleep 0.05
 	done
 }
+
+# What bats calls: a file of cases that loads this has a guest, which each case leaves as it was.
+
+setup_file()
+{
+	need unshare fuse
+	guest_run guest
+}
+
+teardown_file()
+{
+	[ -z "${TPID:-}" ] || bare_down
+}
+
+setup()
+{
+	BEFORE=$(guest_state)
+}
+
+teardown()
+{
+	[ -z "${BEFORE:-}" ] || guest_as_before "$BEFORE" 20
+}

@@ -5,28 +5,6 @@
 load ../bed/bed
 load ../bed/guest
 
-setup_file()
-{
-	need unshare fuse
-	guest_run guest
-}
-
-teardown_file()
-{
-	[ -z "${TPID:-}" ] || bare_down
-}
-
-setup()
-{
-	BEFORE=$(guest_state)
-}
-
-# Whatever a case did: the guest is as it was.
-teardown()
-{
-	[ -z "${BEFORE:-}" ] || guest_as_before "$BEFORE" 20
-}
-
 @test "the root is the tools', the guest's is at /var/lib/vmsh" {
 	run vm -T -- sh -c 'pwd; stat -f -c %T /; cat /var/lib/vmsh/etc/os-release; hostname; ls -d /usr/bin/env'
 	same 0 "$status" "$output"

@@ -5,28 +5,6 @@
 load ../bed/bed
 load ../bed/guest
 
-setup_file()
-{
-	need unshare fuse
-	guest_run guest
-}
-
-teardown_file()
-{
-	[ -z "${TPID:-}" ] || bare_down
-}
-
-setup()
-{
-	BEFORE=$(guest_state)
-}
-
-# Whatever a case did: the guest is as it was.
-teardown()
-{
-	[ -z "${BEFORE:-}" ] || guest_as_before "$BEFORE" 20
-}
-
 @test "a hostile guest harms nobody" {
 	run timeout 170 /usr/bin/python3 "$BED_DIR/wire.py" guests "$ATTACH_TRY"
 	same 0 "$status" "$output"

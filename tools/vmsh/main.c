@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vmsh - look into a running virtual machine from its host. */
+/* vmsh - a shell in a running virtual machine, and a look into it, from its host. */
 #include "cmd.h"
 #include "log.h"
 
@@ -63,7 +63,7 @@ static const struct verb verbs[] = {
 static const struct program vmsh = {
 	.name = "vmsh",
 	.version = DVS_VERSION,
-	.summary = "look into a running virtual machine from its host",
+	.summary = "a shell in a running virtual machine, and a look into it, from its host",
 	.footer = "Environment: VMSH_LOG (log levels: info,kvm=debug).",
 	.verbs = verbs,
 	.targets = "ps --names",

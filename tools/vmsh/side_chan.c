@@ -26,19 +26,20 @@ static int chan_send(struct attach_chan *c, const struct iovec *iov, int n)
 {
 	struct side_chan *s = chan_of(c);
 	size_t len = 0;
-	int r = 0;
+	int r;
 
+	for (int i = 0; i < n; i++) {
+		if (iov[i].iov_len > sizeof(s->out) - len)
+			return -EMSGSIZE;
+		len += iov[i].iov_len;
+	}
 	pthread_mutex_lock(&s->lock);
-	for (int i = 0; i < n && !r; i++) {
-		if (iov[i].iov_len > sizeof(s->out) - len) {
-			r = -EMSGSIZE;
-			break;
-		}
+	len = 0;
+	for (int i = 0; i < n; i++) {
 		memcpy(s->out + len, iov[i].iov_base, iov[i].iov_len);
 		len += iov[i].iov_len;
 	}
-	if (!r)
-		r = side_send(s->side, s->out, len);
+	r = side_send(s->side, s->out, len);
 	if (r == -EAGAIN)
 		ring_again(s);
 	pthread_mutex_unlock(&s->lock);
