@@ -196,7 +196,8 @@ seen" "$output"
 	spawn "$BED/stop.log" "$ATTACH_TRY" -T "$ENTER" -- sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done'
 	local pid=$! s=0 command
 	wait_for 20 grep -q ready "$BED/stop.log"
-	command=$(find_process 'sh -c trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done')
+	# The oldest: a child has its name before it is sleep.
+	command=$(pgrep -of '^sh -c trap "exit 7" TERM')
 	kill -TSTP "$pid"
 	wait_for 5 is_stopped "$pid"
 	wait_for 5 is_stopped "$command"
