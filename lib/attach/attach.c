@@ -160,7 +160,8 @@ static int make_request(const struct attach *a, enum wire_tools tools, struct wi
 	if (!r)
 		r = put_optional(t, "user", c->user);
 	if (!r)
-		r = wire_text_put(t, "pid", pid);
+		r = c->container ? wire_text_put(t, "container", c->container)
+				 : wire_text_put(t, "pid", pid);
 	if (!r)
 		r = put_optional(t, "privileged", c->privileged ? "1" : NULL);
 	if (!r && tools != WIRE_TOOLS_NONE)

@@ -41,6 +41,8 @@ struct attach_conf {
 	const char *const *env; /* "NAME=VALUE" over those of the process that is joined; or NULL */
 	const char *cwd, *user; /* "USER[:GROUP]"; or NULL */
 	pid_t pid; /* of the guest, whose namespaces and rights the command gets; 0: 1 */
+	const char *
+		container; /* instead: the first of this container of the guest (container.h); or NULL */
 	bool privileged;
 	enum pty_mode mode;
 	enum attach_tools tools;

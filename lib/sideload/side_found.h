@@ -28,10 +28,10 @@ enum side_holder {
 };
 
 struct side_one {
-	uint64_t start, end; /* of the mapping */
-	uint64_t layout;     /* SIDE_LAYOUT; 0 of a build before there were any */
-	int vmfd;            /* -1: it does not say */
-	char file[48];       /* "DEVICE INODE", as the kernel prints it */
+	uint64_t start, end;        /* of the mapping */
+	uint64_t layout;            /* SIDE_LAYOUT; 0 of a build before there were any */
+	int vmfd;                   /* -1: it does not say */
+	char file[48];              /* "DEVICE INODE", as the kernel prints it */
 	pid_t holder[SIDE_HOLDERS]; /* 0: not there */
 };
 

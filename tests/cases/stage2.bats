@@ -76,6 +76,71 @@ seen" "$output"
 	kill -KILL "$container"
 }
 
+# inmate CGROUP SECONDS: a container in the guest, that is, a process that sleeps for so long. It is ended with the last one's $inmates.
+inmate()
+{
+	local pid
+	(
+		cgroup_join guest
+		exec nsenter --target "$TPID" --all /bin/unshare -m -p -f /bin/sleep "$2" >/dev/null 2>&1 3>&- 4>&-
+	) &
+	wait_for 5 find_process "/bin/sleep $2" >/dev/null
+	pid=$(find_process "/bin/sleep $2")
+	cgroup_make "guest/${1%%/*}"
+	cgroup_make "guest/$1"
+	cgroup_join "guest/$1" "$pid"
+	inmates+=("$pid")
+}
+
+# joined OPTION...: the first argument of the process whose pid namespace is joined so.
+joined() { vm -T "$@" -- sh -c 'tr "\0" " " </proc/1/cmdline'; }
+
+@test "a container in the guest by its name, or the beginning of its id" {
+	local inmates=() one=3f2a bad p state=/proc/$TPID/root containers
+	one+=$(printf '%060d' 0)
+	inmate "docker-$one.scope" 5001
+	inmate "lxc.payload.mail" 5002
+	inmate "docker/3f2b$(printf '%060d' 0)" 5003
+	inmate "web.service" 5004
+	inmate 'machine.slice/machine-my\x2dbox.scope' 5005
+	# A session in it, that is no first process.
+	nsenter --target "${inmates[0]}" --all /bin/sleep 5006 >/dev/null 2>&1 3>&- 4>&- &
+	wait_for 5 find_process "/bin/sleep 5006" >/dev/null
+	cgroup_join "guest/docker-$one.scope" $!
+	containers=$state/var/lib/docker/containers/$one
+	mkdir -p "$containers" "$state/var/lib/containers/storage/overlay-containers"
+	echo '{"ID":"'"$one"'","Config":{"Labels":{"x":"\"Name\":\"/mail\""}},"Name":"/shop","Driver":"overlay2"}' >"$containers/config.v2.json"
+	echo '[{"id":"3f2b'"$(printf '%060d' 0)"'","names":["blog","x"],"image":"0"}]' >"$state/var/lib/containers/storage/overlay-containers/containers.json"
+	same '/bin/sleep 5001 ' "$(joined --container shop)"
+	same '/bin/sleep 5001 ' "$(joined --container 3f2a)"
+	same '/bin/sleep 5001 ' "$(joined --container "$one")"
+	same '/bin/sleep 5002 ' "$(joined --container mail)"
+	same '/bin/sleep 5003 ' "$(joined --container blog)"
+	same '/bin/sleep 5005 ' "$(joined --container my-box)"
+	run joined --container 3f2
+	same 125 "$status"
+	matches "$output" "^attach-try: '3f2' may be any of several containers: (docker-3f2a.*, 3f2b|3f2b.*, docker-3f2a)[^,]*$"
+	# A service, a part of a name, what is no name; a container that has ended.
+	for bad in web sho 3f mailx mail/x ''; do
+		run joined --container "$bad"
+		same 125 "$status" "$bad"
+		matches "$output" 'attach-try: no container (that runs is called|can have such a name)'
+		same 1 "${#lines[@]}" "$output"
+	done
+	kill -KILL "${inmates[@]}"
+	for p in "${inmates[@]}"; do
+		wait_for 5 no_process "$p"
+	done
+	run joined --container mail
+	same 125 "$status"
+	rm -r "$state/var/lib/docker" "$state/var/lib/containers"
+	for p in "docker-$one.scope" lxc.payload.mail docker web.service machine.slice; do
+		cgroup_remove "guest/$p"
+	done
+}
+
+no_process() { [ ! -e "/proc/$1/ns/mnt" ] || ! readlink "/proc/$1/ns/mnt" >/dev/null 2>&1; }
+
 @test "the environment is the guest's, with what is asked for over it" {
 	same of-the-container "$(vm -T -- sh -c 'echo $BED_MARK')"
 	same 'a b=c' "$(vm -T --env 'X=a b=c' -- sh -c 'echo "$X"')"

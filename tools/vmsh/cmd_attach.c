@@ -20,6 +20,7 @@ enum {
 	OPT_ARCHIVE,
 	OPT_RW,
 	OPT_GUEST_PID,
+	OPT_GUEST_CONTAINER,
 	OPT_PRIVILEGED,
 	OPT_TIMEOUT
 };
@@ -34,6 +35,9 @@ const struct opt cmd_attach_opts[] = {
 	{ OPT_RW, "rw", NULL, "let the tools tree be written", 0 },
 	{ OPT_GUEST_PID, "guest-pid", "PID",
 	  "join this process of the guest, not its first one: namespaces and rights", 0 },
+	{ OPT_GUEST_CONTAINER, "guest-container", "NAME",
+	  "join the first process of this container of the guest: its name, or the beginning of its id",
+	  0 },
 	{ 'u', "user", "USER[:GROUP]", "be this user of the guest", 0 },
 	{ OPT_PRIVILEGED, "privileged", NULL, "keep all rights, not those of that process", 0 },
 	{ 'e', "env", "NAME=VALUE", "set a variable in the command's environment", 0 },
@@ -99,6 +103,9 @@ static int take_option(struct attach_cmd *a, int id, const char *arg, struct err
 		r = opt_number(arg, "--guest-pid", 1, INT_MAX, &pid, e);
 		c->pid = r ? 0 : (pid_t)pid;
 		return r;
+	case OPT_GUEST_CONTAINER:
+		c->container = arg;
+		return 0;
 	case OPT_TIMEOUT:
 		r = opt_number(arg, "--timeout", 1, TIMEOUT_MAX_S, &a->timeout_s, e);
 		c->timeout_s = r ? 0 : (unsigned int)a->timeout_s;
@@ -138,6 +145,8 @@ static int parse(struct attach_cmd *a, struct opt_parser *p, struct err *e)
 		return id;
 	if (!p->noperands)
 		return err_set(e, EINVAL, "no TARGET given");
+	if (a->conf.pid && a->conf.container)
+		return err_set(e, EINVAL, "--guest-pid and --guest-container exclude each other");
 	a->target = p->operand[0];
 	a->conf.argv = p->noperands > 1 ? (const char *const *)&p->operand[1] : shell;
 	return 0;

@@ -17,7 +17,8 @@ enum {
 
 const struct opt cmd_detach_opts[] = {
 	{ 'f', "force", NULL, "end the sessions of those who are attached first", 0 },
-	{ DETACH_JSON, "json", NULL, "print an object: how many were undone, ended, are in use", 0 },
+	{ DETACH_JSON, "json", NULL, "print an object: how many were undone, ended, are in use",
+	  0 },
 	{ 'v', "verbose", NULL, "say how long the machine stood", 0 },
 	{ 0 },
 };
@@ -119,8 +120,8 @@ static void say_rest(const struct detach *d)
 
 static int print(const struct detach *d)
 {
-	const size_t used = d->left.used > count(&d->found, true) ? d->left.used :
-								    count(&d->found, true);
+	const size_t used = d->left.used > count(&d->found, true) ? d->left.used
+								  : count(&d->found, true);
 	_cleanup_json_ struct json_object *o = NULL;
 
 	if (!d->json) {
