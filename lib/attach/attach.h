@@ -48,6 +48,8 @@ struct attach_conf {
 	enum attach_tools tools;
 	const char *
 		dir; /* the tools' tree; NULL: our own root, of which only what everybody may read is served */
+	const char *
+		image; /* instead: this file or block device has a file system, or partitions with one; read-only */
 	bool writable; /* it may be written, and if it is our own root, read without that limit */
 	const char *archive;    /* NULL: of a static busybox */
 	unsigned int timeout_s; /* for the command to start; 0: a minute */

@@ -25,8 +25,8 @@
 
 /* What stands before a name or id in a component, and after it. */
 static const char *const forms[][2] = {
-	{ "docker-", ".scope" },	 { "libpod-", ".scope" },  { "crio-", ".scope" },
-	{ "cri-containerd-", ".scope" }, { "nerdctl-", ".scope" }, { "machine-", ".scope" },
+	{ "docker-", ".scope" },           { "libpod-", ".scope" },  { "crio-", ".scope" },
+	{ "cri-containerd-", ".scope" },   { "nerdctl-", ".scope" }, { "machine-", ".scope" },
 	{ "systemd-nspawn@", ".service" }, { "lxc.payload.", "" },
 };
 
@@ -103,9 +103,9 @@ enum container_match container_match(struct span part, const char *name)
 	if (!strcmp(what, name))
 		return CONTAINER_BY_NAME;
 	return strlen(name) >= CONTAINER_ID_LEAST && is_id(what) &&
-			       !strncmp(what, name, strlen(name)) ?
-		       CONTAINER_BY_PREFIX :
-		       CONTAINER_NO;
+			       !strncmp(what, name, strlen(name))
+		       ? CONTAINER_BY_PREFIX
+		       : CONTAINER_NO;
 }
 
 /* --- names that engines write down --- */
@@ -193,8 +193,8 @@ static char *read_in(int dirfd, const char *entry, const char *name, size_t *ret
 static void look_docker(int dirfd, const char *entry, struct names *names)
 {
 	size_t len = 0;
-	_cleanup_free_ char *text = is_id(entry) ? read_in(dirfd, entry, "config.v2.json", &len) :
-						   NULL;
+	_cleanup_free_ char *text = is_id(entry) ? read_in(dirfd, entry, "config.v2.json", &len)
+						 : NULL;
 	char name[NAME_LEN_MAX + 1];
 
 	(void)snprintf(name, sizeof(name), "/%s", names->name);
@@ -206,8 +206,8 @@ static void look_docker(int dirfd, const char *entry, struct names *names)
 static void look_containerd(int dirfd, const char *entry, struct names *names)
 {
 	size_t len = 0;
-	_cleanup_free_ char *text = is_id(entry) ? read_in(dirfd, entry, "config.json", &len) :
-						   NULL;
+	_cleanup_free_ char *text = is_id(entry) ? read_in(dirfd, entry, "config.json", &len)
+						 : NULL;
 	const struct span s = { text, len };
 	const char *slash = strchr(names->name, '/');
 	char pod[NAME_LEN_MAX];

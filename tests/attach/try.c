@@ -22,15 +22,21 @@
 
 #define CHANNEL 3
 
-static const struct option options[] = {
-	{ "tools", required_argument, NULL, 'o' },   { "dir", required_argument, NULL, 'd' },
-	{ "archive", required_argument, NULL, 'a' }, { "rw", no_argument, NULL, 'w' },
-	{ "pid", required_argument, NULL, 'p' },     { "container", required_argument, NULL, 'C' },
-	{ "user", required_argument, NULL, 'u' },    { "cwd", required_argument, NULL, 'c' },
-	{ "env", required_argument, NULL, 'e' },     { "timeout", required_argument, NULL, 'l' },
-	{ "privileged", no_argument, NULL, 'P' },    { "tty", no_argument, NULL, 't' },
-	{ "no-tty", no_argument, NULL, 'T' },        { 0 }
-};
+static const struct option options[] = { { "tools", required_argument, NULL, 'o' },
+					 { "dir", required_argument, NULL, 'd' },
+					 { "image", required_argument, NULL, 'i' },
+					 { "archive", required_argument, NULL, 'a' },
+					 { "rw", no_argument, NULL, 'w' },
+					 { "pid", required_argument, NULL, 'p' },
+					 { "container", required_argument, NULL, 'C' },
+					 { "user", required_argument, NULL, 'u' },
+					 { "cwd", required_argument, NULL, 'c' },
+					 { "env", required_argument, NULL, 'e' },
+					 { "timeout", required_argument, NULL, 'l' },
+					 { "privileged", no_argument, NULL, 'P' },
+					 { "tty", no_argument, NULL, 't' },
+					 { "no-tty", no_argument, NULL, 'T' },
+					 { 0 } };
 
 static enum attach_tools tools_of(const char *name)
 {
@@ -59,6 +65,9 @@ static void take(struct attach_conf *c, int option, const char *env[2])
 		break;
 	case 'p':
 		c->pid = atoi(optarg);
+		break;
+	case 'i':
+		c->image = optarg;
 		break;
 	case 'C':
 		c->container = optarg;

@@ -17,6 +17,7 @@
 
 enum {
 	OPT_TOOLS = OPT_LONG,
+	OPT_IMAGE,
 	OPT_ARCHIVE,
 	OPT_RW,
 	OPT_GUEST_PID,
@@ -29,6 +30,9 @@ const struct opt cmd_attach_opts[] = {
 	{ OPT_TOOLS, "tools", "DIR|archive|none",
 	  "where the tools come from: a directory of this host (its root, if nothing is said)",
 	  OPT_COMPLETE_DIR },
+	{ OPT_IMAGE, "image", "FILE",
+	  "the tools are in this image of a file system (ext4, squashfs, erofs) or disk, read-only",
+	  OPT_COMPLETE_FILE },
 	{ OPT_ARCHIVE, "archive", "FILE",
 	  "the tools of a guest that has no FUSE, as a newc archive, instead of a busybox",
 	  OPT_COMPLETE_FILE },
@@ -93,6 +97,9 @@ static int take_option(struct attach_cmd *a, int id, const char *arg, struct err
 	case OPT_TOOLS:
 		take_tools(c, arg);
 		return 0;
+	case OPT_IMAGE:
+		c->image = arg;
+		return 0;
 	case OPT_ARCHIVE:
 		c->archive = arg;
 		return 0;
@@ -145,6 +152,10 @@ static int parse(struct attach_cmd *a, struct opt_parser *p, struct err *e)
 		return id;
 	if (!p->noperands)
 		return err_set(e, EINVAL, "no TARGET given");
+	if (a->conf.image && (a->conf.dir || a->conf.tools || a->conf.writable))
+		return err_set(
+			e, EINVAL,
+			"--image is where the tools are, read-only: no --tools or --rw beside it");
 	if (a->conf.pid && a->conf.container)
 		return err_set(e, EINVAL, "--guest-pid and --guest-container exclude each other");
 	a->target = p->operand[0];
