@@ -60,9 +60,11 @@ static int make_loop(int image, const struct attach_volume *v, char ret_path[LOO
 static int mount_volume(const struct attach_volume *v, const char *device)
 {
 	/* what the image says of errors is not what is done here, which may be a panic */
-	const struct mnt_param ext4[] = {
-		{ "source", device }, { "ro", NULL }, { "noload", NULL }, { "errors", "remount-ro" }, { 0 }
-	};
+	const struct mnt_param ext4[] = { { "source", device },
+					  { "ro", NULL },
+					  { "noload", NULL },
+					  { "errors", "remount-ro" },
+					  { 0 } };
 	const struct mnt_param plain[] = { { "source", device }, { "ro", NULL }, { 0 } };
 
 	return mnt_new(v->fstype, strcmp(v->fstype, "ext4") == 0 ? ext4 : plain,
@@ -71,7 +73,8 @@ static int mount_volume(const struct attach_volume *v, const char *device)
 
 int attach_image_mount(const char *path, struct err *e)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), loop = -1;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
+			    loop = -1;
 	struct attach_volume v;
 	char device[LOOP_PATH];
 	uint64_t size = 0;
@@ -89,8 +92,8 @@ int attach_image_mount(const char *path, struct err *e)
 			       loop == -ENOENT ? "; 'modprobe loop' may help" : "");
 	r = mount_volume(&v, device);
 	if (r < 0)
-		return err_set(e, -r, "mounting the %s file system in image '%s': %s%s", v.fstype, path,
-			       err_str(r),
+		return err_set(e, -r, "mounting the %s file system in image '%s': %s%s", v.fstype,
+			       path, err_str(r),
 			       r == -ENODEV ? "; this host's kernel does not have it" : "");
 	return r;
 }

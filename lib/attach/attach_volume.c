@@ -112,7 +112,8 @@ static bool look_at_gpt(struct image *i, unsigned int sector, struct attach_volu
 	if (each < GPT_ENTRY_MIN || each > GPT_ENTRY_MAX)
 		return true;
 	for (uint32_t k = 0; k < n && k < GPT_ENTRIES; k++) {
-		if (table > i->size || !read_at(i, table + (uint64_t)k * each, entry, sizeof(entry)))
+		if (table > i->size ||
+		    !read_at(i, table + (uint64_t)k * each, entry, sizeof(entry)))
 			break;
 		look_at_gpt_entry(i, entry, sector, ret);
 	}

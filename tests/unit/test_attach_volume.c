@@ -185,8 +185,10 @@ static void test_mbr(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_whole, clear),   cmocka_unit_test_setup(test_others, clear),
-		cmocka_unit_test_setup(test_gpt, clear),     cmocka_unit_test_setup(test_bad_gpt, clear),
+		cmocka_unit_test_setup(test_whole, clear),
+		cmocka_unit_test_setup(test_others, clear),
+		cmocka_unit_test_setup(test_gpt, clear),
+		cmocka_unit_test_setup(test_bad_gpt, clear),
 		cmocka_unit_test_setup(test_mbr, clear),
 	};
 
