@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "container.h"
 #include "io.h"
 #include "log.h"
 #include "mnt.h"
@@ -64,11 +65,26 @@ static int settle_user(const struct wire_request *req, struct err *e)
 	return r < 0 ? r : ns_cred_set_user(&with.target.cred, &with.user, e);
 }
 
+static int find_process(const struct wire_request *req, pid_t *ret, struct err *e)
+{
+	_cleanup_close_ int proc = -1, root = -1;
+
+	*ret = req->pid;
+	if (!req->container)
+		return 0;
+	proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	root = openat(proc, "1/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return container_find(proc, root, req->container, ret, e);
+}
+
 static int open_target(const struct wire_request *req, struct err *e)
 {
 	_cleanup_pid_ struct pid_ref ref = PID_REF_INIT;
-	int r = pid_open(req->pid, &ref, e);
+	pid_t pid;
+	int r = find_process(req, &pid, e);
 
+	if (!r)
+		r = pid_open(pid, &ref, e);
 	if (!r)
 		r = target_open(&ref, NULL, req->privileged ? 0 : TARGET_RIGHTS, &with.target, e);
 	if (r < 0)

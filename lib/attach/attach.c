@@ -60,7 +60,7 @@ int attach_open(const struct attach_conf *conf, struct attach **ret, struct err 
 	a->archive = -1;
 	attach_term_choose(&a->term, conf->mode);
 	if (conf->tools == ATTACH_AUTO || conf->tools == ATTACH_FUSE)
-		r = attach_tree_open(conf->dir, conf->writable, &a->tree, e);
+		r = attach_tree_open(conf, &a->tree, e);
 	/* The guest may not need it: then that there is none is no failure. */
 	if (!r && (conf->tools == ATTACH_AUTO || conf->tools == ATTACH_ARCHIVE)) {
 		a->archive = attach_archive_open(conf->archive, &a->e);
@@ -160,7 +160,8 @@ static int make_request(const struct attach *a, enum wire_tools tools, struct wi
 	if (!r)
 		r = put_optional(t, "user", c->user);
 	if (!r)
-		r = wire_text_put(t, "pid", pid);
+		r = c->container ? wire_text_put(t, "container", c->container)
+				 : wire_text_put(t, "pid", pid);
 	if (!r)
 		r = put_optional(t, "privileged", c->privileged ? "1" : NULL);
 	if (!r && tools != WIRE_TOOLS_NONE)

@@ -41,11 +41,15 @@ struct attach_conf {
 	const char *const *env; /* "NAME=VALUE" over those of the process that is joined; or NULL */
 	const char *cwd, *user; /* "USER[:GROUP]"; or NULL */
 	pid_t pid; /* of the guest, whose namespaces and rights the command gets; 0: 1 */
+	const char *
+		container; /* instead: the first of this container of the guest (container.h); or NULL */
 	bool privileged;
 	enum pty_mode mode;
 	enum attach_tools tools;
 	const char *
 		dir; /* the tools' tree; NULL: our own root, of which only what everybody may read is served */
+	const char *
+		image; /* instead: this file or block device has a file system, or partitions with one; read-only */
 	bool writable; /* it may be written, and if it is our own root, read without that limit */
 	const char *archive;    /* NULL: of a static busybox */
 	unsigned int timeout_s; /* for the command to start; 0: a minute */

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "attach_image.h"
 #include "cleanup.h"
 #include "io.h"
 #include "mnt.h"
@@ -30,10 +31,31 @@ static bool is_own_root(int fd)
 	       a.st_ino == b.st_ino;
 }
 
-/* In the process between. Its memory goes with it. */
-static int build(const char *dir, bool writable, struct attach_tree *ret, struct err *e)
+static int take_image(const char *path, struct tools *ret, struct err *e)
+{
+	int mfd = attach_image_mount(path, e);
+
+	if (mfd < 0)
+		return mfd;
+	ret->mount[0].fd = mfd;
+	ret->n = 1;
+	return 0;
+}
+
+static int take_dir(const struct attach_conf *c, struct tools *ret, bool *ret_host, struct err *e)
 {
 	struct tools_src src = TOOLS_SRC_INIT;
+	int r = tools_src_dir(c->dir ? c->dir : "/", &src, e);
+
+	if (!r)
+		r = tools_clone(&src, c->writable, -1, ret, e);
+	*ret_host = !r && is_own_root(src.rootfd);
+	return r;
+}
+
+/* In the process between. Its memory goes with it. */
+static int build(const struct attach_conf *c, struct attach_tree *ret, struct err *e)
+{
 	struct tools tools = { .n = 0 };
 	_cleanup_close_ int root = -1;
 	int r;
@@ -43,12 +65,9 @@ static int build(const char *dir, bool writable, struct attach_tree *ret, struct
 			       errno == EPERM ? "; it takes root" : "");
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return err_set(e, errno, "cutting off mount propagation: %s", err_str(errno));
-	r = tools_src_dir(dir ? dir : "/", &src, e);
-	if (!r)
-		r = tools_clone(&src, writable, -1, &tools, e);
+	r = c->image ? take_image(c->image, &tools, e) : take_dir(c, &tools, &ret->host, e);
 	if (r < 0)
 		return r;
-	ret->host = is_own_root(src.rootfd);
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	r = root < 0 ? -errno : tools_attach(&tools, root);
 	if (r < 0)
@@ -65,11 +84,11 @@ struct answer {
 	bool host;
 };
 
-static _Noreturn void answer(int sock, const char *dir, bool writable)
+static _Noreturn void answer(int sock, const struct attach_conf *c)
 {
 	struct attach_tree tree = ATTACH_TREE_INIT;
 	struct answer a = { .host = false };
-	int r = build(dir, writable, &tree, &a.err);
+	int r = build(c, &tree, &a.err);
 	int fds[2] = { tree.top, tree.mntns };
 
 	a.host = tree.host;
@@ -94,7 +113,7 @@ static int hear(int sock, struct attach_tree *ret, struct err *e)
 	return 0;
 }
 
-int attach_tree_open(const char *dir, bool writable, struct attach_tree *ret, struct err *e)
+int attach_tree_open(const struct attach_conf *conf, struct attach_tree *ret, struct err *e)
 {
 	int sock[2], r;
 	pid_t pid;
@@ -103,7 +122,7 @@ int attach_tree_open(const char *dir, bool writable, struct attach_tree *ret, st
 		return err_set(e, errno, "making a socket pair: %s", err_str(errno));
 	pid = fork();
 	if (!pid)
-		answer(sock[1], dir, writable);
+		answer(sock[1], conf);
 	(void)close(sock[1]);
 	r = pid < 0 ? err_set(e, errno, "forking: %s", err_str(errno)) : hear(sock[0], ret, e);
 	(void)close(sock[0]);

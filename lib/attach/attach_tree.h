@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-#include "err.h"
+#include "attach.h"
 
 struct attach_tree {
 	int top;   /* its root, open for reading */
@@ -23,8 +23,8 @@ struct attach_tree {
 		.top = -1, .mntns = -1 \
 	}
 
-/* Must be called with a single thread. @dir: NULL for our own root. */
-int attach_tree_open(const char *dir, bool writable, struct attach_tree *ret, struct err *e)
+/* Must be called with a single thread. Of @conf: @image, else @dir, and @writable. */
+int attach_tree_open(const struct attach_conf *conf, struct attach_tree *ret, struct err *e)
 	_must_check_;
 void attach_tree_close(struct attach_tree *t);
 #define _cleanup_attach_tree_ _cleanup_(attach_tree_close)

@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "io.h"
+#include "side_found.h"
 #include "side_guard.h"
 #include "tracee.h"
 
@@ -29,7 +30,7 @@ struct side {
 	uint64_t size;
 	struct side_ring in, out;
 	pid_t guard;
-	int sock, bell;
+	int sock, bell, memory;
 	bool broken;
 };
 
@@ -62,10 +63,9 @@ static void release(struct side *s)
 		(void)munmap((uint8_t *)s->state - SIDE_STATE_AT, s->size);
 	if (s->shared)
 		(void)munmap(s->shared, sizeof(*s->shared));
-	if (s->sock >= 0)
-		(void)close(s->sock);
-	if (s->bell >= 0)
-		(void)close(s->bell);
+	closep(&s->sock);
+	closep(&s->bell);
+	closep(&s->memory);
 	free(s);
 }
 
@@ -78,20 +78,24 @@ static int guard_failed(const struct side *s, struct err *e)
 	return s->shared->r;
 }
 
+/* @fd becomes ours: it has our lock. */
 static int map_memory(struct side *s, int fd, struct err *e)
 {
 	struct stat st;
 	uint8_t *memory = fstat(fd, &st) < 0 ? MAP_FAILED
 					     : mmap(NULL, (size_t)st.st_size,
 						    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	int r;
 
+	s->memory = fd;
 	if (memory == MAP_FAILED)
 		return err_set(e, ENOMEM, "no memory to share with the guest");
 	s->size = (uint64_t)st.st_size;
 	s->state = (struct side_state *)(void *)(memory + SIDE_STATE_AT);
 	s->in = (struct side_ring){ &s->state->to_host, memory + SIDE_TO_HOST_AT, 0 };
 	s->out = (struct side_ring){ &s->state->to_guest, memory + SIDE_TO_GUEST_AT, 0 };
-	return 0;
+	r = side_found_hold(fd, SIDE_OWNER);
+	return r < 0 ? err_set(e, -r, "locking memory of the guest: %s", err_str(r)) : 0;
 }
 
 /* The memory, from the guard, and then a byte once the program runs. */
@@ -111,7 +115,7 @@ static int await_guard(struct side *s, const struct side_opts *o, struct err *e)
 		if (io_recv_fds(s->sock, &byte, 1, &fd, 1, &n) < 1)
 			return guard_failed(s, e);
 		if (n)
-			r = map_memory(s, fd, e);
+			r = map_memory(s, take_fd(&fd), e);
 	}
 	return r < 0 || s->state ? r : guard_failed(s, e);
 }
@@ -161,7 +165,7 @@ int side_open(const struct side_opts *o, struct side **ret, struct err *e)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(e, ENOMEM, "no memory to share with the guest");
-	s->sock = s->bell = -1;
+	s->sock = s->bell = s->memory = -1;
 	s->vm = o->vm;
 	s->shared = mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);

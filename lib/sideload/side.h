@@ -75,13 +75,16 @@ int side_wait(struct side *s, int timeout_ms);
 int side_close(struct side *s, struct side_report *ret, struct err *e);
 
 struct side_left {
-	size_t undone, used; /* by somebody else, who is alive */
+	size_t undone;
+	size_t used;    /* by somebody who is alive */
+	size_t unknown; /* left by another version, in a layout that this one does not know */
 };
 
 /*
- * side_detach() - Undo what somebody left who was killed together with the guard.
+ * side_detach() - Undo what somebody left who was killed together with the guard, of whatever build of SIDE_LAYOUT.
  *
- * Takes CAP_SYS_ADMIN. Return: 0 and how many there were; -EACCES; -EBUSY the guest does not let go; -errno.
+ * side_found.h tells beforehand whether there is anything. Takes CAP_SYS_ADMIN.
+ * Return: 0 and how many there were; -EACCES; -EBUSY the guest does not let go; -errno.
  */
 int side_detach(const struct vm *vm, struct side_left *ret, struct err *e) _must_check_;
 

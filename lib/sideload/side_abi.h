@@ -3,6 +3,7 @@
  * side_abi.h - what the host and its library inside of a guest's kernel have in common: the memory that both map.
  *
  *	0		the library's code; the guest can't write to it
+ *	SIDE_HEADER_AT	struct side_header, for whoever finds all this later; nor to it
  *	SIDE_STATE_AT	struct side_state, then the two rings; the guest can't execute it, nor what follows
  *	SIDE_PROGRAM_AT	the program that is to run in the guest
  *
@@ -29,7 +30,11 @@
 #define SIDE_ARGS_MAX    16
 #define SIDE_ARG_BYTES   2048
 #define SIDE_FD          3 /* of the program: the channel */
-#define SIDE_MEMFD       "vmsh"
+#define SIDE_HEADER_AT   (SIDE_PAGE - (4U << 10))
+#define SIDE_LAYOUT      1 /* of struct side_header */
+#define SIDE_MEMFD \
+	"vmsh" /* and ":", SIDE_LAYOUT, ":", the machine's descriptor: the memory's name */
+#define SIDE_MAGIC 0x6564697368736d76ULL
 
 /* X(name, name in other kernels or NULL, type, parameters) */
 #define SIDE_FUNCTIONS(X)                                                                      \
@@ -140,7 +145,6 @@ struct side_state {
 		current_at; /* of the pointer to the current task, from the processor's own memory */
 	uint64_t other_fops; /* of the kernel, which a file has at its end */
 	uint64_t silence_ns; /* without a beat of the host for so long it is gone */
-	uint64_t gpa, gva;   /* where all of this is, for who finds it later */
 	uint32_t program_size, argc;
 	char args[SIDE_ARG_BYTES]; /* argc strings */
 
@@ -170,6 +174,17 @@ struct side_state {
 	uint8_t work[SIDE_ROOM_WORK];
 	uint8_t wait_head[SIDE_ROOM_WAIT_HEAD];
 	uint8_t fops[SIDE_ROOM_FOPS];
+};
+
+/* What any build of vmsh has to know to undo what another one left. It changes only together with SIDE_LAYOUT. */
+struct side_header {
+	uint64_t magic;
+	uint64_t gpa, gva; /* where all of this is in the guest: noted before it is there */
+	uint32_t queued;   /* it may have begun */
+	uint32_t ended;    /* SIDE_ENDED */
+	/* from the memory's start, of uint32_t; as in struct side_state */
+	uint32_t beat_at, stop_at, stage_at, guest_beat_at;
+	uint32_t done_at, lock_at; /* in its completion */
 };
 
 _Static_assert(sizeof(struct side_state) <= SIDE_TO_GUEST_AT - SIDE_STATE_AT, "the rings follow");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is left is found by its name among the hypervisor's mappings, and known by the library's code in it. Its memory
- * is the guest's to change: nothing in it is believed that could do harm outside of the guest.
+ * What is left is found by its name among the hypervisor's mappings (side_found.h), and by what the header says that whoever
+ * made it wrote into it, of whatever build that was. The memory is the guest's to change: nothing in it is
+ * believed that could do harm outside of the guest.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,90 +13,186 @@
 #include <unistd.h>
 
 #include "cleanup.h"
-#include "io.h"
+#include "side_found.h"
 #include "side_guard.h"
-#include "side_image.h"
+#include "tracee.h"
 
-#define MAPS_MAX  (64U << 20)
 #define BEAT_US   500000 /* a guard has more than one in it */
 #define DETACH_MS 10000
+#define SILENT_MS 2000 /* of a guest that may have panicked, or started anew */
+#define TICK_US   1000
 
 struct left {
 	struct side_inject inject;
 	struct side_made made;
 	struct side_shared shared;
+	uint8_t *memory;
+	struct side_header header; /* a copy */
 };
 
-/* Undo the one whose memory is at @p here. Return: 1; 0 it is used; -errno. */
-static int undo(struct left *l, uint8_t *p, struct err *e)
+static uint32_t *word(const struct left *l, uint32_t at)
 {
-	struct side_state *s = (struct side_state *)(void *)(p + SIDE_STATE_AT);
-	uint32_t beat = __atomic_load_n(&s->beat, __ATOMIC_ACQUIRE);
+	return (uint32_t *)(void *)(l->memory + at);
+}
+
+static uint32_t load(const struct left *l, uint32_t at)
+{
+	return __atomic_load_n(word(l, at), __ATOMIC_ACQUIRE);
+}
+
+/* Return: is there a header whose places are within its page of state? */
+static bool take_header(struct left *l)
+{
+	struct side_header *h = &l->header;
+	const uint32_t *const places[] = { &h->beat_at,       &h->stop_at, &h->stage_at,
+					   &h->guest_beat_at, &h->done_at, &h->lock_at };
+
+	memcpy(h, l->memory + SIDE_HEADER_AT, sizeof(*h));
+	if (h->magic != SIDE_MAGIC)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (*places[i] < SIDE_STATE_AT || *places[i] > SIDE_STATE_AT + SIDE_PAGE - 4 ||
+		    *places[i] % 4)
+			return false;
+	return true;
+}
+
+/* Does the guest execute nothing of it any more? */
+static bool is_over(const struct left *l)
+{
+	const struct side_header *h = &l->header;
+
+	return load(l, h->stage_at) == h->ended && load(l, h->done_at) && !load(l, h->lock_at);
+}
+
+/* Its side ends by itself, and at once if it is told to. Return: 0; -EBUSY. */
+static int await_over(const struct left *l, struct err *e)
+{
+	const struct side_header *h = &l->header;
+	uint64_t now = tracee_now_ns(), deadline = now + DETACH_MS * 1000000ULL, heard = now;
+	uint32_t beat = load(l, h->guest_beat_at);
+
+	__atomic_store_n(word(l, h->stop_at), 1, __ATOMIC_RELEASE);
+	for (; !is_over(l); now = tracee_now_ns()) {
+		if (load(l, h->guest_beat_at) != beat) {
+			beat = load(l, h->guest_beat_at);
+			heard = now;
+		}
+		if (now - heard > SILENT_MS * 1000000ULL) {
+			if (load(l, h->stage_at) != SIDE_NOTHING && side_inject_lost(&l->inject))
+				return 0;
+			heard = now;
+		}
+		if (now > deadline)
+			return err_set(
+				e, EBUSY,
+				"the guest %s what was put into it, as a machine that is paused does; try again when it runs",
+				load(l, h->stage_at) == SIDE_NOTHING ? "has not begun with"
+								     : "does not let go of");
+		(void)usleep(TICK_US);
+	}
+	return 0;
+}
+
+static int undo(struct left *l, bool has_header, struct err *e)
+{
+	int r;
+
+	l->made.gpa.v = l->header.gpa;
+	l->made.at.v = l->header.gva;
+	r = side_inject_find(&l->inject, e);
+	/* where no entry leads to it nothing can be executed */
+	if (!r && has_header && l->header.queued && l->made.nentry)
+		r = await_over(l, e);
+	if (!r)
+		r = side_guard_undo(&l->inject, &l->shared, DETACH_MS, e);
+	return r;
+}
+
+/* Does @o have an owner or a guard by now? -ENOENT: it is gone. */
+static int is_held(const struct left *l, const struct side_one *o)
+{
+	struct side_found now;
+	int r = side_found_read(&l->inject.vm->ref, o->vmfd, &now);
+
+	for (size_t i = 0; !r && i < now.n; i++)
+		if (now.v[i].start == o->start)
+			return side_found_who(&now.v[i]) != 0;
+	return r < 0 ? r : -ENOENT;
+}
+
+/*
+ * One that lives has a beat, also where its locks can't be seen, from another pid namespace; one that just begins has
+ * no header yet. Return: 1 it is undone; 0 it is used; -ENOENT it is gone; -errno.
+ */
+static int undo_unused(struct left *l, const struct side_one *o, struct err *e)
+{
+	bool has_header = take_header(l);
+	uint32_t beat = has_header ? load(l, l->header.beat_at) : 0;
 	int r;
 
 	(void)usleep(BEAT_US);
-	if (__atomic_load_n(&s->beat, __ATOMIC_ACQUIRE) != beat)
+	if (take_header(l) != has_header || (has_header && load(l, l->header.beat_at) != beat))
 		return 0;
-	l->inject.state = s;
-	r = side_inject_find(&l->inject, e);
-	if (!r && !l->made.queued && l->made.nentry)
-		return err_set(e, EBUSY,
-			       "the guest has not begun with what was put into it; try again");
-	if (!r)
-		r = side_guard_undo(&l->inject, &l->shared, DETACH_MS, e);
-	if (r == -EAGAIN)
-		return err_set(e, EBUSY,
-			       "the guest does not let go of what was put into it; try again");
+	r = is_held(l, o);
+	if (r)
+		return r < 0 ? r : 0;
+	r = undo(l, has_header, e);
 	return r < 0 ? r : 1;
 }
 
-/* The mapping from @start to @end of the hypervisor, as undo(). */
-static int undo_mapping(struct left *l, uint64_t start, uint64_t end, struct err *e)
+static int undo_mapping(struct left *l, const struct side_one *o, struct err *e)
 {
+	const uint64_t size = o->end - o->start;
+	const pid_t pid = l->inject.vm->info.pid;
 	_cleanup_close_ int fd = -1;
 	char path[64];
-	uint8_t *p;
 	int r;
 
-	if (end - start < SIDE_PROGRAM_AT || (end - start) % SIDE_PAGE)
-		return 0;
-	(void)snprintf(path, sizeof(path), "map_files/%" PRIx64 "-%" PRIx64, start, end);
+	if (size < SIDE_PROGRAM_AT || size % SIDE_PAGE)
+		return err_set(e, EPROTO, "memory of process %d that is called vmsh's is not", pid);
+	(void)snprintf(path, sizeof(path), "map_files/%" PRIx64 "-%" PRIx64, o->start, o->end);
 	fd = openat(l->inject.vm->ref.procfd, path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(
 			e, errno,
-			"memory of process %d can't be opened, which takes CAP_SYS_ADMIN: %s",
-			l->inject.vm->info.pid, err_str(errno));
-	p = mmap(NULL, end - start, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED)
-		return err_set(e, errno, "mapping memory of process %d: %s", l->inject.vm->info.pid,
-			       err_str(errno));
-	l->made = (struct side_made){ .hva = { start }, .size = end - start };
-	r = memcmp(p, side_image, sizeof(side_image)) != 0 ? 0 : undo(l, p, e);
-	(void)munmap(p, end - start);
+			"memory of process %d can't be opened, which takes CAP_SYS_ADMIN: %s", pid,
+			err_str(errno));
+	l->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (l->memory == MAP_FAILED)
+		return err_set(e, errno, "mapping memory of process %d: %s", pid, err_str(errno));
+	l->made = (struct side_made){ .hva = { o->start }, .size = size };
+	r = undo_unused(l, o, e);
+	(void)munmap(l->memory, size);
 	return r;
 }
 
 int side_detach(const struct vm *vm, struct side_left *ret, struct err *e)
 {
-	_cleanup_free_ char *maps = NULL;
 	struct side_target target;
+	struct side_found found;
 	struct left l = { .inject = { vm, &target, &l.made, NULL } };
-	char *line, *rest;
 	int r = side_target_find(vm, &target, e);
 
 	*ret = (struct side_left){ 0 };
-	if (!r && io_read_at(vm->ref.procfd, "maps", MAPS_MAX, &maps, NULL) < 0)
-		r = err_set(e, EACCES, "the mappings of process %d can't be read", vm->info.pid);
-	for (rest = maps; r >= 0 && (line = strsep(&rest, "\n"));) {
-		uint64_t start, end;
+	if (r < 0)
+		return r;
+	r = side_found_read(&vm->ref, vm->info.vmfd, &found);
+	if (r < 0)
+		return err_set(e, -r, "the mappings of process %d can't be read: %s", vm->info.pid,
+			       err_str(r));
+	for (size_t i = 0; i < found.n; i++) {
+		const struct side_one *o = &found.v[i];
 
-		if (!strstr(line, "/memfd:" SIDE_MEMFD " ") ||
-		    sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end) != 2)
+		if (o->layout != SIDE_LAYOUT && !side_found_who(o)) {
+			ret->unknown++;
 			continue;
-		r = undo_mapping(&l, start, end, e);
+		}
+		r = side_found_who(o) ? 0 : undo_mapping(&l, o, e);
 		ret->undone += r > 0;
 		ret->used += r == 0;
+		if (r < 0 && r != -ENOENT)
+			return r;
 	}
-	return r < 0 ? r : 0;
+	return 0;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -39,12 +40,31 @@ static uint64_t memory_size(const struct side_opts *o)
 	return SIDE_PROGRAM_AT + ((o->size + SIDE_PAGE - 1) & ~(SIDE_PAGE - 1));
 }
 
+static uint32_t at(const struct side_state *s, const void *member)
+{
+	return SIDE_STATE_AT + (uint32_t)((const uint8_t *)member - (const uint8_t *)s);
+}
+
+static void fill_header(struct side_state *s)
+{
+	*side_header_of(s) = (struct side_header){
+		.magic = SIDE_MAGIC,
+		.ended = SIDE_ENDED,
+		.beat_at = at(s, &s->beat),
+		.stop_at = at(s, &s->stop),
+		.stage_at = at(s, &s->stage),
+		.guest_beat_at = at(s, &s->guest_beat),
+		.done_at = at(s, s->completion + s->at.completion_done),
+		.lock_at = at(s, s->completion + s->at.completion_wait),
+	};
+}
+
 /* Everything that is known before the guest sees it. */
 static int fill(const struct side_guard *g, uint8_t *memory, struct err *e)
 {
 	struct side_state *s = (struct side_state *)(void *)(memory + SIDE_STATE_AT);
 	const struct side_target *t = g->target;
-	size_t at = 0;
+	size_t used = 0;
 
 	memcpy(memory, side_image, sizeof(side_image));
 	memcpy(memory + SIDE_PROGRAM_AT, g->opts->program, g->opts->size);
@@ -58,11 +78,12 @@ static int fill(const struct side_guard *g, uint8_t *memory, struct err *e)
 	for (; g->opts->argv[s->argc]; s->argc++) {
 		size_t n = strlen(g->opts->argv[s->argc]) + 1;
 
-		if (s->argc == SIDE_ARGS_MAX || n > sizeof(s->args) - at)
+		if (s->argc == SIDE_ARGS_MAX || n > sizeof(s->args) - used)
 			return err_set(e, E2BIG, "too many arguments for a program in the guest");
-		memcpy(s->args + at, g->opts->argv[s->argc], n);
-		at += n;
+		memcpy(s->args + used, g->opts->argv[s->argc], n);
+		used += n;
 	}
+	fill_header(s);
 	return 0;
 }
 
@@ -113,13 +134,13 @@ static int start(const struct side_guard *g, struct side_inject *i, struct err *
 {
 	const uint64_t size = memory_size(g->opts);
 	struct side_entries where;
-	_cleanup_close_ int fd = -1;
 	uint8_t *memory;
 	char byte = 0;
-	int r = side_inject_place(i, size, &where, e);
+	int fd, r = side_inject_place(i, size, &where, e);
 
 	if (r < 0)
 		return r;
+	/* open to our end: the lock goes with it */
 	fd = side_inject_map(i, size, &g->shared->report.map_ns, e);
 	if (fd < 0)
 		return fd;
@@ -210,19 +231,31 @@ static void look(const struct side_guard *g, const struct side_state *s, struct 
 	(void)!write(g->bell, &one, sizeof(one));
 }
 
-/* Until the parent is gone or wants it to end, or the program or the hypervisor has ended. */
+/* Of SIGTERM, which is blocked; -1: it is not heard. */
+static int open_signals(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Until the parent is gone or wants it to end, or somebody else does, or the program or the hypervisor has ended. */
 static void serve(const struct side_guard *g, const struct side_inject *i)
 {
 	struct watch w = { .pause_us = POLL_LEAST_US };
 	struct pulse p = { 0 };
+	_cleanup_close_ int told = open_signals();
 	struct pollfd fds[] = { { .fd = g->sock, .events = POLLIN },
-				{ .fd = i->vm->ref.pidfd, .events = POLLIN } };
+				{ .fd = i->vm->ref.pidfd, .events = POLLIN },
+				{ .fd = told, .events = POLLIN } };
 
 	for (;;) {
 		const struct timespec ts = { 0, w.pause_us * 1000L };
 
-		if (ppoll(fds, 2, &ts, NULL) > 0 || load(&i->state->stage) == SIDE_ENDED ||
-		    is_lost(i, &p))
+		if (ppoll(fds, ARRAY_SIZE(fds), &ts, NULL) > 0 ||
+		    load(&i->state->stage) == SIDE_ENDED || is_lost(i, &p))
 			return;
 		beat(i->state);
 		look(g, i->state, &w);

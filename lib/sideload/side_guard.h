@@ -27,7 +27,7 @@ struct side_guard {
 	int bell; /* an eventfd */
 };
 
-/* In the child, which it ends. */
+/* In the child, which it ends. SIGTERM of anybody ends the session. */
 void side_guard_run(const struct side_guard *g) __attribute__((noreturn));
 
 /* Undo within @timeout_ms, once the guest was told to stop. Return: 0; -EAGAIN; -errno. Also for the parent of a guard that has died. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "side_found.h"
 #include "side_slot.h"
 
 #define MSR_GS_BASE        0xc0000101
@@ -28,11 +29,13 @@
 static int make_memory(const struct side_inject *i, struct tracee *t, uint64_t size, struct err *e)
 {
 	const uint64_t create[6] = { 0, MFD_CLOEXEC };
-	const struct tracee_data name = { 0, SIDE_MEMFD, sizeof(SIDE_MEMFD) };
+	char text[SIDE_NAME_MAX];
+	const struct tracee_data name = { 0, text, sizeof(text) };
 	uint64_t args[6] = { 0 }, map[6] = { 0, size, PROT_READ | PROT_WRITE, MAP_SHARED };
 	_cleanup_close_ int fd = -1;
 	long theirs = 0, at, r;
 
+	side_found_name(i->vm->info.vmfd, text);
 	r = tracee_call_with(t, SYS_memfd_create, create, &name, &theirs, e);
 	if (r < 0)
 		return (int)r;
@@ -40,7 +43,9 @@ static int make_memory(const struct side_inject *i, struct tracee *t, uint64_t s
 		return err_set(e, (int)-theirs, "making memory in process %d: %s", t->ref->pid,
 			       err_str((int)theirs));
 	fd = (int)syscall(SYS_pidfd_getfd, t->ref->pidfd, (int)theirs, 0);
-	r = fd < 0 ? -errno : ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+	r = fd < 0                           ? -errno
+	    : ftruncate(fd, (off_t)size) < 0 ? -errno
+					     : side_found_hold(fd, SIDE_GUARD);
 	map[4] = args[0] = (uint64_t)theirs;
 	at = r < 0 ? r : side_call(t, SYS_mmap, map, e);
 	if (at > 0) {
@@ -250,8 +255,6 @@ static int queue(const struct side_inject *i, struct tracee *t, const struct cpu
 	uint64_t function = i->made->at.v;
 	int r;
 
-	i->state->gpa = i->made->gpa.v;
-	i->state->gva = i->made->at.v;
 	memset(work, 0, SIDE_ROOM_IRQ_WORK);
 	memcpy(work, &first, sizeof(first));
 	memcpy(work + at->irq_work_flags, &claimed, sizeof(claimed));
@@ -260,6 +263,7 @@ static int queue(const struct side_inject *i, struct tracee *t, const struct cpu
 	i->made->list = list;
 	i->made->node.v = i->made->at.v + SIDE_STATE_AT + offsetof(struct side_state, irq_work);
 	i->made->queued = true;
+	side_header_of(i->state)->queued = 1;
 	r = write_guest(i, list, i->made->node.v, e);
 	i->made->queued = !r;
 	if (!r)
@@ -281,8 +285,11 @@ static int start_stopped(const struct side_inject *i, struct tracee *t,
 		r = find_list(i, &c, &list, &first, e);
 	if (!r)
 		r = side_slot_make(i, t, c.fd, e);
-	if (!r)
+	if (!r) {
+		side_header_of(i->state)->gpa = i->made->gpa.v;
+		side_header_of(i->state)->gva = where->at.v;
 		r = write_entries(i, where, e);
+	}
 	if (!r)
 		r = queue(i, t, &c, list, first, e);
 	return r;
@@ -473,8 +480,6 @@ static void find_entries(const struct side_inject *i)
 {
 	struct side_made *m = i->made;
 
-	m->gpa.v = i->state->gpa;
-	m->at.v = i->state->gva;
 	for (size_t k = 0; k < m->size / SIDE_PAGE && k < SIDE_ENTRIES_MAX; k++) {
 		uint64_t n, is = 0,
 			    want = pt_make_large((gpa_t){ m->gpa.v + k * SIDE_PAGE }, k > 0, !k);
@@ -504,8 +509,7 @@ int side_inject_find(const struct side_inject *i, struct err *e)
 	m->mapped = true;
 	m->slot = id >= 0;
 	m->id = id;
-	find_entries(i);
-	/* one that has not begun is in a list that only who put it there knows of */
-	m->queued = __atomic_load_n(&i->state->stage, __ATOMIC_ACQUIRE) != SIDE_NOTHING;
+	if (m->at.v)
+		find_entries(i);
 	return end;
 }

@@ -50,7 +50,13 @@ struct side_inject {
 	struct side_state *state; /* the memory, here; its fields are the guest's to change */
 };
 
-/* @size is a multiple of 2 MiB. Return: the memfd; -errno. *@ret_ns: how long one thread of the hypervisor stood. */
+/* Of the memory that @state is in. */
+static inline struct side_header *side_header_of(struct side_state *state)
+{
+	return (struct side_header *)(void *)((uint8_t *)state - SIDE_STATE_AT + SIDE_HEADER_AT);
+}
+
+/* @size is a multiple of 2 MiB. Return: the memfd, with the guard's lock (side_found.h); -errno. *@ret_ns: how long one thread of the hypervisor stood. */
 int side_inject_map(const struct side_inject *i, uint64_t size, uint64_t *ret_ns, struct err *e)
 	_must_check_;
 
@@ -77,9 +83,9 @@ bool side_inject_lost(const struct side_inject *i);
 int side_inject_undo(const struct side_inject *i, uint64_t *ret_ns, struct err *e) _must_check_;
 
 /*
- * side_inject_find() - Fill in @i->made, whose @hva and @size are set, from what is there of it.
+ * side_inject_find() - Fill in @i->made, whose @hva, @size, @gpa and @at are set, from what is there of it.
  *
- * Its slot by KVM, entries only where they are as side_inject_start() writes them. Return: 0; -errno.
+ * Its slot by KVM, entries only where they are as side_inject_start() writes them; nothing is in a list. Return: 0; -errno.
  */
 int side_inject_find(const struct side_inject *i, struct err *e) _must_check_;
 

@@ -134,6 +134,8 @@ static int take(struct wire_request *r, struct span key, struct span value)
 		r->cwd = value.p;
 	else if (span_eq(key, "user"))
 		r->user = value.p;
+	else if (span_eq(key, "container"))
+		r->container = value.p;
 	else if (span_eq(key, "privileged"))
 		return take_yes(value, &r->privileged);
 	else if (span_eq(key, "rw"))

@@ -12,6 +12,7 @@
  *	cwd=PATH	working directory; else the guest's root
  *	user=USER[:GROUP]
  *	pid=NUMBER	the process whose namespaces, cgroups and rights it gets; else 1
+ *	container=NAME	in place of pid: the first process of that container
  *	privileged=1	keep root's rights
  *	tools=fuse|archive
  *			how the tools come; else there are none, and the view is the guest's own
@@ -59,7 +60,7 @@ struct wire_request {
 	const char **argv,
 		**env; /* owned, with NULL at the end; words are borrowed from the text */
 	size_t argc, nenv;
-	const char *cwd, *user; /* or NULL */
+	const char *cwd, *user, *container; /* or NULL */
 	pid_t pid;
 	bool privileged, writable;
 	enum wire_tools tools;

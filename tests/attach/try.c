@@ -24,9 +24,11 @@
 
 static const struct option options[] = { { "tools", required_argument, NULL, 'o' },
 					 { "dir", required_argument, NULL, 'd' },
+					 { "image", required_argument, NULL, 'i' },
 					 { "archive", required_argument, NULL, 'a' },
 					 { "rw", no_argument, NULL, 'w' },
 					 { "pid", required_argument, NULL, 'p' },
+					 { "container", required_argument, NULL, 'C' },
 					 { "user", required_argument, NULL, 'u' },
 					 { "cwd", required_argument, NULL, 'c' },
 					 { "env", required_argument, NULL, 'e' },
@@ -63,6 +65,12 @@ static void take(struct attach_conf *c, int option, const char *env[2])
 		break;
 	case 'p':
 		c->pid = atoi(optarg);
+		break;
+	case 'i':
+		c->image = optarg;
+		break;
+	case 'C':
+		c->container = optarg;
 		break;
 	case 'l':
 		c->timeout_s = (unsigned int)atoi(optarg);

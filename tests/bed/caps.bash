@@ -75,6 +75,9 @@ cap_fuse()
 	grep -qw fuse /proc/filesystems || { echo "this kernel has no FUSE"; return 1; }
 	{ : <>/dev/fuse; } 2>/dev/null || { echo "/dev/fuse can't be opened"; return 1; }
 }
+cap_squashfs() { has mksquashfs && file_system squashfs; }
+cap_erofs() { has mkfs.erofs && file_system erofs; }
+file_system() { grep -qw "$1" /proc/filesystems || modprobe "$1" 2>/dev/null || { echo "no $1 in this kernel"; return 1; }; }
 cap_userns() { unshare --user true 2>/dev/null || { echo "user namespaces are not permitted"; return 1; }; }
 cap_timens() { unshare --time true 2>/dev/null || { echo "no time namespaces"; return 1; }; }
 

@@ -76,6 +76,71 @@ seen" "$output"
 	kill -KILL "$container"
 }
 
+# inmate CGROUP SECONDS: a container in the guest, that is, a process that sleeps for so long. It is ended with the last one's $inmates.
+inmate()
+{
+	local pid
+	(
+		cgroup_join guest
+		exec nsenter --target "$TPID" --all /bin/unshare -m -p -f /bin/sleep "$2" >/dev/null 2>&1 3>&- 4>&-
+	) &
+	wait_for 5 find_process "/bin/sleep $2" >/dev/null
+	pid=$(find_process "/bin/sleep $2")
+	cgroup_make "guest/${1%%/*}"
+	cgroup_make "guest/$1"
+	cgroup_join "guest/$1" "$pid"
+	inmates+=("$pid")
+}
+
+# joined OPTION...: the first argument of the process whose pid namespace is joined so.
+joined() { vm -T "$@" -- sh -c 'tr "\0" " " </proc/1/cmdline'; }
+
+@test "a container in the guest by its name, or the beginning of its id" {
+	local inmates=() one=3f2a bad p state=/proc/$TPID/root containers
+	one+=$(printf '%060d' 0)
+	inmate "docker-$one.scope" 5001
+	inmate "lxc.payload.mail" 5002
+	inmate "docker/3f2b$(printf '%060d' 0)" 5003
+	inmate "web.service" 5004
+	inmate 'machine.slice/machine-my\x2dbox.scope' 5005
+	# A session in it, that is no first process.
+	nsenter --target "${inmates[0]}" --all /bin/sleep 5006 >/dev/null 2>&1 3>&- 4>&- &
+	wait_for 5 find_process "/bin/sleep 5006" >/dev/null
+	cgroup_join "guest/docker-$one.scope" $!
+	containers=$state/var/lib/docker/containers/$one
+	mkdir -p "$containers" "$state/var/lib/containers/storage/overlay-containers"
+	echo '{"ID":"'"$one"'","Config":{"Labels":{"x":"\"Name\":\"/mail\""}},"Name":"/shop","Driver":"overlay2"}' >"$containers/config.v2.json"
+	echo '[{"id":"3f2b'"$(printf '%060d' 0)"'","names":["blog","x"],"image":"0"}]' >"$state/var/lib/containers/storage/overlay-containers/containers.json"
+	same '/bin/sleep 5001 ' "$(joined --container shop)"
+	same '/bin/sleep 5001 ' "$(joined --container 3f2a)"
+	same '/bin/sleep 5001 ' "$(joined --container "$one")"
+	same '/bin/sleep 5002 ' "$(joined --container mail)"
+	same '/bin/sleep 5003 ' "$(joined --container blog)"
+	same '/bin/sleep 5005 ' "$(joined --container my-box)"
+	run joined --container 3f2
+	same 125 "$status"
+	matches "$output" "^attach-try: '3f2' may be any of several containers: (docker-3f2a.*, 3f2b|3f2b.*, docker-3f2a)[^,]*$"
+	# A service, a part of a name, what is no name; a container that has ended.
+	for bad in web sho 3f mailx mail/x ''; do
+		run joined --container "$bad"
+		same 125 "$status" "$bad"
+		matches "$output" 'attach-try: no container (that runs is called|can have such a name)'
+		same 1 "${#lines[@]}" "$output"
+	done
+	kill -KILL "${inmates[@]}"
+	for p in "${inmates[@]}"; do
+		wait_for 5 no_process "$p"
+	done
+	run joined --container mail
+	same 125 "$status"
+	rm -r "$state/var/lib/docker" "$state/var/lib/containers"
+	for p in "docker-$one.scope" lxc.payload.mail docker web.service machine.slice; do
+		cgroup_remove "guest/$p"
+	done
+}
+
+no_process() { [ ! -e "/proc/$1/ns/mnt" ] || ! readlink "/proc/$1/ns/mnt" >/dev/null 2>&1; }
+
 @test "the environment is the guest's, with what is asked for over it" {
 	same of-the-container "$(vm -T -- sh -c 'echo $BED_MARK')"
 	same 'a b=c' "$(vm -T --env 'X=a b=c' -- sh -c 'echo "$X"')"
@@ -248,6 +313,122 @@ one' "$(vm -T --tools archive --archive "$BED/tools.cpio" -- sh -c 'stat -c %a /
 	same 125 "$status"
 	matches "$output" 'malformed'
 	rm -rf "$dir" "$BED"/*.cpio
+}
+
+# with_tools: a directory with tools, $BED/tools, and its mark.
+with_tools()
+{
+	image_copy busybox "$BED/tools"
+	echo from-the-image >"$BED/tools/mark"
+}
+
+# served_from IMAGE: its tools are, and no loop device is left.
+served_from()
+{
+	run vm -T --image "$1" -- sh -c 'stat -f -c %t /; cat /mark /var/lib/vmsh/etc/os-release; echo x >/new; exit 6'
+	same 6 "$status" "$output"
+	same "65735546
+from-the-image
+ID=bed-image" "$(head -n 3 <<<"$output")"
+	matches "$output" 'Read-only file system'
+	wait_for 10 no_loop "$1"
+}
+
+no_loop() { [ -z "$(losetup --associated "$1")" ]; }
+
+# disk_of IMAGE DISK SECTOR: a disk with a GPT, whose third partition is that, and whose others are smaller, or nothing.
+disk_of()
+{
+	python3 - "$@" <<-'END'
+		import struct, sys
+		data = open(sys.argv[1], "rb").read()
+		sector = int(sys.argv[3])
+		disk = bytearray(200 * sector + len(data))
+		header = bytearray(92)
+		header[:8] = b"EFI PART"
+		struct.pack_into("<QII", header, 72, 2, 128, 128)
+		disk[sector:sector + 92] = header
+		for k, (first, size) in enumerate([(100, 50), (150, 50), (200, len(data) // sector)]):
+		    struct.pack_into("<16s16sQQ", disk, 2 * sector + k * 128, b"x" * 16, b"y" * 16, first, first + size - 1)
+		disk[100 * sector:101 * sector] = b"hsqs".ljust(sector, b"\0")
+		disk[200 * sector:] = data
+		open(sys.argv[2], "wb").write(disk)
+	END
+}
+
+@test "tools from an image of a file system, and of a disk" {
+	need image
+	local options
+	with_tools
+	for options in '' '-O ^has_journal'; do
+		# shellcheck disable=SC2086 # words
+		mke2fs -q -t ext4 $options -d "$BED/tools" "$BED/tools.img" 64M
+		# That image would have the host's kernel panic.
+		tune2fs -e panic "$BED/tools.img" >/dev/null
+		sum=$(sha256sum <"$BED/tools.img")
+		served_from "$BED/tools.img"
+		same "$sum" "$(sha256sum <"$BED/tools.img")"
+	done
+	disk_of "$BED/tools.img" "$BED/disk.img" 512
+	served_from "$BED/disk.img"
+	disk_of "$BED/tools.img" "$BED/disk.img" 4096
+	served_from "$BED/disk.img"
+	rm -r "$BED/tools" "$BED"/{tools,disk}.img
+}
+
+@test "tools from squashfs and erofs" {
+	need squashfs erofs
+	with_tools
+	mksquashfs "$BED/tools" "$BED/tools.squashfs" -quiet -no-progress >/dev/null
+	served_from "$BED/tools.squashfs"
+	mkfs.erofs --quiet "$BED/tools.erofs" "$BED/tools" >/dev/null
+	served_from "$BED/tools.erofs"
+	rm -r "$BED/tools" "$BED"/tools.*
+}
+
+@test "kill -9 with tools from an image leaves no loop device" {
+	need image
+	local pid
+	with_tools
+	mke2fs -q -t ext4 -d "$BED/tools" "$BED/tools.img" 64M
+	"$ATTACH_TRY" -T --image "$BED/tools.img" "$ENTER" -- sleep 6001 >/dev/null 2>&1 3>&- 4>&- &
+	pid=$!
+	wait_for 20 find_process 'sleep 6001' >/dev/null
+	misses "$(losetup --associated "$BED/tools.img")" '^$'
+	kill -KILL "$pid"
+	wait_for 20 no_loop "$BED/tools.img"
+	wait_for 20 no_stage2
+	rm -r "$BED/tools" "$BED/tools.img"
+}
+
+# refused IMAGE SENTENCE
+refused()
+{
+	run vm -T --image "$1" -- true
+	same 125 "$status"
+	same 1 "${#lines[@]}" "$output"
+	matches "$output" "$2"
+}
+
+@test "what is no image is refused with a sentence" {
+	need image
+	head -c 3000000 /dev/zero >"$BED/bad.img"
+	refused "$BED/bad.img" 'is neither an ext4, squashfs or erofs file system nor a disk'
+	disk_of "$BED/bad.img" "$BED/disk.img" 512
+	refused "$BED/disk.img" 'mounting the squashfs file system in image'
+	printf 'QFI\xfb' >"$BED/bad.img"
+	refused "$BED/bad.img" "is a qcow2 image; 'qemu-img convert -O raw'"
+	: >"$BED/bad.img"
+	refused "$BED/bad.img" 'is neither'
+	refused "$BED" 'Is a directory'
+	refused "$BED/nothing" 'No such file'
+	refused /dev/null 'neither a file nor a block device'
+	mke2fs -q -t ext4 "$BED/bad.img" 8M
+	debugfs -w -R 'clri <2>' "$BED/bad.img" 2>/dev/null
+	refused "$BED/bad.img" 'mounting the ext4 file system in image'
+	no_loop "$BED/bad.img"
+	no_loop "$BED/disk.img"
+	rm "$BED"/{bad,disk}.img
 }
 
 @test "the guest's own view" {

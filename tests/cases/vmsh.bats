@@ -199,3 +199,31 @@ killed()
 	same 0 "$status"
 	matches "$output" 'yes +pagemap'
 }
+
+@test "detach: nothing to undo; names of memory that are not ours, and what nobody holds" {
+	machine a linux -name guest=clean
+	run "$VMSH" detach clean
+	one_sentence 0 '^nothing to undo$'
+	same 'false 0 0' "$("$VMSH" detach --json --force clean | jq -r '"\(.undone > 0) \(.used) \(.ended)"')"
+	same '[] 0' "$("$VMSH" ps --json --quick | jq -r --argjson p "$machine" '.[] | select(.pid == $p) | "\(.attached) \(.left_behind)"')"
+	matches "$("$VMSH" ps --quick)" 'ATTACHED'
+	matches "$("$VMSH" ps --quick | grep " clean ")" ' no *$'
+	run "$VMSH" detach nobody
+	one_sentence 1 "no virtual machine is called 'nobody'"
+	run "$VMSH" detach $$
+	one_sentence 1 'is no virtual machine'
+	run "$VMSH" detach
+	one_sentence 2 'no TARGET given'
+}
+
+@test "attach: options that exclude each other" {
+	run "$VMSH" attach --guest-pid 5 --guest-container web x
+	one_sentence 2 'exclude each other'
+	for other in '--rw' '--tools /' '--tools none'; do
+		# shellcheck disable=SC2086 # words
+		run "$VMSH" attach --image /x $other x
+		one_sentence 2 'image is where the tools are'
+	done
+	run "$VMSH" attach --image "$BED/none" x
+	one_sentence 125 "image '.*none': No such file"
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What /proc says about mounts and cgroups, and what must not pass for it. */
+/* What /proc says about mounts, cgroups and containers, and what must not pass for it. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 
 #include "cgroup.h"
 #include "compiler.h"
+#include "container.h"
 #include "mountinfo.h"
 
 static int first(const char *text, struct mount_entry *m)
@@ -119,12 +120,93 @@ static void test_bad_cgroup(void **state)
 	}
 }
 
+#define ID64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void test_container_match(void **state)
+{
+	static const struct {
+		const char *part, *name;
+		enum container_match want;
+	} cases[] = {
+		{ "web", "web", CONTAINER_BY_NAME },
+		{ "docker-" ID64 ".scope", ID64, CONTAINER_BY_NAME },
+		{ "docker-" ID64 ".scope", "012", CONTAINER_BY_PREFIX },
+		{ "docker-" ID64 ".scope", "01", CONTAINER_NO },
+		{ "docker-" ID64 ".scope", "123", CONTAINER_NO },
+		{ "docker-" ID64 ".scope", "docker-" ID64 ".scope", CONTAINER_NO },
+		{ "docker-" ID64 "0.scope", "012", CONTAINER_NO },
+		{ "libpod-" ID64 ".scope", "0123", CONTAINER_BY_PREFIX },
+		{ "libpod-conmon-" ID64 ".scope", "0123", CONTAINER_NO },
+		{ "libpod-conmon-" ID64 ".scope", ID64, CONTAINER_NO },
+		{ "crio-conmon-" ID64 ".scope", ID64, CONTAINER_NO },
+		{ "cri-containerd-" ID64 ".scope", "0123", CONTAINER_BY_PREFIX },
+		{ ID64, "0123", CONTAINER_BY_PREFIX },
+		{ "lxc.payload.a.b", "a.b", CONTAINER_BY_NAME },
+		{ "lxc.payload.", "", CONTAINER_NO },
+		{ "lxc.monitor.a", "a", CONTAINER_NO },
+		{ "machine-a\\x2db.scope", "a-b", CONTAINER_BY_NAME },
+		{ "machine-a\\x2.scope", "a\\x2", CONTAINER_BY_NAME },
+		{ "machine-.scope", "", CONTAINER_NO },
+		{ "systemd-nspawn@a.service", "a", CONTAINER_BY_NAME },
+		{ "a.service", "a", CONTAINER_NO },
+		{ "a.service", "a.service", CONTAINER_NO },
+		{ "system.slice", "system.slice", CONTAINER_NO },
+		{ "", "", CONTAINER_NO },
+	};
+	char *part = calloc(1, 4096);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (container_match((struct span){ cases[i].part, strlen(cases[i].part) },
+				    cases[i].name) != cases[i].want)
+			fail_msg("%s, %s", cases[i].part, cases[i].name);
+	memset(part, 'a', 4095);
+	assert_int_equal(container_match((struct span){ part, 4095 }, part), CONTAINER_NO);
+	free(part);
+}
+
+/* At the very end of a buffer, too: nothing is read beyond it. */
+static bool json_has(const char *text, const char *key, const char *value)
+{
+	size_t len = strlen(text);
+	char *copy = malloc(len + 1);
+	bool ret;
+
+	memcpy(copy + 1, text, len);
+	ret = container_json_has((struct span){ copy + 1, len }, key, value);
+	free(copy);
+	return ret;
+}
+
+static void test_container_json(void **state)
+{
+	static const char whole[] = "{\"Name\" :\n\"/web\"}";
+	char part[sizeof(whole)];
+
+	(void)state;
+	assert_true(json_has("{\"a\":{\"Name\":\"/web\"}}", "Name", "/web"));
+	assert_true(json_has("\"Name\":\"/web\"", "Name", "/web"));
+	assert_true(json_has("\"Name\":\"Name\":\"/web\"", "Name", "/web"));
+	assert_false(json_has("{\"Name\":\"/webx\"}", "Name", "/web"));
+	assert_false(json_has("{\"Name\":\"/we\"}", "Name", "/web"));
+	assert_false(json_has("{\"xName\":\"/web\"}", "Name", "/web"));
+	assert_false(json_has("{\"Name\":[\"/web\"]}", "Name", "/web"));
+	assert_false(json_has("{\"l\":\"\\\"Name\\\":\\\"/web\\\"\"}", "Name", "/web"));
+	assert_true(json_has(whole, "Name", "/web"));
+	for (size_t n = 0; n < sizeof(whole) - 2; n++) {
+		memcpy(part, whole, n);
+		part[n] = '\0';
+		assert_false(json_has(part, "Name", "/web"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mountinfo),  cmocka_unit_test(test_bad_mountinfo),
-		cmocka_unit_test(test_path_below), cmocka_unit_test(test_cgroup),
-		cmocka_unit_test(test_bad_cgroup),
+		cmocka_unit_test(test_mountinfo),      cmocka_unit_test(test_bad_mountinfo),
+		cmocka_unit_test(test_path_below),     cmocka_unit_test(test_cgroup),
+		cmocka_unit_test(test_bad_cgroup),     cmocka_unit_test(test_container_match),
+		cmocka_unit_test(test_container_json),
 	};
 
 	return cmocka_run_group_tests_name("mounts", tests, NULL, NULL);

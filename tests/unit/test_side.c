@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "io.h"
+#include "side_found.h"
 #include "side_inject.h"
 #include "tracee.h"
 
@@ -289,6 +290,39 @@ static char *traces(pid_t pid)
 	return ret;
 }
 
+/* It is found, and who holds it, as long as that does. */
+static void check_found(const struct pid_ref *ref, hva_t at, uint64_t size)
+{
+	struct side_found f;
+	char path[64];
+	int fd;
+
+	assert_int_equal(side_found_read(ref, -1, &f), 0);
+	assert_int_equal(f.n, 1);
+	assert_int_equal(f.v[0].start, at.v);
+	assert_int_equal(f.v[0].end, at.v + size);
+	assert_int_equal(f.v[0].layout, SIDE_LAYOUT);
+	assert_int_equal(f.v[0].vmfd, 0);
+	assert_int_equal(f.v[0].holder[SIDE_OWNER], 0);
+	assert_int_equal(f.v[0].holder[SIDE_GUARD], getpid());
+	assert_int_equal(side_found_who(&f.v[0]), getpid());
+	/* any other descriptor of it that we close takes the lock along */
+	(void)snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, ref->pid,
+		       f.v[0].start, f.v[0].end);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return; /* without CAP_SYS_ADMIN */
+	assert_int_equal(side_found_hold(fd, SIDE_OWNER), 0);
+	assert_int_equal(side_found_read(ref, 0, &f), 0);
+	assert_int_equal(f.v[0].holder[SIDE_OWNER], getpid());
+	close(fd);
+	assert_int_equal(side_found_read(ref, 0, &f), 0);
+	assert_int_equal(f.n, 1);
+	assert_int_equal(side_found_who(&f.v[0]), 0);
+	assert_int_equal(side_found_read(ref, 1, &f), 0);
+	assert_int_equal(f.n, 0);
+}
+
 static void test_memory(void **state)
 {
 	static struct vm vm = VM_INIT;
@@ -319,6 +353,7 @@ static void test_memory(void **state)
 	after = traces(pid);
 	assert_string_not_equal(before, after);
 	free(after);
+	check_found(&vm.ref, made.hva, 4 * LARGE);
 	/* not while the guest executes what is in there */
 	made.queued = true;
 	assert_int_equal(side_inject_undo(&i, &ns, NULL), -EAGAIN);
@@ -363,6 +398,59 @@ static void test_over(void **state)
 	assert_false(side_inject_over(&i));
 }
 
+/* Other people's mappings, and lines that are not what they seem. */
+static void test_found(void **state)
+{
+	static const char maps[] =
+		"7f00000000-7f00600000 rw-s 00000000 00:01 8    /memfd:vmsh:1:10 (deleted)\n"
+		"7f00000000-7f00600000 rw-s 00000000 00:01 9    /memfd:vmsh (deleted)\n"
+		"7f00000000-7f00600000 rw-s 00000000 00:01 18   /memfd:vmsh:2:10:more (deleted)\n"
+		"7f00000000-7f00600000 rw-s 00000000 00:01 7    /memfd:vmsh:1:11 (deleted)\n"
+		"7f00000000-7f00600000 rw-s 00000000 00:01 6    /memfd:vmshell (deleted)\n"
+		"7f00000000-7f00600000 rw-s 00000000 00:01 6    /memfd:vmsh: (deleted)\n"
+		"7f00000000-7f00600000 rw-s 00000000 00:01 6    /memfd:vmsh:x:10 (deleted)\n"
+		"7f00600000-7f00600000 rw-s 00000000 00:01 6    /memfd:vmsh:1:10 (deleted)\n"
+		"7f00600000 rw-s 00000000 00:01 6               /memfd:vmsh:1:10 (deleted)\n"
+		"x-7f00600000 rw-s 00000000 00:01 6             /memfd:vmsh:1:10 (deleted)\n"
+		"7f00000000-7f00600000 rw-s 00000000 00:01 6    /tmp/memfd:vmsh:1:10\n"
+		"7f00000000-7f00600000 rw-p 00000000 00:00 0\n"
+		"\n"
+		"/memfd:vmsh:1:10";
+	static const char locks[] = "1: POSIX  ADVISORY  WRITE 359 00:01:8 0 0\n"
+				    "2: POSIX  ADVISORY  WRITE 438 00:01:8 1 1\n"
+				    "2: -> POSIX  ADVISORY  WRITE 439 00:01:8 0 0\n"
+				    "3: POSIX  ADVISORY  WRITE 500 00:02:9 0 0\n"
+				    "3: POSIX  ADVISORY  WRITE 500 00:01:91 0 0\n"
+				    "4: FLOCK  ADVISORY  WRITE 501 00:01:9 0 EOF\n"
+				    "5: POSIX  ADVISORY  WRITE -1 00:01:9 0 0\n"
+				    "5: POSIX  ADVISORY  WRITE 0 00:01:9 0 0\n"
+				    "5: POSIX  ADVISORY  WRITE 503 00:01:9 2 2\n"
+				    "5: POSIX  ADVISORY  WRITE 503 00:01 0 0\n"
+				    "6: POSIX  ADVISORY  WRITE 504 00:01:18 1 1\n"
+				    "7: POSIX  ADVISORY";
+	struct side_found f;
+
+	(void)state;
+	side_found_maps(maps, sizeof(maps) - 1, 10, &f);
+	side_found_locks(locks, sizeof(locks) - 1, &f);
+	assert_int_equal(f.n, 3);
+	assert_int_equal(f.v[0].start, 0x7f00000000);
+	assert_int_equal(f.v[0].end, 0x7f00600000);
+	assert_int_equal(f.v[0].layout, 1);
+	assert_int_equal(f.v[0].holder[SIDE_OWNER], 359);
+	assert_int_equal(f.v[0].holder[SIDE_GUARD], 438);
+	/* a build before there were layouts; and one to come */
+	assert_int_equal(f.v[1].layout, 0);
+	assert_int_equal(f.v[1].vmfd, -1);
+	assert_int_equal(side_found_who(&f.v[1]), 0);
+	assert_int_equal(f.v[2].layout, 2);
+	assert_int_equal(side_found_who(&f.v[2]), 504);
+	side_found_maps(maps, sizeof(maps) - 1, -1, &f);
+	assert_int_equal(f.n, 4);
+	for (size_t n = 0; n < sizeof(maps); n++)
+		side_found_maps(maps, n, -1, &f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +458,7 @@ int main(void)
 		cmocka_unit_test(test_hostile),  cmocka_unit_test(test_physical),
 		cmocka_unit_test(test_virtual),  cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_memory),   cmocka_unit_test(test_over),
+		cmocka_unit_test(test_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,9 +17,11 @@
 
 enum {
 	OPT_TOOLS = OPT_LONG,
+	OPT_IMAGE,
 	OPT_ARCHIVE,
 	OPT_RW,
 	OPT_GUEST_PID,
+	OPT_GUEST_CONTAINER,
 	OPT_PRIVILEGED,
 	OPT_TIMEOUT
 };
@@ -28,12 +30,18 @@ const struct opt cmd_attach_opts[] = {
 	{ OPT_TOOLS, "tools", "DIR|archive|none",
 	  "where the tools come from: a directory of this host (its root, if nothing is said)",
 	  OPT_COMPLETE_DIR },
+	{ OPT_IMAGE, "image", "FILE",
+	  "the tools are in this image of a file system (ext4, squashfs, erofs) or disk, read-only",
+	  OPT_COMPLETE_FILE },
 	{ OPT_ARCHIVE, "archive", "FILE",
 	  "the tools of a guest that has no FUSE, as a newc archive, instead of a busybox",
 	  OPT_COMPLETE_FILE },
 	{ OPT_RW, "rw", NULL, "let the tools tree be written", 0 },
 	{ OPT_GUEST_PID, "guest-pid", "PID",
 	  "join this process of the guest, not its first one: namespaces and rights", 0 },
+	{ OPT_GUEST_CONTAINER, "guest-container", "NAME",
+	  "join the first process of this container of the guest: its name, or the beginning of its id",
+	  0 },
 	{ 'u', "user", "USER[:GROUP]", "be this user of the guest", 0 },
 	{ OPT_PRIVILEGED, "privileged", NULL, "keep all rights, not those of that process", 0 },
 	{ 'e', "env", "NAME=VALUE", "set a variable in the command's environment", 0 },
@@ -89,6 +97,9 @@ static int take_option(struct attach_cmd *a, int id, const char *arg, struct err
 	case OPT_TOOLS:
 		take_tools(c, arg);
 		return 0;
+	case OPT_IMAGE:
+		c->image = arg;
+		return 0;
 	case OPT_ARCHIVE:
 		c->archive = arg;
 		return 0;
@@ -99,6 +110,9 @@ static int take_option(struct attach_cmd *a, int id, const char *arg, struct err
 		r = opt_number(arg, "--guest-pid", 1, INT_MAX, &pid, e);
 		c->pid = r ? 0 : (pid_t)pid;
 		return r;
+	case OPT_GUEST_CONTAINER:
+		c->container = arg;
+		return 0;
 	case OPT_TIMEOUT:
 		r = opt_number(arg, "--timeout", 1, TIMEOUT_MAX_S, &a->timeout_s, e);
 		c->timeout_s = r ? 0 : (unsigned int)a->timeout_s;
@@ -138,6 +152,12 @@ static int parse(struct attach_cmd *a, struct opt_parser *p, struct err *e)
 		return id;
 	if (!p->noperands)
 		return err_set(e, EINVAL, "no TARGET given");
+	if (a->conf.image && (a->conf.dir || a->conf.tools || a->conf.writable))
+		return err_set(
+			e, EINVAL,
+			"--image is where the tools are, read-only: no --tools or --rw beside it");
+	if (a->conf.pid && a->conf.container)
+		return err_set(e, EINVAL, "--guest-pid and --guest-container exclude each other");
 	a->target = p->operand[0];
 	a->conf.argv = p->noperands > 1 ? (const char *const *)&p->operand[1] : shell;
 	return 0;

@@ -10,6 +10,7 @@
 #include "cmd.h"
 #include "json.h"
 #include "log.h"
+#include "side_found.h"
 #include "target.h"
 #include "text.h"
 
@@ -57,12 +58,46 @@ static void look_at(const struct vm_info *info, const struct ps *ps, struct insi
 	free(v);
 }
 
+/* What vmsh has in it. Return: 0; -errno. */
+static int look_for_vmsh(const struct vm_info *info, struct side_found *ret)
+{
+	_cleanup_pid_ struct pid_ref ref = PID_REF_INIT;
+	int r = pid_open(info->pid, &ref, NULL);
+
+	ret->n = 0;
+	return r < 0 ? r : side_found_read(&ref, info->vmfd, ret);
+}
+
+/* The pids of who is there, and whether something was left behind. */
+static void say_attached(const struct vm_info *info, char *ret, size_t size)
+{
+	struct side_found f;
+	bool left = false;
+	size_t at = 0;
+
+	(void)snprintf(ret, size, look_for_vmsh(info, &f) < 0 ? "-" : "no");
+	for (size_t i = 0; i <= f.n; i++) {
+		pid_t who = i < f.n ? side_found_who(&f.v[i]) : 0;
+
+		left |= i < f.n && !who;
+		if (!who && (i < f.n || !left))
+			continue;
+		at += (size_t)snprintf(ret + at, size - at, who ? "%s%d" : "%sleft behind",
+				       at ? ", " : "", who);
+		if (at >= size)
+			return;
+	}
+}
+
 static int add_row(struct text_table *t, const struct vm_info *info, const struct ps *ps)
 {
-	char pid[32], cpus[16], memory[32] = "-";
+	char pid[32], cpus[16], memory[32] = "-", attached[256];
 	struct inside in;
-	const char *row[] = { pid, info->hypervisor, info->name, cpus, memory, in.release };
+	const char *row[] = {
+		pid, info->hypervisor, info->name, cpus, memory, in.release, attached
+	};
 
+	say_attached(info, attached, sizeof(attached));
 	look_at(info, ps, &in);
 	if (!*in.release)
 		(void)snprintf(in.release, sizeof(in.release), "-");
@@ -75,9 +110,8 @@ static int add_row(struct text_table *t, const struct vm_info *info, const struc
 
 static int print_table(const struct vm_list *l, const struct ps *ps)
 {
-	static const char *const head[] = {
-		"PID", "HYPERVISOR", "NAME", "CPUS", "MEMORY", "KERNEL"
-	};
+	static const char *const head[] = { "PID",    "HYPERVISOR", "NAME",    "CPUS",
+					    "MEMORY", "KERNEL",     "ATTACHED" };
 	_cleanup_text_table_ struct text_table t = TEXT_TABLE_INIT(ARRAY_SIZE(head));
 
 	if (!l->n) {
@@ -92,6 +126,29 @@ static int print_table(const struct vm_list *l, const struct ps *ps)
 			return -ENOMEM;
 	text_table_print(&t, stdout, 0, NULL, 0);
 	return fflush(stdout) || ferror(stdout) ? -EIO : 0;
+}
+
+static void add_attached(struct json_object *o, const struct vm_info *info)
+{
+	struct json_object *array = json_object_new_array();
+	struct side_found f;
+	int64_t left = 0;
+
+	if (look_for_vmsh(info, &f) < 0) {
+		json_object_put(array);
+		json_add_str(o, "attached", NULL);
+		json_add_str(o, "left_behind", NULL);
+		return;
+	}
+	for (size_t i = 0; i < f.n; i++) {
+		pid_t who = side_found_who(&f.v[i]);
+
+		left += !who;
+		if (who)
+			(void)json_object_array_add(array, json_object_new_int(who));
+	}
+	(void)json_object_object_add(o, "attached", array);
+	json_add_int(o, "left_behind", left);
 }
 
 static struct json_object *to_json(const struct vm_info *info, const struct ps *ps)
@@ -111,6 +168,7 @@ static struct json_object *to_json(const struct vm_info *info, const struct ps *
 		json_add_str(o, "memory", NULL);
 	json_add_str(o, "kernel", *in.release ? in.release : NULL);
 	json_add_str(o, "why", *in.why ? in.why : NULL);
+	add_attached(o, info);
 	return o;
 }
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attach_image.h - the file system in an image, mounted read-only where nobody sees it. Private to lib/attach.
+ *
+ * By a loop device that goes with the mount, and the mount with its descriptor: whatever is killed, nothing is left. The image
+ * is not written to: no journal is replayed.
+ */
+#ifndef ATTACH_IMAGE_H
+#define ATTACH_IMAGE_H
+
+#include "err.h"
+
+/* Return: the detached mount; -ENOTSUP it has no file system that is known; -errno. */
+int attach_image_mount(const char *path, struct err *e) _must_check_;
+
+#endif
