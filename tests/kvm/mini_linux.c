@@ -53,6 +53,7 @@
 #define LSR_EMPTY    0x60
 #define RTC_DATA     0x71
 #define TSC_DEADLINE (1U << 24)
+#define HYPERVISOR   (1U << 31)
 
 /* Xen's public/arch-x86/hvm/start_info.h */
 struct start_info {
@@ -262,6 +263,7 @@ static void set_cpuid(int kvm)
 
 		if (e->function == 1) {
 			e->ebx &= 0xffffff; /* its APIC id is 0 */
+			e->ecx |= HYPERVISOR;
 			e->ecx |= ioctl(vmfd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0
 					  ? TSC_DEADLINE
 					  : 0;

@@ -79,6 +79,8 @@ static atomic_bool running;
 struct knobs {
 	bool memfd, hugetlb, snapshot, demand, large, apart, split, order, second, seccomp, twice,
 		threads, shadow, q35, odd, many, far;
+	uint64_t lstar;
+	uint32_t flags;
 };
 
 void mini_die(const char *what)
@@ -367,42 +369,45 @@ static void make_slots(const struct knobs *k, uint32_t flags)
 		slot(k->order ? 5 : 0, 0, low, flags);
 }
 
+static void read_knobs(int argc, char **argv, struct knobs *k)
+{
+	for (int i = 1; i < argc; i++) {
+		if (!strncmp(argv[i], "boot=", 5))
+			mini_linux(argc, argv);
+		k->memfd |= !strcmp(argv[i], "memfd");
+		k->hugetlb |= !strcmp(argv[i], "hugetlb");
+		k->snapshot |= !strcmp(argv[i], "snapshot");
+		k->demand |= !strcmp(argv[i], "demand");
+		k->large |= !strcmp(argv[i], "large");
+		k->apart |= !strcmp(argv[i], "apart");
+		k->split |= !strcmp(argv[i], "split");
+		k->order |= !strcmp(argv[i], "order");
+		k->second |= !strcmp(argv[i], "second");
+		k->seccomp |= !strcmp(argv[i], "seccomp");
+		k->far |= !strcmp(argv[i], "far");
+		k->many |= !strcmp(argv[i], "many");
+		k->odd |= !strcmp(argv[i], "odd");
+		k->q35 |= !strcmp(argv[i], "q35");
+		k->shadow |= !strcmp(argv[i], "shadow");
+		k->twice |= !strcmp(argv[i], "twice");
+		k->threads |= !strcmp(argv[i], "threads");
+		real_mode |= !strcmp(argv[i], "nopaging");
+		k->flags |= strcmp(argv[i], "logged") ? 0 : KVM_MEM_LOG_DIRTY_PAGES;
+		if (!strcmp(argv[i], "hidden"))
+			k->lstar = KERNEL + (2 << 20);
+		if (!strcmp(argv[i], "linux"))
+			linux_banner = "Linux version 6.1.0-mini (nobody) #1";
+	}
+}
+
 int main(int argc, char **argv)
 {
-	struct knobs k = { 0 };
-	uint64_t lstar = KERNEL;
-	uint32_t flags = 0;
+	struct knobs k = { .lstar = KERNEL };
 	pthread_t thread;
 	int kvm;
 	char c, ready[64];
 
-	for (int i = 1; i < argc; i++) {
-		if (!strncmp(argv[i], "boot=", 5))
-			mini_linux(argc, argv);
-		k.memfd |= !strcmp(argv[i], "memfd");
-		k.hugetlb |= !strcmp(argv[i], "hugetlb");
-		k.snapshot |= !strcmp(argv[i], "snapshot");
-		k.demand |= !strcmp(argv[i], "demand");
-		k.large |= !strcmp(argv[i], "large");
-		k.apart |= !strcmp(argv[i], "apart");
-		k.split |= !strcmp(argv[i], "split");
-		k.order |= !strcmp(argv[i], "order");
-		k.second |= !strcmp(argv[i], "second");
-		k.seccomp |= !strcmp(argv[i], "seccomp");
-		k.far |= !strcmp(argv[i], "far");
-		k.many |= !strcmp(argv[i], "many");
-		k.odd |= !strcmp(argv[i], "odd");
-		k.q35 |= !strcmp(argv[i], "q35");
-		k.shadow |= !strcmp(argv[i], "shadow");
-		k.twice |= !strcmp(argv[i], "twice");
-		k.threads |= !strcmp(argv[i], "threads");
-		real_mode |= !strcmp(argv[i], "nopaging");
-		flags |= strcmp(argv[i], "logged") ? 0 : KVM_MEM_LOG_DIRTY_PAGES;
-		if (!strcmp(argv[i], "hidden"))
-			lstar = KERNEL + (2 << 20);
-		if (!strcmp(argv[i], "linux"))
-			linux_banner = "Linux version 6.1.0-mini (nobody) #1";
-	}
+	read_knobs(argc, argv, &k);
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
 		mini_die("/dev/kvm");
@@ -418,7 +423,7 @@ int main(int argc, char **argv)
 	else if (k.far)
 		make_map(make_far(), FAR);
 	make_code();
-	if (lstar != KERNEL) /* a page where no memory is */
+	if (k.lstar != KERNEL) /* a page where no memory is */
 		put(TABLES + 0x4000 + 9 * 8, 0x40000000 | 0x83);
 	if (k.twice) {
 		uint8_t *copy =
@@ -426,7 +431,7 @@ int main(int argc, char **argv)
 
 		memcpy(copy, ram, RAM);
 	}
-	make_slots(&k, flags);
+	make_slots(&k, k.flags);
 	cpufd = ioctl(vmfd, KVM_CREATE_VCPU, 0);
 	if (cpufd < 0)
 		mini_die("KVM_CREATE_VCPU");
@@ -435,7 +440,7 @@ int main(int argc, char **argv)
 	if (state == MAP_FAILED)
 		mini_die("mmap");
 	set_cpuid(kvm);
-	make_cpu(lstar);
+	make_cpu(k.lstar);
 	if (pthread_create(&thread, NULL, run, NULL))
 		mini_die("pthread_create");
 	snprintf(ready, sizeof(ready), "ready %lx\n",
