@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -54,6 +56,9 @@
 #define RTC_DATA     0x71
 #define TSC_DEADLINE (1U << 24)
 #define HYPERVISOR   (1U << 31)
+#define MSI_ADDRESS  0xfee00000U
+#define TIMER_VECTOR 0xec /* Linux's LOCAL_TIMER_VECTOR */
+#define NUDGE_MS     100
 
 /* Xen's public/arch-x86/hvm/start_info.h */
 struct start_info {
@@ -273,6 +278,28 @@ static void set_cpuid(int kvm)
 		mini_die("KVM_SET_CPUID2");
 }
 
+/*
+ * An emulated SVM loses interrupts now and then. With a PIT that costs a tick; the deadline that the local APIC has was the
+ * last one then. So the timer's interrupt is there once more, for who writes to this.
+ */
+static int make_nudge(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+	struct kvm_irqfd irq = { .fd = (uint32_t)fd };
+	union {
+		struct kvm_irq_routing list;
+		uint8_t room[sizeof(struct kvm_irq_routing) + sizeof(struct kvm_irq_routing_entry)];
+	} routes = { .list.nr = 1 };
+
+	routes.list.entries[0].type = KVM_IRQ_ROUTING_MSI;
+	routes.list.entries[0].u.msi.address_lo = MSI_ADDRESS;
+	routes.list.entries[0].u.msi.data = TIMER_VECTOR;
+	if (fd < 0 || ioctl(vmfd, KVM_SET_GSI_ROUTING, &routes) < 0 ||
+	    ioctl(vmfd, KVM_IRQFD, &irq) < 0)
+		mini_die("KVM_IRQFD");
+	return fd;
+}
+
 /* PVH: 32 bits, flat, no paging. */
 static void make_cpu(int kvm, uint32_t entry)
 {
@@ -375,6 +402,9 @@ static void *run(void *arg)
 void mini_linux(int argc, char **argv)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	struct pollfd in = { .fd = 0, .events = POLLIN };
+	const uint64_t one = 1;
+	int nudge = -1;
 	uint32_t entry;
 	pthread_t thread;
 	char c;
@@ -395,6 +425,8 @@ void mini_linux(int argc, char **argv)
 	if (state == MAP_FAILED)
 		mini_die("mmap");
 	make_cpu(kvm, entry);
+	if (knobs.lapic)
+		nudge = make_nudge();
 	if (knobs.renamed)
 		(void)prctl(PR_SET_NAME, "firecracker");
 	if (knobs.uid && (setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)))
@@ -405,7 +437,12 @@ void mini_linux(int argc, char **argv)
 		sched_yield();
 	if (knobs.seccomp)
 		mini_filter();
-	while (read(0, &c, 1) == 1)
-		;
-	_exit(0);
+	for (;;) {
+		int r = poll(&in, 1, NUDGE_MS);
+
+		if (r < 0 || (r && read(0, &c, 1) != 1))
+			_exit(0);
+		if (!r && nudge >= 0)
+			(void)!write(nudge, &one, sizeof(one));
+	}
 }

@@ -43,7 +43,7 @@ sleep 1000001 &
 echo "L2-FACT release $(uname -r)"
 echo "L2-FACT cpus $(grep -c ^processor /proc/cpuinfo)"
 echo "L2-FACT sleep $!"
-echo "L2-FACT text $(grep ' _text$' /proc/kallsyms)"
+echo "L2-FACT text $(grep -m 1 ' _text$' /proc/kallsyms)"
 echo "L2-FACT above $(grep -c '^[0-9a-f]\\{9,\\}-.*System RAM' /proc/iomem)"
 echo "L2-FACT la57 $(grep -c -m 1 la57 /proc/cpuinfo)"
 echo "L2-FACT isolated $(dmesg | grep -c 'page tables isolation: enabled')"
