@@ -91,7 +91,7 @@ static bool value(const char *arg, const char *name, const char **ret)
 {
 	size_t n = strlen(name);
 
-	if (strncmp(arg, name, n) || arg[n] != '=')
+	if (strncmp(arg, name, n) != 0 || arg[n] != '=')
 		return false;
 	*ret = arg + n + 1;
 	return true;
