@@ -58,7 +58,7 @@
 #define HYPERVISOR   (1U << 31)
 #define MSI_ADDRESS  0xfee00000U
 #define TIMER_VECTOR 0xec /* Linux's LOCAL_TIMER_VECTOR */
-#define NUDGE_MS     100
+#define NUDGE_MS     1000
 
 /* Xen's public/arch-x86/hvm/start_info.h */
 struct start_info {
@@ -86,6 +86,7 @@ static uint8_t *ram, com[8];
 static uint64_t low = RAM; /* the rest is above */
 static struct kvm_run *state;
 static atomic_bool running;
+static atomic_ulong exits;
 
 static bool value(const char *arg, const char *name, const char **ret)
 {
@@ -280,7 +281,7 @@ static void set_cpuid(int kvm)
 
 /*
  * An emulated SVM loses interrupts now and then. With a PIT that costs a tick; the deadline that the local APIC has was the
- * last one then. So the timer's interrupt is there once more, for who writes to this.
+ * last one then. So the timer's interrupt is there once more, for who writes to this: when a guest has been silent.
  */
 static int make_nudge(void)
 {
@@ -377,6 +378,7 @@ static void *run(void *arg)
 	for (;;) {
 		if (ioctl(cpufd, KVM_RUN, 0) < 0 && errno != EINTR)
 			mini_die("KVM_RUN");
+		exits++;
 		switch (state->exit_reason) {
 		case KVM_EXIT_IO:
 			do_io();
@@ -438,11 +440,12 @@ void mini_linux(int argc, char **argv)
 	if (knobs.seccomp)
 		mini_filter();
 	for (;;) {
+		unsigned long before = exits;
 		int r = poll(&in, 1, NUDGE_MS);
 
 		if (r < 0 || (r && read(0, &c, 1) != 1))
 			_exit(0);
-		if (!r && nudge >= 0)
+		if (!r && nudge >= 0 && exits == before)
 			(void)!write(nudge, &one, sizeof(one));
 	}
 }
