@@ -26,8 +26,8 @@ BUILD = pathlib.Path(os.environ.get("BUILD", str(HERE.parent.parent / "build")))
 PROGRAMS = [str(BUILD / name) for name in ("vmsh", "tests/sideload/side-try", "tests/sideload/guest-echo", "tests/kvm/minivmm")]
 SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie", "newest": "trixie-backports"}
 TRIES = 3
-UP_S = 240  # 10 to 20 s of a processor for a guest, 30 if it unpacks its kernel
-TRY_S = 240
+UP_S = 480  # some 30 s of a processor of its own
+TRY_S = 600  # the same
 GUEST_INIT = """#!/bin/busybox sh
 busybox mount -t devtmpfs dev /dev
 busybox mount -t proc proc /proc
