@@ -87,7 +87,7 @@ killed()
 {
     ./vmsh attach --tools /tools $vmm -- sh -c 'echo it started; exec sleep 1000002' >said 2>&1 &
     n=0
-    until grep -q started said || [ $n -gt 600 ]; do usleep 100000; n=$((n + 1)); done
+    until grep -q started said 2>/dev/null || [ $n -gt 600 ]; do usleep 100000; n=$((n + 1)); done
     cat said
     kill -9 $!
     n=0
