@@ -5,7 +5,7 @@
  * What hypervisors do: one mapping for all memory from 0 on, cut in two if it is
  * larger than what is below the devices, the rest at 4 GiB (QEMU, kvmtool); or
  * one mapping for each of the two (Firecracker, Cloud Hypervisor, crosvm). Each
- * mapping, alone and with each place of the cut, and each pair is tried: does
+ * mapping, alone and with each usual place of the cut, then with others, and each pair is tried: does
  * every address that KVM translated come out the same by the page tables found
  * there? Several may, if all that the walks need is below every cut: KVM's slots will
  * tell which it is. But the memory that is known to be there has to be at one and the same
@@ -28,11 +28,20 @@
 #define MAPS_MAX  (64U << 20)
 #define HIGH      (4ULL << 30)
 #define PAIRS_MAX 16 /* of the largest mappings */
-#define CHAIN_MAX 8  /* mappings that are taken together, at most */
+#define CUT_STEP  (128ULL << 20)
+#define CHAIN_MAX 8 /* mappings that are taken together, at most */
 
 /* Where memory below 4 GiB ends if there is more: QEMU q35 and pc, Firecracker, Cloud Hypervisor, crosvm and others. */
 static const uint64_t cuts[] = { 3ULL << 30, 2ULL << 30, 0xe0000000, 0xd0000000,
 				 0xb0000000, 0xc8000000, 0xf0000000 };
+
+static bool is_usual(uint64_t cut)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cuts); i++)
+		if (cuts[i] == cut)
+			return true;
+	return false;
+}
 
 static int by_size(const void *a, const void *b)
 {
@@ -183,21 +192,44 @@ static void try(struct search *s, struct kvm_slot low, struct kvm_slot high)
 		s->found->v[s->found->n++] = l;
 }
 
-/* Alone, or cut in two, of which the one at 4 GiB is behind the other or, if two mappings have become one, before it. */
+/* In two, of which the one at 4 GiB is behind the other or, if two mappings have become one, before it. */
+static void try_cut(struct search *s, const struct kvm_mapping *m, uint64_t cut)
+{
+	uint64_t rest = m->size - cut;
+
+	if (m->size <= cut)
+		return;
+	try(s, slot(0, m->start.v, cut), slot(HIGH, m->start.v + cut, rest));
+	try(s, slot(0, m->start.v + rest, cut), slot(HIGH, m->start.v, rest));
+}
+
 static void try_mapping(struct search *s, const struct kvm_mapping *m)
 {
 	const struct kvm_slot none = { 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(cuts); i++)
-		if (m->size > cuts[i]) {
-			uint64_t rest = m->size - cuts[i];
-
-			try(s, slot(0, m->start.v, cuts[i]),
-			    slot(HIGH, m->start.v + cuts[i], rest));
-			try(s, slot(0, m->start.v + rest, cuts[i]), slot(HIGH, m->start.v, rest));
-		}
+		try_cut(s, m, cuts[i]);
 	if (m->size <= HIGH)
 		try(s, slot(0, m->start.v, m->size), none);
+}
+
+/* Cuts that somebody chose: only for more evidence than the usual ones have. */
+static void try_unusual(struct search *s, const struct kvm_mappings *m)
+{
+	const struct kvm_layouts usual = *s->found;
+	const struct search before = *s;
+
+	s->found->n = 0;
+	s->contradiction = false;
+	s->best++;
+	for (size_t i = 0; i < m->n && i < PAIRS_MAX; i++)
+		for (uint64_t cut = CUT_STEP; cut < HIGH; cut += CUT_STEP)
+			if (!is_usual(cut))
+				try_cut(s, &m->v[i], cut);
+	if (s->found->n && !s->contradiction)
+		return;
+	*s = before;
+	*s->found = usual;
 }
 
 /* What all layouts have in common: with several, only the memory below the lowest cut is where all say. */
@@ -246,6 +278,8 @@ int kvm_layout_find(struct kvm_vm *vm, const struct kvm_mappings *m,
 	ret->n = 0;
 	for (size_t i = 0; n && i < m->n; i++)
 		try_mapping(&s, &m->v[i]);
+	if (s.best < n)
+		try_unusual(&s, m);
 	if (s.best < n)
 		try_pairs(&s, m);
 	vm->nslot = 0;

@@ -9,6 +9,7 @@
  *	demand		the last MiB comes when it is touched (userfaultfd)
  *	large		3 GiB and 64 MiB, the latter at 4 GiB, in one mapping
  *	apart, q35	the same in two; the same, cut at 2 GiB
+ *	odd		the same, cut at 640 MiB
  *	far		page tables are in memory at 9 GiB
  *	split, shadow	a slot below 1 MiB and one above; several below
  *	order		slots in another order, with holes between their numbers
@@ -22,8 +23,12 @@
  *	hidden		its entry for system calls is where no memory is
  *	twice		it has its tables in two mappings, so that both fit
  *
+ * With boot=VMLINUX it has another guest, and other knobs: mini_linux.c.
+ *
  * Says "ready COUNTER", where in its memory the guest counts, and runs until standard input ends.
  */
+#include "mini.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -50,6 +55,7 @@
 #define RAM     (16UL << 20)
 #define CUT     0xc0000000UL
 #define CUT_Q35 0x80000000UL
+#define CUT_ODD 0x28000000UL
 #define ABOVE   (4UL << 30)
 #define FAR     (9UL << 30)
 #define TOP     (64UL << 20) /* what a large one has there */
@@ -72,10 +78,12 @@ static atomic_bool running;
 
 struct knobs {
 	bool memfd, hugetlb, snapshot, demand, large, apart, split, order, second, seccomp, twice,
-		threads, shadow, q35, many, far;
+		threads, shadow, q35, odd, many, far;
+	uint64_t lstar;
+	uint32_t flags;
 };
 
-static void die(const char *what)
+void mini_die(const char *what)
 {
 	perror(what);
 	exit(1);
@@ -87,7 +95,7 @@ static void slot(int id, uint64_t gpa, uint64_t size, uint32_t flags)
 	struct kvm_userspace_memory_region r = { id, flags, gpa, size, (uintptr_t)at };
 
 	if (ioctl(vmfd, KVM_SET_USER_MEMORY_REGION, &r) < 0)
-		die("KVM_SET_USER_MEMORY_REGION");
+		mini_die("KVM_SET_USER_MEMORY_REGION");
 }
 
 static void put(uint64_t at, uint64_t v)
@@ -153,7 +161,7 @@ static void make_cpu(uint64_t lstar)
 	msr.list.entries[0].index = 0xc0000082; /* LSTAR */
 	msr.list.entries[0].data = lstar;
 	if (ioctl(cpufd, KVM_GET_SREGS, &s) < 0)
-		die("KVM_GET_SREGS");
+		mini_die("KVM_GET_SREGS");
 	if (real_mode) {
 		s.cs.base = s.cs.selector = 0;
 		s.ds.base = s.ds.selector = 0;
@@ -171,10 +179,10 @@ static void make_cpu(uint64_t lstar)
 		s.cr4 = 0x20;
 		s.efer = 0x500;
 		if (ioctl(cpufd, KVM_SET_MSRS, &msr) != 1)
-			die("KVM_SET_MSRS");
+			mini_die("KVM_SET_MSRS");
 	}
 	if (ioctl(cpufd, KVM_SET_SREGS, &s) < 0 || ioctl(cpufd, KVM_SET_REGS, &g) < 0)
-		die("KVM_SET_REGS");
+		mini_die("KVM_SET_REGS");
 }
 
 /* Pages of its last MiB are full of 'd', and come when they are touched. */
@@ -191,7 +199,7 @@ static void *bring(void *arg)
 					 .len = sizeof(page) };
 
 		if (ioctl(fd, UFFDIO_COPY, &c) < 0 && errno != EEXIST)
-			die("UFFDIO_COPY");
+			mini_die("UFFDIO_COPY");
 	}
 	return NULL;
 }
@@ -206,7 +214,7 @@ static void on_demand(void)
 
 	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) < 0 || ioctl(fd, UFFDIO_REGISTER, &r) < 0 ||
 	    pthread_create(&thread, NULL, bring, (void *)(intptr_t)fd))
-		die("userfaultfd");
+		mini_die("userfaultfd");
 }
 
 static void *map(int fd, uint64_t off, uint64_t size, int flags)
@@ -215,14 +223,14 @@ static void *map(int fd, uint64_t off, uint64_t size, int flags)
 		       flags | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : 0) | MAP_NORESERVE, fd, off);
 
 	if (p == MAP_FAILED)
-		die("mmap");
+		mini_die("mmap");
 	return p;
 }
 
 /* Where memory below 4 GiB ends. */
 static uint64_t low_end(const struct knobs *k)
 {
-	return k->q35 ? CUT_Q35 : k->large || k->apart ? CUT : RAM;
+	return k->odd ? CUT_ODD : k->q35 ? CUT_Q35 : k->large || k->apart ? CUT : RAM;
 }
 
 /* Where the guest's memory is. */
@@ -235,10 +243,10 @@ static void make_memory(const struct knobs *k)
 		fd = memfd_create("guest", MFD_CLOEXEC);
 		flags = k->snapshot ? MAP_PRIVATE : MAP_SHARED;
 		if (fd < 0 || ftruncate(fd, all) < 0)
-			die("memory");
+			mini_die("memory");
 	}
 	if (k->snapshot && pwrite(fd, "of the file", 11, RAM - 0x3000) != 11)
-		die("memory");
+		mini_die("memory");
 	ram = map(fd, 0, k->apart ? low : all, flags);
 	top = !k->apart ? ram + low : map(fd, low, all - low, flags);
 	if (k->demand)
@@ -254,7 +262,7 @@ static uint8_t *make_far(void)
 	struct kvm_userspace_memory_region r = { 30, 0, FAR, 0x100000, (uintptr_t)p };
 
 	if (p == MAP_FAILED || ioctl(vmfd, KVM_SET_USER_MEMORY_REGION, &r) < 0)
-		die("KVM_SET_USER_MEMORY_REGION");
+		mini_die("KVM_SET_USER_MEMORY_REGION");
 	return p;
 }
 
@@ -284,14 +292,19 @@ static void set_cpuid(int kvm)
 	} id = { .list.nent = 256 };
 
 	if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &id) < 0 || ioctl(cpufd, KVM_SET_CPUID2, &id) < 0)
-		die("KVM_SET_CPUID2");
+		mini_die("KVM_SET_CPUID2");
 }
 
-/* What Firecracker's vCPU threads may do, about. */
-static void filter(void)
+/*
+ * Firecracker's vCPU threads may do some twenty calls more, and ask and set registers; what else they do gives them SIGSYS.
+ * memfd_create, mmap of new memory and all ioctls of a machine (not of a vCPU) are not in that list either.
+ */
+void mini_filter(void)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		/* of a poll() with a limit, when a tracer has stopped it */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_restart_syscall, 7, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_read, 6, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 5, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 4, 0),
@@ -306,7 +319,7 @@ static void filter(void)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) < 0)
-		die("seccomp");
+		mini_die("seccomp");
 }
 
 static void *run(void *arg)
@@ -315,7 +328,7 @@ static void *run(void *arg)
 	running = true; /* the C library's own calls are made */
 	for (;;) {
 		if (ioctl(cpufd, KVM_RUN, 0) < 0 && errno != EINTR)
-			die("KVM_RUN");
+			mini_die("KVM_RUN");
 		else if (state->exit_reason != KVM_EXIT_INTR &&
 			 state->exit_reason != KVM_EXIT_IRQ_WINDOW_OPEN && state->exit_reason) {
 			fprintf(stderr, "exit %u\n", state->exit_reason);
@@ -337,7 +350,7 @@ static void make_slots(const struct knobs *k, uint32_t flags)
 							 0x10000, (uintptr_t)p };
 
 		if (ioctl(vmfd, KVM_SET_USER_MEMORY_REGION, &r) < 0)
-			die("KVM_SET_USER_MEMORY_REGION");
+			mini_die("KVM_SET_USER_MEMORY_REGION");
 	}
 
 	if (low != RAM)
@@ -358,47 +371,53 @@ static void make_slots(const struct knobs *k, uint32_t flags)
 		slot(k->order ? 5 : 0, 0, low, flags);
 }
 
+static void read_knobs(int argc, char **argv, struct knobs *k)
+{
+	for (int i = 1; i < argc; i++) {
+		if (!strncmp(argv[i], "boot=", 5))
+			mini_linux(argc, argv);
+		k->memfd |= !strcmp(argv[i], "memfd");
+		k->hugetlb |= !strcmp(argv[i], "hugetlb");
+		k->snapshot |= !strcmp(argv[i], "snapshot");
+		k->demand |= !strcmp(argv[i], "demand");
+		k->large |= !strcmp(argv[i], "large");
+		k->apart |= !strcmp(argv[i], "apart");
+		k->split |= !strcmp(argv[i], "split");
+		k->order |= !strcmp(argv[i], "order");
+		k->second |= !strcmp(argv[i], "second");
+		k->seccomp |= !strcmp(argv[i], "seccomp");
+		k->far |= !strcmp(argv[i], "far");
+		k->many |= !strcmp(argv[i], "many");
+		k->odd |= !strcmp(argv[i], "odd");
+		k->q35 |= !strcmp(argv[i], "q35");
+		k->shadow |= !strcmp(argv[i], "shadow");
+		k->twice |= !strcmp(argv[i], "twice");
+		k->threads |= !strcmp(argv[i], "threads");
+		real_mode |= !strcmp(argv[i], "nopaging");
+		k->flags |= strcmp(argv[i], "logged") ? 0 : KVM_MEM_LOG_DIRTY_PAGES;
+		if (!strcmp(argv[i], "hidden"))
+			k->lstar = KERNEL + (2 << 20);
+		if (!strcmp(argv[i], "linux"))
+			linux_banner = "Linux version 6.1.0-mini (nobody) #1";
+	}
+}
+
 int main(int argc, char **argv)
 {
-	struct knobs k = { 0 };
-	uint64_t lstar = KERNEL;
-	uint32_t flags = 0;
+	struct knobs k = { .lstar = KERNEL };
 	pthread_t thread;
 	int kvm;
 	char c, ready[64];
 
-	for (int i = 1; i < argc; i++) {
-		k.memfd |= !strcmp(argv[i], "memfd");
-		k.hugetlb |= !strcmp(argv[i], "hugetlb");
-		k.snapshot |= !strcmp(argv[i], "snapshot");
-		k.demand |= !strcmp(argv[i], "demand");
-		k.large |= !strcmp(argv[i], "large");
-		k.apart |= !strcmp(argv[i], "apart");
-		k.split |= !strcmp(argv[i], "split");
-		k.order |= !strcmp(argv[i], "order");
-		k.second |= !strcmp(argv[i], "second");
-		k.seccomp |= !strcmp(argv[i], "seccomp");
-		k.far |= !strcmp(argv[i], "far");
-		k.many |= !strcmp(argv[i], "many");
-		k.q35 |= !strcmp(argv[i], "q35");
-		k.shadow |= !strcmp(argv[i], "shadow");
-		k.twice |= !strcmp(argv[i], "twice");
-		k.threads |= !strcmp(argv[i], "threads");
-		real_mode |= !strcmp(argv[i], "nopaging");
-		flags |= strcmp(argv[i], "logged") ? 0 : KVM_MEM_LOG_DIRTY_PAGES;
-		if (!strcmp(argv[i], "hidden"))
-			lstar = KERNEL + (2 << 20);
-		if (!strcmp(argv[i], "linux"))
-			linux_banner = "Linux version 6.1.0-mini (nobody) #1";
-	}
+	read_knobs(argc, argv, &k);
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
-		die("/dev/kvm");
+		mini_die("/dev/kvm");
 	if (k.second && ioctl(kvm, KVM_CREATE_VM, 0) < 0)
-		die("KVM_CREATE_VM");
+		mini_die("KVM_CREATE_VM");
 	vmfd = ioctl(kvm, KVM_CREATE_VM, 0);
 	if (vmfd < 0)
-		die("KVM_CREATE_VM");
+		mini_die("KVM_CREATE_VM");
 	make_memory(&k);
 	make_tables();
 	if (low_end(&k) != RAM)
@@ -406,7 +425,7 @@ int main(int argc, char **argv)
 	else if (k.far)
 		make_map(make_far(), FAR);
 	make_code();
-	if (lstar != KERNEL) /* a page where no memory is */
+	if (k.lstar != KERNEL) /* a page where no memory is */
 		put(TABLES + 0x4000 + 9 * 8, 0x40000000 | 0x83);
 	if (k.twice) {
 		uint8_t *copy =
@@ -414,28 +433,28 @@ int main(int argc, char **argv)
 
 		memcpy(copy, ram, RAM);
 	}
-	make_slots(&k, flags);
+	make_slots(&k, k.flags);
 	cpufd = ioctl(vmfd, KVM_CREATE_VCPU, 0);
 	if (cpufd < 0)
-		die("KVM_CREATE_VCPU");
+		mini_die("KVM_CREATE_VCPU");
 	state = mmap(NULL, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE,
 		     MAP_SHARED, cpufd, 0);
 	if (state == MAP_FAILED)
-		die("mmap");
+		mini_die("mmap");
 	set_cpuid(kvm);
-	make_cpu(lstar);
+	make_cpu(k.lstar);
 	if (pthread_create(&thread, NULL, run, NULL))
-		die("pthread_create");
+		mini_die("pthread_create");
 	snprintf(ready, sizeof(ready), "ready %lx\n",
 		 (unsigned long)(uintptr_t)(ram + (real_mode ? 0x1000 : COUNTER)));
 	while (!running)
 		sched_yield();
 	if (k.threads && pthread_create(&thread, NULL, breed, NULL))
-		die("pthread_create");
+		mini_die("pthread_create");
 	if (k.seccomp)
-		filter();
+		mini_filter();
 	if (write(1, ready, strlen(ready)) < 0)
-		die("write");
+		mini_die("write");
 	while (read(0, &c, 1) == 1)
 		;
 	_exit(0);

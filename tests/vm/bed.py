@@ -22,10 +22,11 @@ import time
 import kernels
 import machine
 
-FIRMWARE = ["/usr/share/qemu/pvh.bin", "/usr/share/qemu/kvmvapic.bin", "/usr/share/seabios/bios-256k.bin"]
+FIRMWARE = ["/usr/share/qemu/pvh.bin", "/usr/share/qemu/linuxboot_dma.bin", "/usr/share/qemu/kvmvapic.bin",
+            "/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-microvm.bin"]
 # Interrupts get lost in emulated SVM now and then: with a periodic tick and without HLT that costs no more than a tick.
 STEADY = "nohz=off highres=off idle=poll tsc=reliable no_timer_check mitigations=off"
-DISK = 64 << 20
+DISK = 256 << 20
 BOOT_S = 400  # 30 to 50 s of one processor
 UP = b"L1-UP"
 DONE = b"L1-DONE"
@@ -40,7 +41,8 @@ busybox --install -s /bin
 export PATH=/bin:/usr/bin
 mkfifo /tmp/monitor.in /tmp/monitor.out
 (while :; do cat /tmp/monitor.out >/dev/null; done) &
-qemu-system-x86_64 -machine pc -accel kvm -cpu host -m 256 -smp @CPUS@ -name guest=the-guest,debug-threads=on \\
+"""
+L1_GUEST = """qemu-system-x86_64 -machine pc -accel kvm -cpu host -m 256 -smp @CPUS@ -name guest=the-guest,debug-threads=on \\
     -kernel /boot/vmlinux -initrd /boot/initramfs -display none -nodefaults -serial file:/tmp/console \\
     -monitor pipe:/tmp/monitor -append "console=ttyS0 quiet loglevel=7 printk.devkmsg=on @APPEND@" >/tmp/qemu 2>&1 &
 echo $! >/tmp/vmm
@@ -48,34 +50,38 @@ until grep -q L2-READY /tmp/console 2>/dev/null; do usleep 200000; done
 sleep 1
 kill -STOP $(cat /tmp/vmm)
 usleep 100000
-port=$(ls /dev/vport*p1)
+"""
+L1_REST = """port=$(ls /dev/vport*p1)
 echo L1-UP >$port
 # What is on the disk was put there by run().
 until [ "$(head -c 2 /dev/vda)" = GO ]; do blockdev --flushbufs /dev/vda; usleep 20000; done
 mkdir /tmp/job
 cd /tmp/job
 tar x -f /dev/vda
-kill -CONT $(cat /tmp/vmm)
+[ ! -e /tmp/vmm ] || kill -CONT $(cat /tmp/vmm)
 sh ./script >$port 2>&1
 echo L1-DONE >$port
 """
 
 
 class Bed:
-    def __init__(self, work, suite, guest_init, programs, cpus=1, guest_modules=()):
-        """programs: those that run() will bring, for their libraries."""
+    def __init__(self, work, suite, guest_init, programs, cpus=1, guest_modules=(), cpu="qemu64,+svm,+npt", host_files=()):
+        """programs: those that run() will bring, for their libraries. Without a suite there is no guest yet. cpu is the host's,
+        host_files are more for it, each (path here, path there)."""
         self.work = pathlib.Path(work)
         self.cpus = cpus
         self.guest_init = guest_init
         self.programs = programs
+        self.cpu = cpu
+        self.host_files = list(host_files)
         self.guest_modules = guest_modules
         machine.need("qemu-system-x86_64", "busybox", "ldd", "zstd", "lz4")
         self.host = kernels.get_kernel("bookworm")
-        self.guest = kernels.get_kernel(suite)
+        self.guest = kernels.get_kernel(suite) if suite else None
         self.initramfs = None
 
     def command(self, where, incoming=None):
-        command = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,tb-size=512", "-cpu", "qemu64,+svm,+npt", "-smp", "1",
+        command = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,tb-size=512", "-cpu", self.cpu, "-smp", "1",
                    "-m", "2048", "-nodefaults", "-no-reboot", "-display", "none", "-kernel", str(self.host / "vmlinux"),
                    "-initrd", str(self.initramfs), "-drive", f"file={where}/disk,format=raw,if=virtio,cache=unsafe",
                    "-serial", f"file:{where}/console", "-device", "virtio-serial-pci",
@@ -95,15 +101,17 @@ class Bed:
         """True once there is a guest to begin with."""
         for left in self.work.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-        (self.work / "l2").mkdir()
-        guest = machine.make_initramfs(self.work / "l2", self.guest, self.guest_modules, self.guest_init)
         files = [("/usr/bin/qemu-system-x86_64", "usr/bin/qemu-system-x86_64"),
-                 ("/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"),
-                 (str(self.guest / "vmlinux"), "boot/vmlinux"), (str(guest), "boot/initramfs")]
+                 ("/lib64/ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"), *self.host_files]
+        init = L1_INIT + L1_REST
+        if self.guest:
+            (self.work / "l2").mkdir()
+            guest = machine.make_initramfs(self.work / "l2", self.guest, self.guest_modules, self.guest_init)
+            files += [(str(self.guest / "vmlinux"), "boot/vmlinux"), (str(guest), "boot/initramfs")]
+            init = L1_INIT + L1_GUEST.replace("@CPUS@", str(self.cpus)).replace("@APPEND@", STEADY) + L1_REST
         files += [(path, "usr/share/qemu/" + os.path.basename(path)) for path in FIRMWARE if os.path.exists(path)]
         files += [(lib, lib[1:]) for program in self.programs for lib in machine.libraries(program)]
         modules = [m for m in kernels.MODULES if m.startswith("virtio")] + kernels.KVM_MODULES
-        init = L1_INIT.replace("@CPUS@", str(self.cpus)).replace("@APPEND@", STEADY)
         self.initramfs = machine.make_initramfs(self.work, self.host, modules, init, files)
         with Running(self.start(self.work, b"")) as l1:
             if not l1.wait_said(self.work / "said", UP, BOOT_S):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""kernels - stock Debian kernels, unpacked: vmlinux and the few modules that a guest needs.
+"""kernels - stock Debian kernels: vmlinuz, vmlinux and the few modules that a guest needs.
 
 Theory of operation
 
@@ -121,7 +121,8 @@ def take_members(deb, out):
             name = pathlib.PurePosixPath(member.name).name
             module = re.fullmatch(r"([\w-]+)\.ko(\.xz)?", name)
             if name.startswith("vmlinuz") and member.isfile():
-                (out / "vmlinux").write_bytes(unpack_bzimage(tar.extractfile(member).read()))
+                (out / "vmlinuz").write_bytes(tar.extractfile(member).read())
+                (out / "vmlinux").write_bytes(unpack_bzimage((out / "vmlinuz").read_bytes()))
             elif module and module[1].replace("-", "_") in ALL_MODULES:
                 data = tar.extractfile(member).read()
                 data = lzma.decompress(data) if module[2] else data
@@ -132,7 +133,7 @@ def get_kernel(suite):
     """A directory with vmlinux and *.ko of the kernel of this suite of Debian."""
     cache = pathlib.Path(os.environ.get("DVS_CACHE") or pathlib.Path.home() / ".cache/dvs")
     # What was unpacked for other modules lacks some of these.
-    wanted = zlib.crc32(" ".join(ALL_MODULES).encode())
+    wanted = zlib.crc32(" ".join(["vmlinuz", *ALL_MODULES]).encode())
     kernel = cache / "vm" / f"{suite}-{wanted:08x}"
     if (kernel / "vmlinux").exists():
         return kernel
