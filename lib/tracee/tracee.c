@@ -17,6 +17,7 @@
 #include "cleanup.h"
 #include "stat.h"
 #include "status.h"
+#include "tracee_private.h"
 
 #define STOP_TIMEOUT_NS 2000000000ULL
 #define CALL_LIMIT_NS   5000000000ULL
@@ -279,14 +280,13 @@ pid_t tracee_fork(void)
 
 int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct err *e)
 {
-	int r = 1;
+	int r;
 
-	*ret = (struct tracee){ .ref = ref,
-				.stopped_ns = tracee_now_ns(),
-				.call_limit_ns = CALL_LIMIT_NS };
+	*ret = (struct tracee){ .ref = ref, .call_limit_ns = CALL_LIMIT_NS };
+	tracee_find(ret);
+	ret->stopped_ns = tracee_now_ns();
 	set_tick(ret, true);
-	if (one)
-		r = stop_one(ret, one, e);
+	r = one ? stop_one(ret, one, e) : 1;
 	/* a thread that was not stopped yet may have made another one */
 	for (int round = 0; !one && r > 0 && round < ROUNDS_MAX; round++)
 		r = stop_listed(ret, e);
