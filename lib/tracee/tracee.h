@@ -15,9 +15,12 @@
  * back to the bit, and detaches from all.
  *
  * Arguments that the call points to go to scratch memory: a page below the
- * stack pointer, saved before it is used. SIGALRM and its timer are used while
- * threads are stopped. tracee_ioctls() makes many calls between two stops
- * (tracee_batch.c), for which a page of code is in the process until tracee_restore().
+ * stack pointer, saved before it is used. tracee_ioctls() makes many calls
+ * between two stops (tracee_batch.c), for which a page of code is in the process
+ * until tracee_restore().
+ *
+ * While threads are stopped SIGALRM and its timer are used, and the caller is
+ * scheduled before others (SCHED_FIFO), if it may be.
  *
  * If the tracer is killed during a call the process goes on with the wrong
  * registers. So this is for a process of its own that nobody kills, and that
@@ -26,6 +29,7 @@
 #ifndef TRACEE_TRACEE_H
 #define TRACEE_TRACEE_H
 
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,6 +52,9 @@ struct tracee {
 	uint64_t stopped_ns;    /* when the first one was */
 	uint64_t call_limit_ns; /* that a call may take */
 	struct sigaction old_alarm;
+	bool urgent; /* we are scheduled before others */
+	int old_policy;
+	struct sched_param old_param;
 
 	/* of the thread that calls, tid[0], once it has */
 	bool calls, saved_scratch;
