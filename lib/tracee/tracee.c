@@ -272,6 +272,7 @@ void tracee_detach(struct tracee *t, size_t keep)
 static void let_go(struct tracee *t)
 {
 	tracee_detach(t, 0);
+	t->stood_ns = tracee_now_ns() - t->stopped_ns;
 	free(t->tid);
 	t->tid = NULL;
 	t->n = t->room = 0;
@@ -326,6 +327,6 @@ int tracee_release(struct tracee *t, uint64_t *ret_ns, struct err *e)
 
 	let_go(t);
 	if (ret_ns)
-		*ret_ns = tracee_now_ns() - t->stopped_ns;
+		*ret_ns = t->stood_ns;
 	return r;
 }

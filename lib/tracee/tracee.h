@@ -50,6 +50,7 @@ struct tracee {
 	size_t n, room;
 	bool filtered;          /* its seccomp filter could not be suspended */
 	uint64_t stopped_ns;    /* when the first one was */
+	uint64_t stood_ns;      /* until all had been let go on */
 	uint64_t call_limit_ns; /* that a call may take */
 	struct sigaction old_alarm;
 	bool urgent; /* we are scheduled before others */
