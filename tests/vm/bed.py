@@ -39,10 +39,11 @@ for m in {modules}; do busybox insmod /$m.ko || :; done
 busybox --install -s /bin
 export PATH=/bin:/usr/bin
 mkfifo /tmp/monitor.in /tmp/monitor.out
+truncate -s 64M /tmp/disk
 (while :; do cat /tmp/monitor.out >/dev/null; done) &
 qemu-system-x86_64 -machine pc -accel kvm -cpu host -m 256 -smp @CPUS@ -name guest=the-guest,debug-threads=on \\
     -kernel /boot/vmlinux -initrd /boot/initramfs -display none -nodefaults -serial file:/tmp/console \\
-    -monitor pipe:/tmp/monitor -append "console=ttyS0 quiet loglevel=7 printk.devkmsg=on @APPEND@" >/tmp/qemu 2>&1 &
+    -monitor pipe:/tmp/monitor @DEVICES@ -append "console=ttyS0 quiet loglevel=7 printk.devkmsg=on @APPEND@" >/tmp/qemu 2>&1 &
 echo $! >/tmp/vmm
 until grep -q L2-READY /tmp/console 2>/dev/null; do usleep 200000; done
 sleep 1
@@ -62,13 +63,14 @@ echo L1-DONE >$port
 
 
 class Bed:
-    def __init__(self, work, suite, guest_init, programs, cpus=1, guest_modules=()):
-        """programs: those that run() will bring, for their libraries."""
+    def __init__(self, work, suite, guest_init, programs, cpus=1, guest_modules=(), devices=""):
+        """programs: those that run() will bring, for their libraries. devices: of the guest; /tmp/disk is a file for one."""
         self.work = pathlib.Path(work)
         self.cpus = cpus
         self.guest_init = guest_init
         self.programs = programs
         self.guest_modules = guest_modules
+        self.devices = devices
         machine.need("qemu-system-x86_64", "busybox", "ldd", "zstd", "lz4")
         self.host = kernels.get_kernel("bookworm")
         self.guest = kernels.get_kernel(suite)
@@ -103,7 +105,7 @@ class Bed:
         files += [(path, "usr/share/qemu/" + os.path.basename(path)) for path in FIRMWARE if os.path.exists(path)]
         files += [(lib, lib[1:]) for program in self.programs for lib in machine.libraries(program)]
         modules = [m for m in kernels.MODULES if m.startswith("virtio")] + kernels.KVM_MODULES
-        init = L1_INIT.replace("@CPUS@", str(self.cpus)).replace("@APPEND@", STEADY)
+        init = L1_INIT.replace("@CPUS@", str(self.cpus)).replace("@APPEND@", STEADY).replace("@DEVICES@", self.devices)
         self.initramfs = machine.make_initramfs(self.work, self.host, modules, init, files)
         with Running(self.start(self.work, b"")) as l1:
             if not l1.wait_said(self.work / "said", UP, BOOT_S):
