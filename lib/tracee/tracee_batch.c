@@ -246,13 +246,21 @@ static int one_by_one(struct tracee *t, struct tracee_ioctl *c, size_t n, bool u
 	int r;
 
 	for (i = 0; i < n; i++) {
-		r = tracee_ioctl(t, &c[i], e);
+		r = tracee_ioctl_alone(t, &c[i], e);
 		if (r < 0)
 			return r;
 		if (until_zero && !c[i].ret)
 			return (int)i + 1;
 	}
 	return (int)i;
+}
+
+/* With a page that is there already, it is one stop instead of two. */
+int tracee_ioctl(struct tracee *t, struct tracee_ioctl *c, struct err *e)
+{
+	int r = tracee_ioctls(t, c, 1, false, e);
+
+	return r < 0 ? r : 0;
 }
 
 int tracee_ioctls(struct tracee *t, struct tracee_ioctl *c, size_t n, bool until_zero,
@@ -264,7 +272,7 @@ int tracee_ioctls(struct tracee *t, struct tracee_ioctl *c, size_t n, bool until
 	while (!r && done < n) {
 		size_t fit = how_many(c + done, n - done), want = fit ? fit : 1;
 
-		r = fit > 1 ? prepare_code(t, e) : 0;
+		r = fit > 1 || (fit && t->code.v) ? prepare_code(t, e) : 0;
 		if (r >= 0)
 			r = r ? together(t, c + done, want, until_zero, e)
 			      : one_by_one(t, c + done, want, until_zero, e);

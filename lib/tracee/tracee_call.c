@@ -244,7 +244,7 @@ int tracee_call_with(struct tracee *t, long nr, const uint64_t arg[6],
 	return tracee_call(t, nr, args, ret, e);
 }
 
-int tracee_ioctl(struct tracee *t, struct tracee_ioctl *c, struct err *e)
+int tracee_ioctl_alone(struct tracee *t, struct tracee_ioctl *c, struct err *e)
 {
 	const uint64_t args[6] = { (uint64_t)c->fd, c->request };
 	const struct tracee_data data = { 2, c->arg, c->size };

@@ -18,6 +18,8 @@ void tracee_detach(struct tracee *t, size_t keep);
 void tracee_find(struct tracee *t);
 /* The first thread, which makes calls, before the first of them; with scratch memory. */
 int tracee_prepare(struct tracee *t, struct err *e) _must_check_;
+/* By tracee_call(). */
+int tracee_ioctl_alone(struct tracee *t, struct tracee_ioctl *c, struct err *e) _must_check_;
 /* The page of code is removed, in a call. */
 int tracee_batch_end(struct tracee *t, struct err *e) _must_check_;
 /* -errno, and @e says what failed. */
