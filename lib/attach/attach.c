@@ -62,7 +62,8 @@ int attach_open(const struct attach_conf *conf, struct attach **ret, struct err 
 	if (conf->tools == ATTACH_AUTO || conf->tools == ATTACH_FUSE)
 		r = attach_tree_open(conf->dir, conf->writable, &a->tree, e);
 	/* A guest with FUSE does not need it, unless it was asked for: then it isn't made, nor missed. */
-	if (!r && (conf->tools == ATTACH_ARCHIVE || (conf->tools == ATTACH_AUTO && conf->archive))) {
+	if (!r &&
+	    (conf->tools == ATTACH_ARCHIVE || (conf->tools == ATTACH_AUTO && conf->archive))) {
 		a->archive = attach_archive_open(conf->archive, e);
 		r = a->archive < 0 ? a->archive : 0;
 	}

@@ -239,8 +239,7 @@ static int find_fast(const struct btf *b, const char *name, uint32_t *ret)
 	const size_t n = strlen(name) + 1;
 
 	while ((p = memmem(p, (size_t)(end - p), name, n))) {
-		if (p > b->strings && !p[-1] &&
-		    !find_by_offset(b, (uint32_t)(p - b->strings), ret))
+		if (p > b->strings && !p[-1] && !find_by_offset(b, (uint32_t)(p - b->strings), ret))
 			return 0;
 		p++;
 	}

@@ -10,9 +10,9 @@
 #define COUNT_MAX    (1U << 20)  /* 200,000 are seen */
 #define NAMES_MAX    (32U << 20) /* of names, markers and sequence numbers; 4 MiB are seen */
 #define PER_MARKER   256
-#define NAMES_BUDGET (1U << 25)  /* names looked at, all in all; 500,000 are seen */
-#define INDEXES_MAX  64          /* things that look like a token_index; 1 to 3 are seen */
-#define OUTSIDE_MAX  (64ULL << 20) /* a symbol before or behind the image: what is given back, or is no constant */
+#define NAMES_BUDGET (1U << 25)    /* names looked at, all in all; 500,000 are seen */
+#define INDEXES_MAX  64            /* things that look like a token_index; 1 to 3 are seen */
+#define OUTSIDE_MAX  (64ULL << 20) /* a symbol outside of the image: given back, or no constant */
 
 struct search {
 	const struct kimage *k;

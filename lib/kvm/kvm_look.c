@@ -81,10 +81,10 @@ static int look_at_cpus(struct tracee *t, const int *fd, struct kvm_vm *vm, stru
 		a->msrs.list.entries[1].index = MSR_KERNEL_GS_BASE;
 		calls[ASKED * i] = (struct tracee_ioctl){ fd[i], KVM_GET_SREGS, &a->sregs,
 							  sizeof(a->sregs), 0 };
-		calls[ASKED * i + 1] = (struct tracee_ioctl){ fd[i], KVM_GET_REGS, &a->regs,
-							      sizeof(a->regs), 0 };
-		calls[ASKED * i + 2] = (struct tracee_ioctl){ fd[i], KVM_GET_MSRS, &a->msrs,
-							      sizeof(a->msrs), 0 };
+		calls[ASKED * i + 1] =
+			(struct tracee_ioctl){ fd[i], KVM_GET_REGS, &a->regs, sizeof(a->regs), 0 };
+		calls[ASKED * i + 2] =
+			(struct tracee_ioctl){ fd[i], KVM_GET_MSRS, &a->msrs, sizeof(a->msrs), 0 };
 	}
 	r = kvm_ask_all(t, calls, ASKED * vm->ncpu, e);
 	for (size_t i = 0; !r && i < vm->ncpu; i++)
@@ -141,8 +141,7 @@ static int look_stopped(const struct pid_ref *p, const struct kvm_fds *fds, stru
 			struct proof *ret, struct err *e)
 {
 	_cleanup_free_ struct asked *asked = calloc(fds->ncpu + 1, sizeof(*asked));
-	_cleanup_free_ struct tracee_ioctl *calls =
-		calloc(ASKED * (fds->ncpu + 1), sizeof(*calls));
+	_cleanup_free_ struct tracee_ioctl *calls = calloc(ASKED * (fds->ncpu + 1), sizeof(*calls));
 	int fd[KVM_CPUS_MAX], end, r;
 	struct tracee t;
 
@@ -172,8 +171,7 @@ static bool still(struct tracee *t, const struct proof *proof)
 	struct kvm_translation tr = { .linear_address = proof->v[0].gva.v };
 	struct tracee_ioctl c = { proof->cpu, KVM_TRANSLATE, &tr, sizeof(tr), 0 };
 
-	return !kvm_ask_all(t, &c, 1, NULL) && tr.valid &&
-	       tr.physical_address == proof->v[0].gpa.v;
+	return !kvm_ask_all(t, &c, 1, NULL) && tr.valid && tr.physical_address == proof->v[0].gpa.v;
 }
 
 /*

@@ -37,11 +37,11 @@
 	PT_PAGE /* an address here that nothing is mapped at (vm.mmap_min_addr), and that is no slot's */
 #define IDS_AT_ONCE 48
 #define BATCH_MAX   512
-#define PROBES_MAX 8000        /* some us each, while the machine stands */
-#define OTHERS_MAX 16          /* mappings that are tried as a whole */
-#define REST_NS    50000000ULL /* that a machine stands for slots that are no memory of its kernel */
-#define BOUNDS_MAX 8
-#define NO_PAGE    (1ULL << 50) /* the first of pages that no slot has */
+#define PROBES_MAX  8000        /* some us each, while the machine stands */
+#define OTHERS_MAX  16          /* mappings that are tried as a whole */
+#define REST_NS     50000000ULL /* that a machine stands for slots that are no memory of its kernel */
+#define BOUNDS_MAX  8
+#define NO_PAGE     (1ULL << 50) /* the first of pages that no slot has */
 
 struct prober {
 	struct tracee *t;
@@ -90,10 +90,10 @@ static void add(const struct prober *p, struct batch *b, const struct kvm_slot *
 
 	b->slot[b->n] = *s;
 	b->region[b->n] = (struct kvm_userspace_memory_region){ .slot = (uint32_t)s->id,
-								 .flags = flags,
-								 .guest_phys_addr = s->gpa.v,
-								 .memory_size = s->size,
-								 .userspace_addr = s->hva.v };
+								.flags = flags,
+								.guest_phys_addr = s->gpa.v,
+								.memory_size = s->size,
+								.userspace_addr = s->hva.v };
 	b->call[b->n] = (struct tracee_ioctl){ p->vm->vmfd, KVM_SET_USER_MEMORY_REGION,
 					       &b->region[b->n], sizeof(b->region[b->n]), -EINVAL };
 	b->n++;
@@ -206,8 +206,7 @@ static int find_first(struct prober *p, struct batch *b, const struct kvm_slot *
 
 		for (b->n = 0; pair < tries && b->n < BATCH_MAX; pair++) {
 			uint64_t from = bound[pair / p->nids / n], to = bound[pair / p->nids % n];
-			const struct kvm_slot s =
-				part(whole, p->ids[pair % p->nids].id, from, to);
+			const struct kvm_slot s = part(whole, p->ids[pair % p->nids].id, from, to);
 
 			if (from <= known && to >= known + PT_PAGE)
 				add(p, b, &s);

@@ -37,21 +37,21 @@ struct slot {
 
 /* rbx: struct slot; r12: how many; r13: 1, end with the first that returned 0. A multiple of 8 bytes. */
 static const uint8_t code[] = {
-	0x48, 0x8b, 0x3b,       /* 1: mov (%rbx),%rdi */
-	0x48, 0x8b, 0x73, 0x08, /* mov 8(%rbx),%rsi */
-	0x48, 0x8b, 0x53, 0x10, /* mov 16(%rbx),%rdx */
-	0xb8, 0x10, 0,    0, 0, /* mov $SYS_ioctl,%eax */
-	0x0f, 0x05,             /* syscall */
-	0x48, 0x89, 0x43, 0x18, /* mov %rax,24(%rbx) */
-	0x48, 0x83, 0xc3, 0x20, /* add $32,%rbx */
-	0x48, 0x85, 0xc0,       /* test %rax,%rax */
-	0x75, 0x05,             /* jne 2f */
-	0x4d, 0x85, 0xed,       /* test %r13,%r13 */
-	0x75, 0x05,             /* jne 3f */
-	0x49, 0xff, 0xcc,       /* 2: dec %r12 */
-	0x75, 0xd7,             /* jne 1b */
-	0xcc,                   /* 3: int3 */
-	0,    0,    0,    0, 0, 0,
+	0x48, 0x8b, 0x3b,          /* 1: mov (%rbx),%rdi */
+	0x48, 0x8b, 0x73, 0x08,    /* mov 8(%rbx),%rsi */
+	0x48, 0x8b, 0x53, 0x10,    /* mov 16(%rbx),%rdx */
+	0xb8, 0x10, 0,    0,    0, /* mov $SYS_ioctl,%eax */
+	0x0f, 0x05,                /* syscall */
+	0x48, 0x89, 0x43, 0x18,    /* mov %rax,24(%rbx) */
+	0x48, 0x83, 0xc3, 0x20,    /* add $32,%rbx */
+	0x48, 0x85, 0xc0,          /* test %rax,%rax */
+	0x75, 0x05,                /* jne 2f */
+	0x4d, 0x85, 0xed,          /* test %r13,%r13 */
+	0x75, 0x05,                /* jne 3f */
+	0x49, 0xff, 0xcc,          /* 2: dec %r12 */
+	0x75, 0xd7,                /* jne 1b */
+	0xcc,                      /* 3: int3 */
+	0,    0,    0,    0,    0, 0,
 };
 #define CODE_END 42 /* where int3 leaves the instruction pointer */
 
@@ -73,9 +73,8 @@ static int write_code(const struct tracee *t)
 /* Return: 1 there is a page with the code; 0 there can't be; -errno. */
 static int prepare_code(struct tracee *t, struct err *e)
 {
-	const uint64_t args[6] = {
-		0, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, ~0ULL, 0
-	};
+	const uint64_t args[6] = { 0,     PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+				   ~0ULL, 0 };
 	long at;
 	int r;
 

@@ -6,8 +6,8 @@
 #include "cleanup.h"
 #include "vm.h"
 
-#define LINKED_AT  0xffffffff81000000ULL /* _text, where KASLR adds nothing */
-#define COPY_READS 2000000
+#define LINKED_AT       0xffffffff81000000ULL /* _text, where KASLR adds nothing */
+#define COPY_READS      2000000
 #define TABLES          16
 #define CONSTANTS_LEAST (1U << 20)
 #define LOOKS_AGAIN     2
