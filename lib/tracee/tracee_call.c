@@ -283,17 +283,15 @@ static int stop_again(struct tracee *t, struct err *e)
 int tracee_restore(struct tracee *t, struct err *e)
 {
 	bool lost;
-	int r = 0;
+	int r = 0, left;
 
 	if (!t->calls)
 		return 0;
-	/* after what did not end: not before it has */
+	/* what did not end is waited for, before there is another call */
 	if (t->runs && t->code.v)
 		r = stop_again(t, e);
-	if (!r)
-		r = tracee_batch_end(t, e);
-	if (!r)
-		r = stop_again(t, e);
+	left = r < 0 ? r : tracee_batch_end(t, e);
+	r = stop_again(t, left < 0 ? NULL : e);
 	if (r < 0)
 		return r;
 	lost = t->saved_scratch &&
@@ -308,5 +306,5 @@ int tracee_restore(struct tracee *t, struct err *e)
 	t->calls = t->saved_scratch = t->trapped = false;
 	if (!r && lost)
 		r = err_set(e, EFAULT, "writing back the stack of process %d failed", t->ref->pid);
-	return r;
+	return r ? r : left;
 }

@@ -244,6 +244,34 @@ static void test_many_without_trap(void **state)
 	end(&r);
 }
 
+/* A call that does not end, after many: the page goes once it has. */
+static void test_many_and_one_without_end(void **state)
+{
+	struct tracee_ioctl c[2];
+	struct rig r = { 0 };
+	struct err e = { 0 };
+	struct tracee t;
+	int count = 0;
+	long ret;
+
+	(void)state;
+	start(&r);
+	for (size_t i = 0; i < 2; i++)
+		c[i] = (struct tracee_ioctl){ r.some[0], FIONREAD, &count, sizeof(count), 1 };
+
+	assert_int_equal(tracee_stop(&r.ref, 0, &t, &e), 0);
+	assert_int_equal(tracee_ioctls(&t, c, 2, false, &e), 2);
+	assert_int_equal(count_code(&r), 1);
+	t.call_limit_ns = LIMIT_NS;
+
+	uint64_t args[6] = { (uint64_t)r.empty[0], t.scratch.v, 8 };
+
+	assert_int_equal(tracee_call(&t, SYS_read, args, &ret, &e), -ETIMEDOUT);
+	assert_int_equal(tracee_release(&t, NULL, &e), 0);
+	assert_int_equal(count_code(&r), 0);
+	end(&r);
+}
+
 /* Somebody else's SIGTRAP comes when all is over. */
 static void test_trap_signal(void **state)
 {
@@ -355,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_stop_signal),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_many_without_trap),
+		cmocka_unit_test(test_many_and_one_without_end),
 		cmocka_unit_test(test_trap_signal),
 		cmocka_unit_test(test_unstoppable),
 	};
