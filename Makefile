@@ -50,12 +50,13 @@ tsan:
 fuzz: setup-build-lint
 	@scripts/fuzz $(or $(S),10)
 
-# ONLY="starts files micro boot redis sysbench sqlite nginx blk fuse" chooses subjects, N=ROUNDS how often.
+# ONLY="starts files micro boot redis sysbench sqlite nginx blk fuse vmsh" chooses subjects, N=ROUNDS how often.
 bench: setup-build-check-bench libos
 	@$(NINJA) --quiet
 	@bench/run $(BUILD)
 	@bench/rktio $(BUILD)
 	@bench/fuse $(BUILD)
+	@bench/vmsh $(BUILD)
 
 # N=ROUNDS of everything, and longer loads; stops at the first failure.
 soak: setup-build-check

@@ -97,6 +97,8 @@ static long try_write(struct side_state *s, const char *from, uint32_t len)
 			r = -EFAULT;
 		else {
 			side_ring_put(&s->out, len);
+			/* the thread is there as long as the file is */
+			(void)s->call.wake_up_process(s->task);
 			r = len;
 		}
 	} else

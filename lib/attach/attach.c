@@ -61,13 +61,11 @@ int attach_open(const struct attach_conf *conf, struct attach **ret, struct err 
 	attach_term_choose(&a->term, conf->mode);
 	if (conf->tools == ATTACH_AUTO || conf->tools == ATTACH_FUSE)
 		r = attach_tree_open(conf, &a->tree, e);
-	/* The guest may not need it: then that there is none is no failure. */
-	if (!r && (conf->tools == ATTACH_AUTO || conf->tools == ATTACH_ARCHIVE)) {
-		a->archive = attach_archive_open(conf->archive, &a->e);
-		if (a->archive < 0 && (conf->tools == ATTACH_ARCHIVE || conf->archive)) {
-			*e = a->e;
-			r = a->archive;
-		}
+	/* A guest with FUSE does not need it, unless it was asked for: then it isn't made, nor missed. */
+	if (!r &&
+	    (conf->tools == ATTACH_ARCHIVE || (conf->tools == ATTACH_AUTO && conf->archive))) {
+		a->archive = attach_archive_open(conf->archive, e);
+		r = a->archive < 0 ? a->archive : 0;
 	}
 	if (r < 0) {
 		attach_close(a);
@@ -186,8 +184,8 @@ static int choose_tools(struct attach *a, bool has_fuse, enum wire_tools *ret)
 	if (a->conf.tools == ATTACH_FUSE)
 		(void)err_set(&e, ENODEV, "the guest has no FUSE");
 	else if (a->archive < 0)
-		e = a->e;
-	else
+		a->archive = attach_archive_open(a->conf.archive, &e);
+	if (a->archive >= 0)
 		return 0;
 	fail(a, -e.code, &e);
 	return -e.code;

@@ -214,8 +214,42 @@ static int resolve(const struct btf *b, uint32_t id, struct type *ret)
 	return -EPROTO;
 }
 
+/* The structure whose name is the string at @off. */
+static int find_by_offset(const struct btf *b, uint32_t off, uint32_t *ret)
+{
+	for (uint32_t id = 1; id < b->count; id++) {
+		const uint8_t *p = b->types + b->index[id];
+		struct type t;
+
+		if (kload32(p) != off)
+			continue;
+		t = type_of(p);
+		if (composite(&t)) {
+			*ret = id;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* Each string is there once, in all kernels seen: then only numbers are to be compared. */
+static int find_fast(const struct btf *b, const char *name, uint32_t *ret)
+{
+	const uint8_t *p = b->strings, *end = b->strings + b->strings_size;
+	const size_t n = strlen(name) + 1;
+
+	while ((p = memmem(p, (size_t)(end - p), name, n))) {
+		if (p > b->strings && !p[-1] && !find_by_offset(b, (uint32_t)(p - b->strings), ret))
+			return 0;
+		p++;
+	}
+	return -ENOENT;
+}
+
 int btf_find(const struct btf *b, const char *name, uint32_t *ret)
 {
+	if (!find_fast(b, name, ret))
+		return 0;
 	for (uint32_t id = 1; id < b->count; id++) {
 		struct type t = type_of(b->types + b->index[id]);
 

@@ -73,19 +73,82 @@ int kallsyms_next(const struct kallsyms *s, struct kallsyms_iter *i, struct ksym
 	return 1;
 }
 
+/*
+ * Most names are none of those that are looked for, and need not be put together to see that: their length and
+ * their last token are enough.
+ */
+struct sieve {
+	uint8_t length[256], last[256]; /* of the tokens: their lengths and last characters */
+	uint64_t wanted[KSYM_NAME_MAX + 1][4]; /* by length: which last characters */
+};
+
+static void sieve_init(const struct kallsyms *s, const struct ksym_want *want, size_t n,
+		       struct sieve *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	for (unsigned int t = 0; t < 256; t++) {
+		const char *c = token(s, (uint8_t)t);
+		size_t len = strnlen(c, UINT8_MAX);
+
+		ret->length[t] = (uint8_t)len;
+		ret->last[t] = len ? (uint8_t)c[len - 1] : 0;
+	}
+	for (size_t k = 0; k < n; k++) {
+		size_t len = strnlen(want[k].name, KSYM_NAME_MAX);
+		uint8_t last = len ? (uint8_t)want[k].name[len - 1] : 0;
+
+		ret->wanted[len][last >> 6] |= 1ULL << (last & 63);
+	}
+}
+
+/* Can a name of these tokens, the first character of which is its type, be one that is looked for? */
+static bool passes(const struct sieve *f, struct kallsyms_tokens t)
+{
+	size_t len = 0;
+	uint8_t last;
+
+	for (size_t k = 0; k < t.n; k++)
+		len += f->length[t.p[k]];
+	last = f->last[t.p[t.n - 1]];
+	return len && len - 1 < KSYM_NAME_MAX && f->wanted[len - 1][last >> 6] >> (last & 63) & 1;
+}
+
+static size_t take(const struct ksym *sym, struct ksym_want *want, size_t n)
+{
+	size_t found = 0;
+
+	for (size_t k = 0; k < n; k++)
+		if (!want[k].addr.v && sym->addr.v && !strcmp(want[k].name, sym->name)) {
+			want[k].addr = sym->addr;
+			found++;
+		}
+	return found;
+}
+
 size_t kallsyms_lookup(const struct kallsyms *s, struct ksym_want *want, size_t n)
 {
 	struct kallsyms_iter i = { 0 };
+	struct kallsyms_tokens t;
+	struct sieve sieve;
 	struct ksym sym;
 	size_t found = 0;
 
 	for (size_t k = 0; k < n; k++)
 		want[k].addr.v = 0;
-	while (found < n && kallsyms_next(s, &i, &sym) == 1)
-		for (size_t k = 0; k < n; k++)
-			if (!want[k].addr.v && sym.addr.v && !strcmp(want[k].name, sym.name)) {
-				want[k].addr = sym.addr;
-				found++;
-			}
+	sieve_init(s, want, n, &sieve);
+	while (found < n && i.idx < s->count) {
+		size_t off = s->names + i.off;
+
+		if (!kallsyms_name(s->image, &off, s->names_end, &t))
+			break;
+		if (passes(&sieve, t)) {
+			if (kallsyms_next(s, &i, &sym) != 1)
+				break;
+			found += take(&sym, want, n);
+		} else {
+			i.idx++;
+			i.off = off - s->names;
+		}
+	}
 	return found;
 }

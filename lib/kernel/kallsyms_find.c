@@ -10,9 +10,9 @@
 #define COUNT_MAX    (1U << 20)  /* 200,000 are seen */
 #define NAMES_MAX    (32U << 20) /* of names, markers and sequence numbers; 4 MiB are seen */
 #define PER_MARKER   256
-#define NAMES_BUDGET (1U << 25)  /* names looked at, all in all; 500,000 are seen */
-#define INDEXES_MAX  64          /* things that look like a token_index; 1 to 3 are seen */
-#define OUTSIDE_MAX  (64U << 20) /* a symbol behind the end of the image: what is given back */
+#define NAMES_BUDGET (1U << 25)    /* names looked at, all in all; 500,000 are seen */
+#define INDEXES_MAX  64            /* things that look like a token_index; 1 to 3 are seen */
+#define OUTSIDE_MAX  (64ULL << 20) /* a symbol outside of the image: given back, or no constant */
 
 struct search {
 	const struct kimage *k;
@@ -105,10 +105,11 @@ static int try_count(struct search *f, size_t at, struct kallsyms *s)
 	return walk_names(f, s, markers);
 }
 
-/* Do the addresses ascend, and lie in the image or a little behind it? */
+/* Do the addresses ascend, and lie in the image or a little around it? */
 static bool plausible(const struct kallsyms *s)
 {
-	uint64_t start = s->image->base.v, room = s->image->size + OUTSIDE_MAX, last = 0;
+	uint64_t start = s->image->base.v - OUTSIDE_MAX, room = s->image->size + 2 * OUTSIDE_MAX,
+		 last = 0;
 	size_t inside = 0;
 
 	if (s->offsets > s->image->size || (size_t)s->count * 4 > s->image->size - s->offsets)

@@ -6,8 +6,8 @@
  *
  * kimage_find() tells where the image is: around the entry of its system calls
  * (MSR_LSTAR), which is inside of it whatever a processor does just now.
- * The caller copies that range, holes as zeros, and everything else of this
- * library works on the copy. It is the guest's: nothing in it is believed.
+ * The caller copies that range, or what is constant of it, holes as zeros, and everything else of
+ * this library works on the copy. It is the guest's: nothing in it is believed.
  *
  * No I/O, no allocation.
  */

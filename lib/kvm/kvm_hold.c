@@ -21,15 +21,25 @@ struct kvm_held {
 	int r;
 };
 
+union one_msr {
+	struct kvm_msrs list;
+	uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+};
+
 static int read_cpu(struct tracee *t, int fd, struct kvm_cpu_state *ret, struct err *e)
 {
-	struct tracee_ioctl regs = { .arg = &ret->regs, .size = sizeof(ret->regs) },
-			    sregs = { .arg = &ret->sregs, .size = sizeof(ret->sregs) };
-	int r = kvm_ask(t, fd, KVM_GET_REGS, &regs, e);
+	union one_msr msr = { .list.nmsrs = 1 };
+	struct tracee_ioctl c[] = {
+		{ fd, KVM_GET_REGS, &ret->regs, sizeof(ret->regs), 0 },
+		{ fd, KVM_GET_SREGS, &ret->sregs, sizeof(ret->sregs), 0 },
+		{ fd, KVM_GET_MSRS, &msr, sizeof(msr), 0 },
+	};
+	int r;
 
-	if (!r)
-		r = kvm_ask(t, fd, KVM_GET_SREGS, &sregs, e);
-	return r < 0 ? r : kvm_ask_msr(t, fd, MSR_KERNEL_GS_BASE, &ret->kernel_gs_base, e);
+	msr.list.entries[0].index = MSR_KERNEL_GS_BASE;
+	r = kvm_ask_all(t, c, ARRAY_SIZE(c), e);
+	ret->kernel_gs_base = !r && c[2].ret == 1 ? msr.list.entries[0].data : 0;
+	return r;
 }
 
 /* Until the parent says so, or is gone. The tracee's ticks interrupt it. */

@@ -16,9 +16,9 @@
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define ATTEMPTS           3
 
-union one_msr {
+union two_msrs {
 	struct kvm_msrs list;
-	uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	uint8_t room[sizeof(struct kvm_msrs) + 2 * sizeof(struct kvm_msr_entry)];
 };
 
 /* What the child makes, in memory that the parent sees. */
@@ -30,61 +30,66 @@ struct result {
 	int r;
 };
 
-int kvm_ask(struct tracee *t, int fd, unsigned long request, struct tracee_ioctl *c, struct err *e)
+int kvm_ask_all(struct tracee *t, struct tracee_ioctl *c, size_t n, struct err *e)
+{
+	int r = tracee_ioctls(t, c, n, false, e);
+
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		if (c[i].ret < 0)
+			return err_set(
+				e, (int)-c[i].ret,
+				"asking KVM in process %d about its machine: %s%s", t->ref->pid,
+				err_str((int)c[i].ret),
+				t->filtered
+					? "; its seccomp filter could not be suspended, which takes CAP_SYS_ADMIN"
+					: "");
+	return r < 0 ? r : 0;
+}
+
+/* What is asked of a processor. */
+struct asked {
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+	union two_msrs msrs;
+};
+#define ASKED 3 /* calls */
+
+static void take_cpu(const struct asked *a, int msrs, struct kvm_cpu *ret)
+{
+	const struct kvm_sregs *s = &a->sregs;
+
+	ret->cpl = s->cs.selector & 3;
+	ret->lstar = msrs > 0 ? a->msrs.list.entries[0].data : 0;
+	ret->gs = !ret->cpl ? s->gs.base : msrs > 1 ? a->msrs.list.entries[1].data : 0;
+	ret->rip = a->regs.rip;
+	ret->rsp = a->regs.rsp;
+	ret->rflags = a->regs.rflags;
+	ret->cr = (struct pt_regs_cr){ s->cr0, s->cr3, s->cr4, s->efer };
+}
+
+/* All processors of the machine; @calls are ASKED for each. */
+static int look_at_cpus(struct tracee *t, const int *fd, struct kvm_vm *vm, struct asked *asked,
+			struct tracee_ioctl *calls, struct err *e)
 {
 	int r;
 
-	c->fd = fd;
-	c->request = request;
-	r = tracee_ioctl(t, c, e);
-	if (!r && c->ret < 0)
-		return err_set(
-			e, (int)-c->ret, "asking KVM in process %d about its machine: %s%s",
-			t->ref->pid, err_str((int)c->ret),
-			t->filtered
-				? "; its seccomp filter could not be suspended, which takes CAP_SYS_ADMIN"
-				: "");
+	for (size_t i = 0; i < vm->ncpu; i++) {
+		struct asked *a = &asked[i];
+
+		a->msrs.list.nmsrs = 2;
+		a->msrs.list.entries[0].index = MSR_LSTAR;
+		a->msrs.list.entries[1].index = MSR_KERNEL_GS_BASE;
+		calls[ASKED * i] = (struct tracee_ioctl){ fd[i], KVM_GET_SREGS, &a->sregs,
+							  sizeof(a->sregs), 0 };
+		calls[ASKED * i + 1] =
+			(struct tracee_ioctl){ fd[i], KVM_GET_REGS, &a->regs, sizeof(a->regs), 0 };
+		calls[ASKED * i + 2] =
+			(struct tracee_ioctl){ fd[i], KVM_GET_MSRS, &a->msrs, sizeof(a->msrs), 0 };
+	}
+	r = kvm_ask_all(t, calls, ASKED * vm->ncpu, e);
+	for (size_t i = 0; !r && i < vm->ncpu; i++)
+		take_cpu(&asked[i], (int)calls[ASKED * i + 2].ret, &vm->cpu[i]);
 	return r;
-}
-
-int kvm_ask_msr(struct tracee *t, int fd, uint32_t index, uint64_t *ret, struct err *e)
-{
-	union one_msr msr = { .list.nmsrs = 1 };
-	struct tracee_ioctl c = { .arg = &msr, .size = sizeof(msr) };
-	int r;
-
-	msr.list.entries[0].index = index;
-	r = kvm_ask(t, fd, KVM_GET_MSRS, &c, e);
-	if (!r)
-		*ret = c.ret == 1 ? msr.list.entries[0].data : 0;
-	return r;
-}
-
-static int look_at_cpu(struct tracee *t, int fd, struct kvm_cpu *ret, struct err *e)
-{
-	struct kvm_sregs s = { 0 };
-	struct kvm_regs g = { 0 };
-	struct tracee_ioctl sregs = { .arg = &s, .size = sizeof(s) },
-			    regs = { .arg = &g, .size = sizeof(g) };
-	int r = kvm_ask(t, fd, KVM_GET_SREGS, &sregs, e);
-
-	if (!r)
-		r = kvm_ask(t, fd, KVM_GET_REGS, &regs, e);
-	if (!r)
-		r = kvm_ask_msr(t, fd, MSR_LSTAR, &ret->lstar, e);
-	if (r < 0)
-		return r;
-	ret->gs = s.gs.base;
-	if (s.cs.selector & 3)
-		r = kvm_ask_msr(t, fd, MSR_KERNEL_GS_BASE, &ret->gs, e);
-	if (r < 0)
-		return r;
-	ret->rip = g.rip;
-	ret->rsp = g.rsp;
-	ret->rflags = g.rflags;
-	ret->cr = (struct pt_regs_cr){ s.cr0, s.cr3, s.cr4, s.efer };
-	ret->cpl = s.cs.selector & 3;
-	return 0;
 }
 
 /*
@@ -94,26 +99,34 @@ static int look_at_cpu(struct tracee *t, int fd, struct kvm_cpu *ret, struct err
 static int collect(struct tracee *t, int fd, const struct kvm_cpu *cpu,
 		   struct kvm_evidence ret[EVIDENCE_MAX], size_t *ret_n)
 {
-	const uint64_t at[] = { cpu->lstar,
-				cpu->lstar + PT_PAGE,
-				cpu->lstar + (2 << 20),
-				cpu->lstar - (2 << 20),
-				cpu->lstar + (8 << 20),
-				cpu->rip,
-				cpu->gs };
+	const uint64_t at[EVIDENCE_MAX] = { cpu->lstar,
+					    cpu->lstar + PT_PAGE,
+					    cpu->lstar + (2 << 20),
+					    cpu->lstar - (2 << 20),
+					    cpu->lstar + (8 << 20),
+					    cpu->rip,
+					    cpu->gs };
+	struct kvm_translation tr[EVIDENCE_MAX];
+	struct tracee_ioctl c[EVIDENCE_MAX];
+	size_t n = 0;
 
 	*ret_n = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
-		struct kvm_translation tr = { .linear_address = at[i] };
-		struct tracee_ioctl c = { .arg = &tr, .size = sizeof(tr) };
-
-		if (at[i] && !kvm_ask(t, fd, KVM_TRANSLATE, &c, NULL) && tr.valid)
-			ret[(*ret_n)++] = (struct kvm_evidence){ { at[i] },
-								 { tr.physical_address },
-								 at[i] == cpu->gs };
+		if (!at[i])
+			continue;
+		tr[n] = (struct kvm_translation){ .linear_address = at[i] };
+		c[n] = (struct tracee_ioctl){ fd, KVM_TRANSLATE, &tr[n], sizeof(tr[n]), 0 };
+		n++;
+	}
+	if (!cpu->lstar || tracee_ioctls(t, c, n, false, NULL) != (int)n)
+		return -ENOENT;
+	for (size_t i = 0; i < n; i++)
+		if (!c[i].ret && tr[i].valid)
+			ret[(*ret_n)++] = (struct kvm_evidence){ { tr[i].linear_address },
+								 { tr[i].physical_address },
+								 tr[i].linear_address == cpu->gs };
 		else if (!i)
 			return -ENOENT;
-	}
 	return 0;
 }
 
@@ -127,22 +140,26 @@ struct proof {
 static int look_stopped(const struct pid_ref *p, const struct kvm_fds *fds, struct kvm_vm *vm,
 			struct proof *ret, struct err *e)
 {
+	_cleanup_free_ struct asked *asked = calloc(fds->ncpu + 1, sizeof(*asked));
+	_cleanup_free_ struct tracee_ioctl *calls = calloc(ASKED * (fds->ncpu + 1), sizeof(*calls));
+	int fd[KVM_CPUS_MAX], end, r;
 	struct tracee t;
-	int cpu0 = -1, end, r = tracee_stop(p, 0, &t, e);
 
 	ret->n = 0;
+	if (!asked || !calls)
+		return err_set(e, ENOMEM, "no memory for the registers");
+	for (size_t i = 0; i < fds->ncpu; i++)
+		if (fds->cpu[i].vm == vm->vmfd) {
+			fd[vm->ncpu] = fds->cpu[i].fd;
+			vm->cpu[vm->ncpu++].idx = fds->cpu[i].idx;
+		}
+	r = tracee_stop(p, 0, &t, e);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; !r && i < fds->ncpu; i++) {
-		if (fds->cpu[i].vm != vm->vmfd)
-			continue;
-		cpu0 = cpu0 < 0 ? fds->cpu[i].fd : cpu0;
-		vm->cpu[vm->ncpu].idx = fds->cpu[i].idx;
-		r = look_at_cpu(&t, fds->cpu[i].fd, &vm->cpu[vm->ncpu++], e);
-	}
-	if (!r && cpu0 >= 0)
-		(void)collect(&t, cpu0, &vm->cpu[0], ret->v, &ret->n);
-	ret->cpu = cpu0;
+	r = look_at_cpus(&t, fd, vm, asked, calls, e);
+	if (!r && vm->ncpu)
+		(void)collect(&t, fd[0], &vm->cpu[0], ret->v, &ret->n);
+	ret->cpu = vm->ncpu ? fd[0] : -1;
 	vm->filtered = t.filtered;
 	end = tracee_release(&t, &vm->stopped_ns, e);
 	return r < 0 ? r : end;
@@ -152,10 +169,9 @@ static int look_stopped(const struct pid_ref *p, const struct kvm_fds *fds, stru
 static bool still(struct tracee *t, const struct proof *proof)
 {
 	struct kvm_translation tr = { .linear_address = proof->v[0].gva.v };
-	struct tracee_ioctl c = { .arg = &tr, .size = sizeof(tr) };
+	struct tracee_ioctl c = { proof->cpu, KVM_TRANSLATE, &tr, sizeof(tr), 0 };
 
-	return !kvm_ask(t, proof->cpu, KVM_TRANSLATE, &c, NULL) && tr.valid &&
-	       tr.physical_address == proof->v[0].gpa.v;
+	return !kvm_ask_all(t, &c, 1, NULL) && tr.valid && tr.physical_address == proof->v[0].gpa.v;
 }
 
 /*

@@ -28,12 +28,8 @@ struct kvm_mappings {
 	size_t n;
 };
 
-/* An ioctl that a descriptor of a machine or processor must know. -errno and @e if KVM fails it. */
-int kvm_ask(struct tracee *t, int fd, unsigned long request, struct tracee_ioctl *c, struct err *e)
-	_must_check_;
-/* A processor's register; 0 if it has none of that index. */
-int kvm_ask_msr(struct tracee *t, int fd, uint32_t index, uint64_t *ret, struct err *e)
-	_must_check_;
+/* Ioctls that the descriptors of a machine or processor must know. -errno and @e if KVM fails one. */
+int kvm_ask_all(struct tracee *t, struct tracee_ioctl *c, size_t n, struct err *e) _must_check_;
 
 /* Ranges of memory that slots may be parts of: from 0 on, and from 4 GiB on if there is more. */
 struct kvm_layout {

@@ -18,7 +18,8 @@
  * its address, where each that fits gives EEXIST.
  *
  * All of that holds only while slots stand still: all threads of the process
- * are stopped.
+ * are stopped. And it holds for each probe alone: they are made many at a time, and
+ * those behind a hit do no more than those before it.
  *
  * A hit with other flags would change those: a slot whose writes are logged, for
  * a migration, would no longer be. KVM_CLEAR_DIRTY_LOG tells: asked for pages
@@ -34,11 +35,13 @@
 #define IDS_UNUSED 32 /* in a row end the search */
 #define NOWHERE \
 	PT_PAGE /* an address here that nothing is mapped at (vm.mmap_min_addr), and that is no slot's */
-#define PROBES_MAX 8000        /* 30 us each, while the machine stands */
-#define OTHERS_MAX 16          /* mappings that are tried as a whole */
-#define REST_NS    50000000ULL /* that a machine stands for slots that are no memory of its kernel */
-#define BOUNDS_MAX 8
-#define NO_PAGE    (1ULL << 50) /* the first of pages that no slot has */
+#define IDS_AT_ONCE 48
+#define BATCH_MAX   512
+#define PROBES_MAX  8000        /* some us each, while the machine stands */
+#define OTHERS_MAX  16          /* mappings that are tried as a whole */
+#define REST_NS     50000000ULL /* that a machine stands for slots that are no memory of its kernel */
+#define BOUNDS_MAX  8
+#define NO_PAGE     (1ULL << 50) /* the first of pages that no slot has */
 
 struct prober {
 	struct tracee *t;
@@ -72,84 +75,109 @@ static bool logged(const struct prober *p, int id)
 	return false;
 }
 
-/* Return: 0 and what KVM answered; -errno. */
-static int probe(struct prober *p, const struct kvm_slot *s, int *ret, struct err *e)
+/* Probes that are made together. */
+struct batch {
+	struct kvm_slot slot[BATCH_MAX];
+	struct kvm_userspace_memory_region region[BATCH_MAX];
+	struct tracee_ioctl call[BATCH_MAX]; /* with the answers */
+	size_t n;
+};
+
+static void add(const struct prober *p, struct batch *b, const struct kvm_slot *s)
 {
 	uint32_t flags = (s->readonly ? KVM_MEM_READONLY : 0) |
 			 (logged(p, s->id) ? KVM_MEM_LOG_DIRTY_PAGES : 0);
-	struct kvm_userspace_memory_region region = { .slot = (uint32_t)s->id,
-						      .flags = flags,
-						      .guest_phys_addr = s->gpa.v,
-						      .memory_size = s->size,
-						      .userspace_addr = s->hva.v };
-	struct tracee_ioctl c = { p->vm->vmfd, KVM_SET_USER_MEMORY_REGION, &region, sizeof(region),
-				  0 };
-	int r;
 
-	*ret = -EINVAL;
-	if (p->vm->probes++ >= PROBES_MAX || tracee_now_ns() > p->end_ns)
-		return err_set(e, E2BIG, "the memory slots were not found by %d probes",
-			       PROBES_MAX);
-	r = tracee_ioctl(p->t, &c, e);
-	*ret = (int)c.ret;
-	return r;
+	b->slot[b->n] = *s;
+	b->region[b->n] = (struct kvm_userspace_memory_region){ .slot = (uint32_t)s->id,
+								.flags = flags,
+								.guest_phys_addr = s->gpa.v,
+								.memory_size = s->size,
+								.userspace_addr = s->hva.v };
+	b->call[b->n] = (struct tracee_ioctl){ p->vm->vmfd, KVM_SET_USER_MEMORY_REGION,
+					       &b->region[b->n], sizeof(b->region[b->n]), -EINVAL };
+	b->n++;
 }
 
-static int undo(struct prober *p, int id, struct err *e)
+/* Up to the first that succeeds. Return: how many were made; -errno. */
+static int probe(struct prober *p, struct batch *b, struct err *e)
 {
-	struct kvm_slot s = { .id = id, .gpa = p->known };
-	int answer;
+	if (p->vm->probes + b->n > PROBES_MAX || tracee_now_ns() > p->end_ns)
+		return err_set(e, E2BIG, "the memory slots were not found by %d probes",
+			       PROBES_MAX);
+	p->vm->probes += (unsigned int)b->n;
+	return tracee_ioctls(p->t, b->call, b->n, true, e);
+}
 
-	(void)!probe(p, &s, &answer, NULL);
+static int undo(struct prober *p, struct batch *b, int id, struct err *e)
+{
+	const struct kvm_slot s = { .id = id, .gpa = p->known };
+
+	b->n = 0;
+	add(p, b, &s);
+	(void)!probe(p, b, NULL);
 	return err_set(e, EPROTO, "the guest's kernel says that it is where no memory is");
 }
 
-/* Are writes to slot @id logged? */
-static int ask_logged(struct prober *p, int id, bool *ret, struct err *e)
+/* Are writes to the slots that are in use logged? */
+static int ask_logged(struct prober *p, struct err *e)
 {
-	struct kvm_clear_dirty_log log = { .slot = (uint32_t)id,
-					   .num_pages = 64,
-					   .first_page = NO_PAGE };
-	struct tracee_ioctl c = { p->vm->vmfd, KVM_CLEAR_DIRTY_LOG, &log, sizeof(log), 0 };
-	int r = tracee_ioctl(p->t, &c, e);
+	struct kvm_clear_dirty_log log[KVM_SLOTS_MAX];
+	struct tracee_ioctl c[KVM_SLOTS_MAX];
+	int r;
 
-	if (r < 0)
-		return r;
-	*ret = c.ret == -EINVAL;
-	return c.ret == -EINVAL || c.ret == -ENOENT
-		       ? 0
-		       : err_set(e, ENOTSUP,
-				 "KVM does not say whether writes to its memory slots are logged");
+	for (size_t i = 0; i < p->nids; i++) {
+		log[i] = (struct kvm_clear_dirty_log){ .slot = (uint32_t)p->ids[i].id,
+						       .num_pages = 64,
+						       .first_page = NO_PAGE };
+		c[i] = (struct tracee_ioctl){ p->vm->vmfd, KVM_CLEAR_DIRTY_LOG, &log[i],
+					      sizeof(log[i]), 0 };
+	}
+	r = tracee_ioctls(p->t, c, p->nids, false, e);
+	for (size_t i = 0; r >= 0 && i < p->nids; i++) {
+		p->ids[i].logged = c[i].ret == -EINVAL;
+		if (c[i].ret != -EINVAL && c[i].ret != -ENOENT)
+			return err_set(
+				e, ENOTSUP,
+				"KVM does not say whether writes to its memory slots are logged");
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Return: 1 to go on; 0 no slot has this number or one behind it; -errno. */
+static int take_id(struct prober *p, int id, long answer, int *unused, struct err *e)
+{
+	*unused = answer == -EEXIST ? *unused + 1 : 0;
+	if (answer == -EPERM || answer == -EACCES)
+		return err_set(
+			e, EPERM,
+			"the hypervisor's seccomp filter does not let its memory slots be asked for");
+	if (answer == -EINVAL)
+		p->ids[p->nids++].id = id;
+	return *unused < IDS_UNUSED && p->nids < KVM_SLOTS_MAX;
 }
 
 /* Which slots are in use? */
-static int find_ids(struct prober *p, struct err *e)
+static int find_ids(struct prober *p, struct batch *b, struct err *e)
 {
-	int unused = 0;
+	int unused = 0, r = 1;
 
-	for (int id = 0; id < IDS_MAX && unused < IDS_UNUSED && p->nids < KVM_SLOTS_MAX; id++) {
-		struct kvm_slot s = {
-			.id = id, .gpa = p->known, .size = PT_PAGE, .hva = { NOWHERE }
-		};
-		int answer, r = probe(p, &s, &answer, e);
+	for (int first = 0; r > 0 && first < IDS_MAX; first += IDS_AT_ONCE) {
+		b->n = 0;
+		for (int id = first; id < first + IDS_AT_ONCE; id++) {
+			const struct kvm_slot s = {
+				.id = id, .gpa = p->known, .size = PT_PAGE, .hva = { NOWHERE }
+			};
 
-		if (r < 0)
-			return r;
-		if (!answer)
-			return undo(p, id, e);
-		unused = answer == -EEXIST ? unused + 1 : 0;
-		if (answer == -EPERM || answer == -EACCES)
-			return err_set(
-				e, EPERM,
-				"the hypervisor's seccomp filter does not let its memory slots be asked for");
-		if (answer != -EINVAL)
-			continue;
-		r = ask_logged(p, id, &p->ids[p->nids].logged, e);
-		if (r < 0)
-			return r;
-		p->ids[p->nids++].id = id;
+			add(p, b, &s);
+		}
+		r = probe(p, b, e);
+		if (r > 0 && !b->call[r - 1].ret)
+			return undo(p, b, b->slot[r - 1].id, e);
+		for (size_t i = 0; r > 0 && i < b->n; i++)
+			r = take_id(p, b->slot[i].id, b->call[i].ret, &unused, e);
 	}
-	return 0;
+	return r < 0 ? r : ask_logged(p, e);
 }
 
 /* Where slots of a mapping begin and end: its own ends first; below 1 MiB there are ROMs and devices. */
@@ -167,44 +195,27 @@ static size_t bounds(uint64_t size, uint64_t ret[BOUNDS_MAX])
 }
 
 /* The slot that the known page is in: of the range @whole, some part. Return: 1 found; 0 not; -errno. */
-static int find_first(struct prober *p, const struct kvm_slot *whole, struct kvm_slot *ret,
-		      struct err *e)
+static int find_first(struct prober *p, struct batch *b, const struct kvm_slot *whole,
+		      struct kvm_slot *ret, struct err *e)
 {
 	uint64_t known = p->known.v - whole->gpa.v, bound[BOUNDS_MAX];
-	size_t n = bounds(whole->size, bound);
+	size_t n = bounds(whole->size, bound), tries = n * n * p->nids;
 
-	for (size_t pair = 0; pair < n * n * p->nids; pair++) {
-		uint64_t a = bound[pair / p->nids / n], b = bound[pair / p->nids % n];
-		struct kvm_slot s = part(whole, p->ids[pair % p->nids].id, a, b);
-		int answer, r;
+	for (size_t pair = 0; pair < tries;) {
+		int r;
 
-		if (a > known || b < known + PT_PAGE)
-			continue;
-		r = probe(p, &s, &answer, e);
+		for (b->n = 0; pair < tries && b->n < BATCH_MAX; pair++) {
+			uint64_t from = bound[pair / p->nids / n], to = bound[pair / p->nids % n];
+			const struct kvm_slot s = part(whole, p->ids[pair % p->nids].id, from, to);
+
+			if (from <= known && to >= known + PT_PAGE)
+				add(p, b, &s);
+		}
+		r = probe(p, b, e);
 		if (r < 0)
 			return r;
-		if (answer)
-			continue;
-		*ret = s;
-		return 1;
-	}
-	return 0;
-}
-
-/* Is slot @s->id, which is not the first one, this part of a mapping? Where the guest has it is not asked. */
-static int is_part(struct prober *p, struct kvm_slot *s, struct err *e)
-{
-	for (int readonly = 0; readonly < 2; readonly++) {
-		struct kvm_slot at = *s;
-		int answer, r;
-
-		at.gpa = p->vm->slot[0].gpa;
-		at.readonly = readonly;
-		r = probe(p, &at, &answer, e);
-		if (r < 0)
-			return r;
-		if (answer == -EEXIST) {
-			s->readonly = readonly;
+		if (r && !b->call[r - 1].ret) {
+			*ret = b->slot[r - 1];
 			return 1;
 		}
 	}
@@ -221,41 +232,67 @@ static bool taken(const struct kvm_vm *vm, const struct kvm_slot *s)
 	return false;
 }
 
-/* Is one of the slots that are not found yet @s? */
-static int find_part(struct prober *p, struct kvm_slot s, struct err *e)
+/* What fits of what was asked, in the order in which that was. */
+static void take_parts(struct prober *p, const struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		struct kvm_slot s = b->slot[i];
+		struct id *id = &p->ids[0];
+
+		while (id->id != s.id)
+			id++;
+		if (b->call[i].ret != -EEXIST || id->found || taken(p->vm, &s))
+			continue;
+		id->found = true;
+		p->vm->slot[p->vm->nslot++] = s;
+	}
+}
+
+static int ask_parts(struct prober *p, struct batch *b, struct err *e)
+{
+	struct kvm_vm *vm = p->vm;
+	int r;
+
+	/* where the first slot is, anything that fits is EEXIST: where the guest has it is not asked */
+	for (size_t i = 0; i < b->n; i++)
+		b->region[i].guest_phys_addr = vm->slot[0].gpa.v;
+	r = b->n ? probe(p, b, e) : 0;
+	if (r >= 0)
+		take_parts(p, b);
+	b->n = 0;
+	return r < 0 ? r : 0;
+}
+
+/* Is one of the slots that are not found yet @s? It is asked when there is enough to ask, and by ask_parts(). */
+static int add_part(struct prober *p, struct batch *b, struct kvm_slot s, struct err *e)
 {
 	if (!s.size || taken(p->vm, &s))
 		return 0;
-	for (size_t i = 0; i < p->nids; i++) {
-		int r;
+	for (size_t i = 0; i < p->nids; i++)
+		for (int readonly = 0; !p->ids[i].found && readonly < 2; readonly++) {
+			int r = b->n == BATCH_MAX ? ask_parts(p, b, e) : 0;
 
-		if (p->ids[i].found)
-			continue;
-		s.id = p->ids[i].id;
-		r = is_part(p, &s, e);
-		if (r < 0)
-			return r;
-		if (r) {
-			p->ids[i].found = true;
-			p->vm->slot[p->vm->nslot++] = s;
-			return 0;
+			if (r < 0)
+				return r;
+			s.id = p->ids[i].id;
+			s.readonly = readonly;
+			add(p, b, &s);
 		}
-	}
 	return 0;
 }
 
 /* Slots among the parts of a range whose place is known. */
-static int find_parts(struct prober *p, const struct kvm_slot *whole, struct err *e)
+static int add_parts(struct prober *p, struct batch *b, const struct kvm_slot *whole, struct err *e)
 {
 	uint64_t bound[BOUNDS_MAX];
 	size_t n = bounds(whole->size, bound);
-	int r = find_part(p, part(whole, -1, 0, whole->size), e);
+	int r = add_part(p, b, part(whole, -1, 0, whole->size), e);
 
 	for (size_t pair = 0; !r && pair < n * n; pair++) {
-		uint64_t a = bound[pair / n], b = bound[pair % n];
+		uint64_t from = bound[pair / n], to = bound[pair % n];
 
-		if (a < b)
-			r = find_part(p, part(whole, -1, a, b), e);
+		if (from < to)
+			r = add_part(p, b, part(whole, -1, from, to), e);
 	}
 	return r;
 }
@@ -270,30 +307,33 @@ static bool same_low(const struct kvm_layout *a, const struct kvm_layout *b)
  * All slots but the first: what layouts have at 4 GiB, then what else there is, for as long as a machine should
  * stand for that: the rest is ROMs and the memory of displays.
  */
-static int find_others(struct prober *p, const struct kvm_layouts *l,
+static int find_others(struct prober *p, struct batch *b, const struct kvm_layouts *l,
 		       const struct kvm_layout *layout, const struct kvm_mappings *m, struct err *e)
 {
 	int r = 0;
 
+	b->n = 0;
 	for (size_t i = 0; !r && i < l->n; i++)
 		if (l->v[i].n > 1 && same_low(&l->v[i], layout))
-			r = find_part(p, l->v[i].range[1], e);
+			r = add_part(p, b, l->v[i].range[1], e);
 	if (!r)
-		r = find_parts(p, &layout->range[0], e);
+		r = add_parts(p, b, &layout->range[0], e);
 	if (!r && layout->n > 1)
-		r = find_parts(p, &layout->range[1], e);
+		r = add_parts(p, b, &layout->range[1], e);
+	if (!r)
+		r = ask_parts(p, b, e);
 	p->end_ns = tracee_now_ns() + REST_NS;
 	for (size_t i = 0; !r && i < m->n && i < OTHERS_MAX; i++) {
 		struct kvm_slot whole = { .hva = m->v[i].start, .size = m->v[i].size };
 
-		r = find_part(p, whole, e);
+		r = add_part(p, b, whole, e);
 	}
-	return r;
+	return r ? r : ask_parts(p, b, e);
 }
 
 /* In which layout is the slot of the known page? Return: as find_first(). */
-static int find_layout(struct prober *p, const struct kvm_layouts *l, const struct kvm_layout **ret,
-		       struct kvm_slot *ret_first, struct err *e)
+static int find_layout(struct prober *p, struct batch *b, const struct kvm_layouts *l,
+		       const struct kvm_layout **ret, struct kvm_slot *ret_first, struct err *e)
 {
 	int r = 0;
 
@@ -301,7 +341,7 @@ static int find_layout(struct prober *p, const struct kvm_layouts *l, const stru
 		*ret = &l->v[i];
 		for (size_t k = 0; !r && k < l->v[i].n; k++)
 			if (p->known.v - l->v[i].range[k].gpa.v < l->v[i].range[k].size)
-				r = find_first(p, &l->v[i].range[k], ret_first, e);
+				r = find_first(p, b, &l->v[i].range[k], ret_first, e);
 	}
 	return r;
 }
@@ -331,12 +371,13 @@ int kvm_slots_probe(struct tracee *t, struct kvm_vm *vm, const struct kvm_mappin
 	struct prober p = {
 		.t = t, .vm = vm, .known = { known.v & ~(PT_PAGE - 1) }, .end_ns = UINT64_MAX
 	};
+	static struct batch batch; /* in a process of its own */
 	const struct kvm_layout *layout = &l->v[0];
 	struct kvm_slot first;
-	int r = find_ids(&p, e);
+	int r = find_ids(&p, &batch, e);
 
 	if (!r)
-		r = find_layout(&p, l, &layout, &first, e);
+		r = find_layout(&p, &batch, l, &layout, &first, e);
 	vm->unknown_slots = (unsigned int)p.nids;
 	if (r <= 0)
 		return r;
@@ -345,7 +386,7 @@ int kvm_slots_probe(struct tracee *t, struct kvm_vm *vm, const struct kvm_mappin
 	vm->exact = true;
 	for (size_t i = 0; i < p.nids; i++)
 		p.ids[i].found = p.ids[i].id == first.id;
-	r = find_others(&p, l, layout, m, e);
+	r = find_others(&p, &batch, l, layout, m, e);
 	/* enough of it: what was found until then is right */
 	if (r < 0 && r != -E2BIG)
 		return r;

@@ -168,7 +168,7 @@ struct side_state {
 	uint32_t gone;                          /* no host, or it said stop */
 	uint32_t opened;                        /* there is a file, or was */
 	uint8_t released[SIDE_ROOM_COMPLETION]; /* done once it has been closed */
-	void *mnt, *file, *pid;
+	void *mnt, *file, *pid, *task;
 	char *argv[SIDE_ARGS_MAX + 1], *envp[4];
 	uint64_t lock_key;
 	uint8_t work[SIDE_ROOM_WORK];

@@ -110,23 +110,41 @@ union two_msrs {
 	uint8_t room[sizeof(struct kvm_msrs) + 2 * sizeof(struct kvm_msr_entry)];
 };
 
-/* The guest's number of the processor @fd, by its own memory. Return: 1; 0 it is none that is known; -errno. */
-static int match_cpu(const struct side_inject *i, struct tracee *t, int fd, struct cpu *ret,
-		     struct err *e)
+/* What KVM says where the own memory of each processor is. */
+struct bases {
+	union two_msrs msrs[KVM_CPUS_MAX];
+	struct tracee_ioctl call[KVM_CPUS_MAX];
+	size_t n;
+};
+
+static int read_bases(const struct side_inject *i, struct tracee *t, struct bases *b, struct err *e)
 {
-	union two_msrs msrs = { .list.nmsrs = 2 };
 	int r;
 
-	msrs.list.entries[0].index = MSR_GS_BASE;
-	msrs.list.entries[1].index = MSR_KERNEL_GS_BASE;
-	r = side_ask(t, fd, KVM_GET_MSRS, &msrs, sizeof(msrs), e);
-	if (r < 0)
-		return r;
+	for (size_t k = 0; k < i->vm->fds.ncpu; k++) {
+		union two_msrs *m = &b->msrs[b->n];
+
+		if (i->vm->fds.cpu[k].vm != i->vm->info.vmfd)
+			continue;
+		m->list.nmsrs = 2;
+		m->list.entries[0].index = MSR_GS_BASE;
+		m->list.entries[1].index = MSR_KERNEL_GS_BASE;
+		b->call[b->n++] = (struct tracee_ioctl){ i->vm->fds.cpu[k].fd, KVM_GET_MSRS, m,
+							 sizeof(*m), -EINVAL };
+	}
+	r = tracee_ioctls(t, b->call, b->n, false, e);
+	return r < 0 ? r : 0;
+}
+
+/* The guest's number of a processor, by its own memory. Return: 1; 0 it is none that is known. */
+static int match_cpu(const struct side_inject *i, const struct bases *b, size_t idx,
+		     struct cpu *ret)
+{
 	for (size_t k = 0; k < i->target->ncpu; k++)
-		for (size_t m = 0; m < 2; m++)
+		for (size_t m = 0; m < 2 && (long)m < b->call[idx].ret; m++)
 			if (i->target->per_cpu[k] &&
-			    i->target->per_cpu[k] == msrs.list.entries[m].data) {
-				ret->fd = fd;
+			    i->target->per_cpu[k] == b->msrs[idx].list.entries[m].data) {
+				ret->fd = b->call[idx].fd;
 				ret->number = (int)k;
 				ret->memory = i->target->per_cpu[k];
 				return 1;
@@ -137,11 +155,18 @@ static int match_cpu(const struct side_inject *i, struct tracee *t, int fd, stru
 static int look_at_apic(struct tracee *t, struct cpu *c, struct err *e)
 {
 	struct kvm_lapic_state lapic;
+	struct tracee_ioctl calls[] = {
+		{ c->fd, KVM_GET_SREGS, &c->sregs, sizeof(c->sregs), -EINVAL },
+		{ c->fd, KVM_GET_LAPIC, &lapic, sizeof(lapic), -EINVAL },
+	};
 	uint32_t id, spiv;
-	int r = side_ask(t, c->fd, KVM_GET_SREGS, &c->sregs, sizeof(c->sregs), e);
+	int r = tracee_ioctls(t, calls, ARRAY_SIZE(calls), false, e);
 
-	if (!r)
-		r = side_ask(t, c->fd, KVM_GET_LAPIC, &lapic, sizeof(lapic), e);
+	for (size_t k = 0; r >= 0 && k < ARRAY_SIZE(calls); k++)
+		if (calls[k].ret < 0)
+			r = err_set(e, (int)-calls[k].ret,
+				    "asking KVM in process %d about its machine: %s", t->ref->pid,
+				    err_str((int)calls[k].ret));
 	if (r < 0)
 		return r;
 	memcpy(&id, lapic.regs + LAPIC_ID, sizeof(id));
@@ -156,23 +181,22 @@ static int look_at_apic(struct tracee *t, struct cpu *c, struct err *e)
 
 static int choose_cpu(const struct side_inject *i, struct tracee *t, struct cpu *ret, struct err *e)
 {
+	static struct bases bases; /* in a process of its own */
 	bool tried = false;
+	int r;
 
-	for (size_t k = 0; k < i->vm->fds.ncpu; k++) {
-		int r;
-
-		if (i->vm->fds.cpu[k].vm != i->vm->info.vmfd)
+	bases.n = 0;
+	r = read_bases(i, t, &bases, e);
+	for (size_t k = 0; !r && k < bases.n; k++) {
+		if (!match_cpu(i, &bases, k, ret))
 			continue;
-		r = match_cpu(i, t, i->vm->fds.cpu[k].fd, ret, e);
-		if (r > 0)
-			r = look_at_apic(t, ret, e) < 0 ? -ENOTSUP : 1;
-		if (r > 0)
+		if (!look_at_apic(t, ret, e))
 			return 0;
 		/* one that is offline, in the guest */
-		if (r < 0 && r != -ENOTSUP)
-			return r;
-		tried |= r < 0;
+		tried = true;
 	}
+	if (r < 0)
+		return r;
 	return tried ? -ENOTSUP
 		     : err_set(e, EAGAIN,
 			       "none of the guest's processors is where its kernel would have it; try again");

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "cleanup.h"
 #include "stat.h"
 #include "status.h"
+#include "tracee_private.h"
 
 #define STOP_TIMEOUT_NS 2000000000ULL
 #define CALL_LIMIT_NS   5000000000ULL
@@ -95,6 +97,23 @@ int tracee_wait(pid_t tid, uint64_t deadline_ns, int *ret_status)
 int tracee_signal(int status)
 {
 	return status >> 16 || WSTOPSIG(status) == TRACEE_SYSCALL_STOP ? 0 : WSTOPSIG(status);
+}
+
+/*
+ * Whoever is let go on, or has stopped, would else be run before us, while the others stand. Without CAP_SYS_NICE
+ * that is so.
+ */
+static void set_urgent(struct tracee *t, bool on)
+{
+	const struct sched_param urgent = { .sched_priority = 1 };
+
+	if (!on && t->urgent) {
+		(void)sched_setscheduler(0, t->old_policy, &t->old_param);
+	} else if (on) {
+		t->old_policy = sched_getscheduler(0);
+		t->urgent = sched_getparam(0, &t->old_param) == 0 && t->old_policy >= 0 &&
+			    sched_setscheduler(0, SCHED_FIFO, &urgent) == 0;
+	}
 }
 
 static int seize_failed(const struct tracee *t, int why, struct err *e)
@@ -253,9 +272,11 @@ void tracee_detach(struct tracee *t, size_t keep)
 static void let_go(struct tracee *t)
 {
 	tracee_detach(t, 0);
+	t->stood_ns = tracee_now_ns() - t->stopped_ns;
 	free(t->tid);
 	t->tid = NULL;
 	t->n = t->room = 0;
+	set_urgent(t, false);
 	set_tick(t, false);
 }
 
@@ -279,14 +300,14 @@ pid_t tracee_fork(void)
 
 int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct err *e)
 {
-	int r = 1;
+	int r;
 
-	*ret = (struct tracee){ .ref = ref,
-				.stopped_ns = tracee_now_ns(),
-				.call_limit_ns = CALL_LIMIT_NS };
+	*ret = (struct tracee){ .ref = ref, .call_limit_ns = CALL_LIMIT_NS };
+	tracee_find(ret);
+	ret->stopped_ns = tracee_now_ns();
 	set_tick(ret, true);
-	if (one)
-		r = stop_one(ret, one, e);
+	set_urgent(ret, true);
+	r = one ? stop_one(ret, one, e) : 1;
 	/* a thread that was not stopped yet may have made another one */
 	for (int round = 0; !one && r > 0 && round < ROUNDS_MAX; round++)
 		r = stop_listed(ret, e);
@@ -306,6 +327,6 @@ int tracee_release(struct tracee *t, uint64_t *ret_ns, struct err *e)
 
 	let_go(t);
 	if (ret_ns)
-		*ret_ns = tracee_now_ns() - t->stopped_ns;
+		*ret_ns = t->stood_ns;
 	return r;
 }

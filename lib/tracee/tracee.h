@@ -15,8 +15,12 @@
  * back to the bit, and detaches from all.
  *
  * Arguments that the call points to go to scratch memory: a page below the
- * stack pointer, saved before it is used. SIGALRM and its timer are used while
- * threads are stopped.
+ * stack pointer, saved before it is used. tracee_ioctls() makes many calls
+ * between two stops (tracee_batch.c), for which a page of code is in the process
+ * until tracee_restore().
+ *
+ * While threads are stopped SIGALRM and its timer are used, and the caller is
+ * scheduled before others (SCHED_FIFO), if it may be.
  *
  * If the tracer is killed during a call the process goes on with the wrong
  * registers. So this is for a process of its own that nobody kills, and that
@@ -25,6 +29,7 @@
 #ifndef TRACEE_TRACEE_H
 #define TRACEE_TRACEE_H
 
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,13 +50,20 @@ struct tracee {
 	size_t n, room;
 	bool filtered;          /* its seccomp filter could not be suspended */
 	uint64_t stopped_ns;    /* when the first one was */
+	uint64_t stood_ns;      /* until all had been let go on */
 	uint64_t call_limit_ns; /* that a call may take */
 	struct sigaction old_alarm;
+	bool urgent; /* we are scheduled before others */
+	int old_policy;
+	struct sched_param old_param;
 
 	/* of the thread that calls, tid[0], once it has */
 	bool calls, saved_scratch;
-	bool runs; /* it has not come back from a call in time */
+	bool runs;    /* it has not come back from a call in time */
+	bool no_code; /* no page for tracee_ioctls() */
+	bool trapped; /* somebody sent a SIGTRAP, which is kept from it */
 	rva_t insn, scratch;
+	rva_t code; /* the page for tracee_ioctls(); 0: none */
 	struct user_regs_struct regs;
 	uint64_t mask;
 	uint8_t under[TRACEE_SCRATCH];
@@ -112,25 +124,24 @@ struct tracee_ioctl {
 int tracee_ioctl(struct tracee *t, struct tracee_ioctl *c, struct err *e) _must_check_;
 
 /*
+ * tracee_ioctls() - @n of them in order, and not one that fails is the last; with @until_zero the first that returns 0 is.
+ *
+ * Return: how many were made; -errno and @e if they could not be, after any number of them.
+ */
+int tracee_ioctls(struct tracee *t, struct tracee_ioctl *c, size_t n, bool until_zero,
+		  struct err *e) _must_check_;
+
+/*
  * tracee_restore() - Undo what calls did to the thread that made them; all stay stopped.
  *
  * Should the tracer be killed after that, the process goes on as if nothing had been.
  */
 int tracee_restore(struct tracee *t, struct err *e) _must_check_;
 
+uint64_t tracee_now_ns(void); /* CLOCK_MONOTONIC */
+
 /* Memory of a process, stopped or not. Return: 0; -EFAULT if any of it can't be; -errno. */
 int tracee_read(pid_t pid, rva_t at, void *dst, size_t len) _must_check_;
 int tracee_write(pid_t pid, rva_t at, const void *src, size_t len) _must_check_;
 
-/* Between tracee.c and tracee_call.c. */
-
-#define TRACEE_SYSCALL_STOP (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
-
-/* Wait for a stop of @tid until @deadline_ns. Return: 1 stopped, 0 it is gone, -ETIMEDOUT. */
-int tracee_wait(pid_t tid, uint64_t deadline_ns, int *ret_status) _must_check_;
-/* The signal that a thread with @status was about to take, for it to take it; 0: none. */
-int tracee_signal(int status);
-uint64_t tracee_now_ns(void);
-/* Let go of all threads but the first @keep. */
-void tracee_detach(struct tracee *t, size_t keep);
 #endif

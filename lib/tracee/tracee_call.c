@@ -7,10 +7,12 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "io.h"
 #include "tracee.h"
+#include "tracee_private.h"
 
 #define STOPS_MAX  64
 #define MAPS_MAX   (64U << 20)
@@ -23,7 +25,7 @@
 #define PTRACE_SETSIGMASK 0x420b
 #endif
 
-static int failed(const struct tracee *t, const char *what, struct err *e)
+int tracee_failed(const struct tracee *t, const char *what, struct err *e)
 {
 	int why = errno;
 
@@ -31,7 +33,9 @@ static int failed(const struct tracee *t, const char *what, struct err *e)
 		       err_str(why));
 }
 
-/* A `syscall` instruction: the vDSO has some, for clocks that it can't read itself. */
+static const uint8_t insn[] = { 0x0f, 0x05 }; /* syscall */
+
+/* The vDSO has such instructions, for clocks that it can't read itself. */
 static int find_insn(struct tracee *t, struct err *e)
 {
 	_cleanup_free_ char *maps = NULL;
@@ -54,12 +58,29 @@ static int find_insn(struct tracee *t, struct err *e)
 	code = malloc(end - start);
 	if (!code || tracee_read(t->ref->pid, (rva_t){ start }, code, end - start) < 0)
 		return err_set(e, EIO, "the vDSO of process %d can't be read", t->ref->pid);
-	at = memmem(code, end - start, "\x0f\x05", 2);
+	at = memmem(code, end - start, insn, sizeof(insn));
 	if (!at)
 		return err_set(e, ENOENT, "the vDSO of process %d makes no system calls",
 			       t->ref->pid);
 	t->insn.v = start + (uint64_t)(at - code);
 	return 0;
+}
+
+/* Is SIGTRAP ignored? Then the kernel would no longer, after a breakpoint. */
+static bool ignores_trap(const struct tracee *t)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *at = NULL;
+
+	if (!io_read_at(t->ref->procfd, "status", STATUS_MAX, &text, NULL))
+		at = strstr(text, "\nSigIgn:\t");
+	return !at || strtoull(at + 9, NULL, 16) >> (SIGTRAP - 1) & 1;
+}
+
+void tracee_find(struct tracee *t)
+{
+	t->no_code = ignores_trap(t);
+	(void)!find_insn(t, NULL); /* once more before the first call, which can say why not */
 }
 
 /* Has the thread a filter that calls of ours would run into? */
@@ -84,6 +105,18 @@ static int check_filter(const struct tracee *t, struct err *e)
 		t->ref->pid);
 }
 
+/* It may have become another program just before it was stopped. */
+static int check_insn(const struct tracee *t, struct err *e)
+{
+	uint8_t is[sizeof(insn)];
+
+	return tracee_read(t->ref->pid, t->insn, is, sizeof(is)) < 0 ||
+			       memcmp(is, insn, sizeof(is)) != 0
+		       ? err_set(e, EAGAIN, "process %d has just become another program",
+				 t->ref->pid)
+		       : 0;
+}
+
 /* Before the first call. */
 static int prepare(struct tracee *t, struct err *e)
 {
@@ -96,15 +129,17 @@ static int prepare(struct tracee *t, struct err *e)
 	t->filtered = ptrace(PTRACE_SETOPTIONS, t->tid[0], 0,
 			     PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP) < 0;
 	r = check_filter(t, e);
-	if (!r)
+	if (!r && !t->insn.v)
 		r = find_insn(t, e);
+	if (!r)
+		r = check_insn(t, e);
 	if (r < 0)
 		return r;
 	if (ptrace(PTRACE_GETREGS, t->tid[0], 0, &t->regs) < 0)
-		return failed(t, "reading its registers", e);
+		return tracee_failed(t, "reading its registers", e);
 	if (ptrace(PTRACE_GETSIGMASK, t->tid[0], sizeof(t->mask), &t->mask) < 0 ||
 	    ptrace(PTRACE_SETSIGMASK, t->tid[0], sizeof(all), &all) < 0)
-		return failed(t, "blocking its signals", e);
+		return tracee_failed(t, "blocking its signals", e);
 	t->calls = true;
 	return 0;
 }
@@ -119,7 +154,7 @@ static int step(struct tracee *t, uint64_t deadline, struct err *e)
 
 		/* of signals only SIGSTOP can come: all others are blocked */
 		if (ptrace(PTRACE_SYSCALL, t->tid[0], 0, tracee_signal(status)) < 0)
-			return failed(t, "continuing", e);
+			return tracee_failed(t, "continuing", e);
 		t->runs = true;
 		r = tracee_wait(t->tid[0], deadline, &status);
 		if (r < 0)
@@ -155,14 +190,14 @@ int tracee_call(struct tracee *t, long nr, const uint64_t arg[6], long *ret, str
 	regs.r8 = arg[4];
 	regs.r9 = arg[5];
 	if (ptrace(PTRACE_SETREGS, t->tid[0], 0, &regs) < 0)
-		return failed(t, "setting its registers", e);
+		return tracee_failed(t, "setting its registers", e);
 	r = step(t, deadline, e);
 	if (!r)
 		r = step(t, deadline, e);
 	if (r < 0)
 		return r;
 	if (ptrace(PTRACE_GETREGS, t->tid[0], 0, &regs) < 0)
-		return failed(t, "reading its registers", e);
+		return tracee_failed(t, "reading its registers", e);
 	*ret = (long)regs.rax;
 	return 0;
 }
@@ -178,7 +213,7 @@ size_t tracee_in_call(const struct tracee *t, long nr, uint64_t second)
 	return n;
 }
 
-static int prepare_scratch(struct tracee *t, struct err *e)
+int tracee_prepare(struct tracee *t, struct err *e)
 {
 	int r = prepare(t, e);
 
@@ -197,7 +232,7 @@ int tracee_call_with(struct tracee *t, long nr, const uint64_t arg[6],
 		     const struct tracee_data *data, long *ret, struct err *e)
 {
 	uint64_t args[6];
-	int r = prepare_scratch(t, e);
+	int r = tracee_prepare(t, e);
 
 	if (r < 0)
 		return r;
@@ -209,7 +244,7 @@ int tracee_call_with(struct tracee *t, long nr, const uint64_t arg[6],
 	return tracee_call(t, nr, args, ret, e);
 }
 
-int tracee_ioctl(struct tracee *t, struct tracee_ioctl *c, struct err *e)
+int tracee_ioctl_alone(struct tracee *t, struct tracee_ioctl *c, struct err *e)
 {
 	const uint64_t args[6] = { (uint64_t)c->fd, c->request };
 	const struct tracee_data data = { 2, c->arg, c->size };
@@ -232,13 +267,13 @@ static int stop_again(struct tracee *t, struct err *e)
 	do {
 		/* each time, since any other stop uses it up; ESRCH: it was killed, and the wait says so */
 		if (ptrace(PTRACE_INTERRUPT, t->tid[0], 0, 0) < 0 && errno != ESRCH)
-			return failed(t, "stopping it again", e);
+			return tracee_failed(t, "stopping it again", e);
 		/* a call that does not end may wait for another thread: one that serves page faults, in a migration */
 		if (t->runs)
 			tracee_detach(t, 1);
 		else if (ptrace(PTRACE_CONT, t->tid[0], 0, tracee_signal(status)) < 0 &&
 			 errno != ESRCH)
-			return failed(t, "stopping it again", e);
+			return tracee_failed(t, "stopping it again", e);
 		r = tracee_wait(t->tid[0], UINT64_MAX, &status);
 		t->runs = false;
 	} while (r == 1 && status >> 16 != PTRACE_EVENT_STOP);
@@ -248,21 +283,28 @@ static int stop_again(struct tracee *t, struct err *e)
 int tracee_restore(struct tracee *t, struct err *e)
 {
 	bool lost;
-	int r;
+	int r = 0, left;
 
 	if (!t->calls)
 		return 0;
-	r = stop_again(t, e);
+	/* what did not end is waited for, before there is another call */
+	if (t->runs && t->code.v)
+		r = stop_again(t, e);
+	left = r < 0 ? r : tracee_batch_end(t, e);
+	r = stop_again(t, left < 0 ? NULL : e);
 	if (r < 0)
 		return r;
 	lost = t->saved_scratch &&
 	       tracee_write(t->ref->pid, t->scratch, t->under, sizeof(t->under)) < 0;
 	if (ptrace(PTRACE_SETREGS, t->tid[0], 0, &t->regs) < 0)
-		r = failed(t, "putting its registers back", e);
+		r = tracee_failed(t, "putting its registers back", e);
 	if (ptrace(PTRACE_SETSIGMASK, t->tid[0], sizeof(t->mask), &t->mask) < 0)
-		r = failed(t, "putting its signal mask back", e);
-	t->calls = t->saved_scratch = false;
+		r = tracee_failed(t, "putting its signal mask back", e);
+	/* one that somebody sent meanwhile */
+	if (t->trapped)
+		(void)syscall(SYS_tgkill, t->ref->pid, t->tid[0], SIGTRAP);
+	t->calls = t->saved_scratch = t->trapped = false;
 	if (!r && lost)
 		r = err_set(e, EFAULT, "writing back the stack of process %d failed", t->ref->pid);
-	return r;
+	return r ? r : left;
 }

@@ -6,9 +6,11 @@
 #include "cleanup.h"
 #include "vm.h"
 
-#define LINKED_AT  0xffffffff81000000ULL /* _text, where KASLR adds nothing */
-#define COPY_READS 2000000
-#define LOOKS      3
+#define LINKED_AT       0xffffffff81000000ULL /* _text, where KASLR adds nothing */
+#define COPY_READS      2000000
+#define TABLES          16
+#define CONSTANTS_LEAST (1U << 20)
+#define LOOKS_AGAIN     2
 
 int vm_look(const struct vm_info *info, struct vm *ret, struct err *e)
 {
@@ -48,54 +50,153 @@ static int no_linux(const struct vm *v, struct err *e)
 		       v->info.pid, what);
 }
 
-/* Page by page, of whatever size; what is not mapped or can't be read is zeros. */
-static int copy_image(struct vm *v, struct err *e)
+/* Tables, each of which is copied once: entries one by one are a system call each. */
+struct tables {
+	struct kvm_vm *vm;
+	gpa_t at[TABLES];
+	uint64_t entry[TABLES][PT_PAGE / 8];
+	size_t n, next;
+};
+
+static int read_table(void *arg, gpa_t gpa, uint64_t *ret)
+{
+	struct tables *t = arg;
+	const gpa_t page = { gpa.v & ~(PT_PAGE - 1) };
+	size_t i = 0;
+
+	while (i < t->n && t->at[i].v != page.v)
+		i++;
+	if (i == t->n) {
+		i = t->next;
+		if (kvm_read(t->vm, page, t->entry[i], PT_PAGE) < 0)
+			return kvm_read(t->vm, gpa, ret, sizeof(*ret));
+		t->at[i] = page;
+		t->n = t->n < TABLES ? t->n + 1 : TABLES;
+		t->next = (i + 1) % TABLES;
+	}
+	*ret = t->entry[i][gpa.v % PT_PAGE / 8];
+	return 0;
+}
+
+/* Constants: symbols, types and the banner are there, in no other part. */
+static bool is_constant(const struct pt_page *p)
+{
+	return !p->write && !p->exec;
+}
+
+/* Where constants are, from the first to the last, if the kernel protects them; else all of the image. */
+static struct krange constants(const struct pt *pt, struct krange image)
+{
+	struct krange r = { { 0 }, { 0 } };
+	uint64_t reads = COPY_READS;
+	gva_t at = image.start;
+	struct pt_page p;
+
+	while (pt_next(pt, at, image.end, &reads, &p) == 1) {
+		at.v = p.gva.v + p.size;
+		if (!is_constant(&p))
+			continue;
+		if (!r.end.v)
+			r.start.v = p.gva.v < image.start.v ? image.start.v : p.gva.v;
+		r.end.v = at.v > image.end.v ? image.end.v : at.v;
+	}
+	return r.end.v - r.start.v < CONSTANTS_LEAST ? image : r;
+}
+
+/* Memory that is in one piece for the guest, and as it is there. */
+struct piece {
+	uint64_t off, len; /* in the copy */
+	gpa_t gpa;
+};
+
+/* What can't be read is zeros. */
+static void copy_piece(struct vm *v, const struct piece *p, uint8_t *data)
+{
+	(void)!kvm_read(&v->kvm, p->gpa, data + p->off, (size_t)p->len);
+}
+
+/* What is mapped of @range. */
+static int copy_range(struct vm *v, const struct pt *pt, struct krange range, struct err *e)
 {
 	uint64_t reads = COPY_READS;
-	size_t size = (size_t)(v->range.end.v - v->range.start.v);
+	size_t size = (size_t)(range.end.v - range.start.v);
 	uint8_t *data = calloc(1, size);
-	gva_t at = v->range.start;
+	struct piece piece = { 0 };
+	gva_t at = range.start;
 	struct pt_page p;
 
 	if (!data)
 		return err_set(e, ENOMEM, "no memory for a copy of the guest's kernel");
-	v->image = (struct kimage){ data, size, v->range.start };
-	while (pt_next(&v->view.pt, at, v->range.end, &reads, &p) == 1) {
-		uint64_t from = p.gva.v < at.v ? at.v : p.gva.v, end = p.gva.v + p.size;
+	v->image = (struct kimage){ data, size, range.start };
+	while (pt_next(pt, at, range.end, &reads, &p) == 1) {
+		uint64_t from = p.gva.v < at.v ? at.v : p.gva.v, end = p.gva.v + p.size,
+			 gpa = p.gpa.v + (from - p.gva.v);
 
-		end = end > v->range.end.v ? v->range.end.v : end;
-		(void)!kvm_read(&v->kvm, (gpa_t){ p.gpa.v + (from - p.gva.v) },
-				data + (from - v->range.start.v), (size_t)(end - from));
+		end = end > range.end.v ? range.end.v : end;
+		if (from - range.start.v != piece.off + piece.len ||
+		    gpa != piece.gpa.v + piece.len) {
+			copy_piece(v, &piece, data);
+			piece = (struct piece){ from - range.start.v, 0, { gpa } };
+		}
+		piece.len += end - from;
 		at.v = end;
 	}
+	copy_piece(v, &piece, data);
 	return 0;
 }
 
-static int open_once(const struct vm_info *info, struct vm *ret, struct err *e)
+/* Its constants; all of it if its banner is not there. Return: 0; -ENOTSUP it has none; -errno. */
+static int copy_image(struct vm *v, const struct pt *pt, struct err *e)
 {
-	int r = vm_look(info, ret, e);
-	const struct kvm_cpu *c = &ret->kvm.cpu[0];
+	const struct krange part = constants(pt, v->range);
+	int r = copy_range(v, pt, part, e);
 
-	if (r < 0)
-		return r;
-	if (!ret->kvm.nslot ||
-	    gview_init_kernel(&ret->view, &c->cr, (gva_t){ c->lstar }, kvm_read, &ret->kvm) < 0 ||
-	    kimage_find(&ret->view.pt, (gva_t){ c->lstar }, &ret->range) < 0)
-		return no_linux(ret, e);
-	r = copy_image(ret, e);
-	if (!r && kimage_release(&ret->image, ret->release) < 0)
-		r = no_linux(ret, e);
+	if (!r && kimage_release(&v->image, v->release) < 0) {
+		free((void *)(uintptr_t)v->image.data);
+		v->image.data = NULL;
+		r = copy_range(v, pt, v->range, e);
+		if (!r && kimage_release(&v->image, v->release) < 0)
+			r = no_linux(v, e);
+	}
 	return r;
 }
 
-/* The guest runs while it is read: a process that ends just then takes the page tables with it that its processor had. */
+/* Return: 0; -ENOTSUP; -errno. */
+static int open_image(struct vm *v, struct err *e)
+{
+	const struct kvm_cpu *c = &v->kvm.cpu[0];
+	_cleanup_free_ struct tables *tables = calloc(1, sizeof(*tables));
+	struct pt pt;
+
+	if (!tables)
+		return err_set(e, ENOMEM, "no memory for tables");
+	if (!v->kvm.nslot ||
+	    gview_init_kernel(&v->view, &c->cr, (gva_t){ c->lstar }, kvm_read, &v->kvm) < 0)
+		return no_linux(v, e);
+	tables->vm = &v->kvm;
+	pt = v->view.pt;
+	pt.read = read_table;
+	pt.arg = tables;
+	if (kimage_find(&pt, (gva_t){ c->lstar }, &v->range) < 0)
+		return no_linux(v, e);
+	return copy_image(v, &pt, e);
+}
+
 int vm_open(const struct vm_info *info, struct vm *ret, struct err *e)
 {
-	int r = open_once(info, ret, e);
+	int r = vm_look(info, ret, e);
 
-	for (int i = 1; i < LOOKS && r == -ENOTSUP && ret->kvm.ncpu && ret->kvm.cpu[0].lstar; i++) {
-		vm_close(ret);
-		r = open_once(info, ret, e);
+	if (!r)
+		r = open_image(ret, e);
+	/* the tables that its processor had may have gone with the process that they were of */
+	for (int again = 0; r == -ENOTSUP && ret->kvm.nslot && ret->kvm.cpu[0].lstar &&
+			    again < LOOKS_AGAIN;
+	     again++) {
+		free((void *)(uintptr_t)ret->image.data);
+		ret->image.data = NULL;
+		r = kvm_look(&ret->ref, &ret->fds, info->vmfd, &ret->kvm, e);
+		if (!r)
+			r = open_image(ret, e);
 	}
 	return r;
 }

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -26,15 +27,28 @@ struct rig {
 	int in[2];    /* what the process waits for */
 	int empty[2]; /* nothing ever comes there */
 	int some[2];  /* seven bytes are there */
+	bool ignores; /* SIGTRAP */
 	struct pid_ref ref;
 };
+
+static int *traps; /* that the process has taken, in memory of both */
+
+static void on_trap(int sig)
+{
+	(void)sig;
+	++*traps;
+}
 
 /* Return: the exit status, 0 if all is as it should be. */
 static int victim(const struct rig *r)
 {
+	struct sigaction trap = { .sa_handler = r->ignores ? SIG_IGN : on_trap,
+				  .sa_flags = SA_RESTART },
+			 is;
 	sigset_t mask, now;
 	char buf[8];
 
+	sigaction(SIGTRAP, &trap, NULL);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGUSR2);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
@@ -44,7 +58,8 @@ static int victim(const struct rig *r)
 	for (int sig = 1; sig < 32; sig++)
 		if (sigismember(&now, sig) != (sig == SIGUSR2))
 			return 2;
-	return 0;
+	sigaction(SIGTRAP, NULL, &is);
+	return is.sa_handler == trap.sa_handler ? 0 : 3;
 }
 
 static void start(struct rig *r)
@@ -158,6 +173,131 @@ static void test_stop_signal(void **state)
 	end(&r);
 }
 
+#define MANY 300 /* more than fit into scratch memory */
+
+static size_t count_code(const struct rig *r)
+{
+	char path[64], line[512];
+	size_t n = 0;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/maps", r->pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, " r-xp 00000000 00:00 0 \n") != NULL;
+	(void)fclose(f);
+	return n;
+}
+
+/* Many calls: each has its own result and what it gives, in both ways of making them. */
+static void check_many(struct rig *r, size_t code)
+{
+	struct tracee_ioctl c[MANY];
+	struct err e = { 0 };
+	struct tracee t;
+	int count[MANY];
+
+	assert_int_equal(tracee_stop(&r->ref, 0, &t, &e), 0);
+	for (size_t i = 0; i < MANY; i++) {
+		count[i] = 0x5aa5;
+		c[i] = (struct tracee_ioctl){ i % 3 ? r->some[0] : -1, FIONREAD, &count[i],
+					      sizeof(count[i]), 1 };
+	}
+	assert_int_equal(tracee_ioctls(&t, c, MANY, false, &e), MANY);
+	for (size_t i = 0; i < MANY; i++) {
+		assert_int_equal(c[i].ret, i % 3 ? 0 : -EBADF);
+		assert_int_equal(count[i], i % 3 ? 7 : 0x5aa5);
+		c[i].fd = i < 200 ? -1 : r->some[0];
+		c[i].ret = 1;
+	}
+	assert_int_equal(count_code(r), code);
+	/* the first that succeeds is the last */
+	assert_int_equal(tracee_ioctls(&t, c, MANY, true, &e), 201);
+	assert_int_equal(c[199].ret, -EBADF);
+	assert_int_equal(c[200].ret, 0);
+	assert_int_equal(c[201].ret, 1);
+	assert_int_equal(tracee_ioctls(&t, c, 0, false, &e), 0);
+	assert_int_equal(tracee_restore(&t, &e), 0);
+	assert_int_equal(count_code(r), 0);
+	assert_int_equal(tracee_release(&t, NULL, &e), 0);
+}
+
+static void test_many(void **state)
+{
+	struct rig r = { 0 };
+
+	(void)state;
+	start(&r);
+	check_many(&r, 1);
+	end(&r);
+}
+
+/* A breakpoint would change how it takes SIGTRAP. */
+static void test_many_without_trap(void **state)
+{
+	struct rig r = { .ignores = true };
+
+	(void)state;
+	start(&r);
+	check_many(&r, 0);
+	end(&r);
+}
+
+/* A call that does not end, after many: the page goes once it has. */
+static void test_many_and_one_without_end(void **state)
+{
+	struct tracee_ioctl c[2];
+	struct rig r = { 0 };
+	struct err e = { 0 };
+	struct tracee t;
+	int count = 0;
+	long ret;
+
+	(void)state;
+	start(&r);
+	for (size_t i = 0; i < 2; i++)
+		c[i] = (struct tracee_ioctl){ r.some[0], FIONREAD, &count, sizeof(count), 1 };
+
+	assert_int_equal(tracee_stop(&r.ref, 0, &t, &e), 0);
+	assert_int_equal(tracee_ioctls(&t, c, 2, false, &e), 2);
+	assert_int_equal(count_code(&r), 1);
+	t.call_limit_ns = LIMIT_NS;
+
+	uint64_t args[6] = { (uint64_t)r.empty[0], t.scratch.v, 8 };
+
+	assert_int_equal(tracee_call(&t, SYS_read, args, &ret, &e), -ETIMEDOUT);
+	assert_int_equal(tracee_release(&t, NULL, &e), 0);
+	assert_int_equal(count_code(&r), 0);
+	end(&r);
+}
+
+/* Somebody else's SIGTRAP comes when all is over. */
+static void test_trap_signal(void **state)
+{
+	int count = 0, end_of_wait = 1000;
+	struct rig r = { 0 };
+	struct tracee_ioctl c[4];
+	struct err e = { 0 };
+	struct tracee t;
+
+	(void)state;
+	*traps = 0;
+	start(&r);
+	for (size_t i = 0; i < 4; i++)
+		c[i] = (struct tracee_ioctl){ r.some[0], FIONREAD, &count, sizeof(count), 1 };
+	assert_int_equal(tracee_stop(&r.ref, 0, &t, &e), 0);
+	assert_int_equal(kill(r.pid, SIGTRAP), 0);
+	assert_int_equal(tracee_ioctls(&t, c, 4, false, &e), 4);
+	assert_int_equal(count, 7);
+	assert_int_equal(*traps, 0);
+	assert_int_equal(tracee_release(&t, NULL, &e), 0);
+	while (!*(volatile int *)traps && end_of_wait--)
+		usleep(10000);
+	assert_int_equal(*traps, 1);
+	end(&r);
+}
+
 static uint64_t *longest_ns; /* that the thread below stood for, in memory of both */
 
 static void *count(void *arg)
@@ -241,8 +381,14 @@ int main(void)
 		cmocka_unit_test(test_call),
 		cmocka_unit_test(test_call_without_end),
 		cmocka_unit_test(test_stop_signal),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_many_without_trap),
+		cmocka_unit_test(test_many_and_one_without_end),
+		cmocka_unit_test(test_trap_signal),
 		cmocka_unit_test(test_unstoppable),
 	};
 
+	traps = mmap(NULL, sizeof(*traps), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
 	return cmocka_run_group_tests_name("tracee", tests, NULL, NULL);
 }

@@ -40,11 +40,12 @@ for m in {modules}; do busybox insmod /$m.ko || :; done
 busybox --install -s /bin
 export PATH=/bin:/usr/bin
 mkfifo /tmp/monitor.in /tmp/monitor.out
+truncate -s 64M /tmp/disk
 (while :; do cat /tmp/monitor.out >/dev/null; done) &
 """
 L1_GUEST = """qemu-system-x86_64 -machine pc -accel kvm -cpu host -m 256 -smp @CPUS@ -name guest=the-guest,debug-threads=on \\
     -kernel /boot/vmlinux -initrd /boot/initramfs -display none -nodefaults -serial file:/tmp/console \\
-    -monitor pipe:/tmp/monitor -append "console=ttyS0 quiet loglevel=7 printk.devkmsg=on @APPEND@" >/tmp/qemu 2>&1 &
+    -monitor pipe:/tmp/monitor @DEVICES@ -append "console=ttyS0 quiet loglevel=7 printk.devkmsg=on @APPEND@" >/tmp/qemu 2>&1 &
 echo $! >/tmp/vmm
 until grep -q L2-READY /tmp/console 2>/dev/null; do usleep 200000; done
 sleep 1
@@ -65,9 +66,9 @@ echo L1-DONE >$port
 
 
 class Bed:
-    def __init__(self, work, suite, guest_init, programs, cpus=1, guest_modules=(), cpu="qemu64,+svm,+npt", host_files=()):
+    def __init__(self, work, suite, guest_init, programs, cpus=1, guest_modules=(), cpu="qemu64,+svm,+npt", host_files=(), devices=""):
         """programs: those that run() will bring, for their libraries. Without a suite there is no guest yet. cpu is the host's,
-        host_files are more for it, each (path here, path there)."""
+        host_files are more for it, each (path here, path there); devices: of the guest; /tmp/disk is a file for one."""
         self.work = pathlib.Path(work)
         self.cpus = cpus
         self.guest_init = guest_init
@@ -75,6 +76,7 @@ class Bed:
         self.cpu = cpu
         self.host_files = list(host_files)
         self.guest_modules = guest_modules
+        self.devices = devices
         machine.need("qemu-system-x86_64", "busybox", "ldd", "zstd", "lz4")
         self.host = kernels.get_kernel("bookworm")
         self.guest = kernels.get_kernel(suite) if suite else None
@@ -108,7 +110,8 @@ class Bed:
             (self.work / "l2").mkdir()
             guest = machine.make_initramfs(self.work / "l2", self.guest, self.guest_modules, self.guest_init)
             files += [(str(self.guest / "vmlinux"), "boot/vmlinux"), (str(guest), "boot/initramfs")]
-            init = L1_INIT + L1_GUEST.replace("@CPUS@", str(self.cpus)).replace("@APPEND@", STEADY) + L1_REST
+            init = L1_INIT + L1_GUEST.replace("@CPUS@", str(self.cpus)).replace("@APPEND@", STEADY)
+            init = init.replace("@DEVICES@", self.devices) + L1_REST
         files += [(path, "usr/share/qemu/" + os.path.basename(path)) for path in FIRMWARE if os.path.exists(path)]
         files += [(lib, lib[1:]) for program in self.programs for lib in machine.libraries(program)]
         modules = [m for m in kernels.MODULES if m.startswith("virtio")] + kernels.KVM_MODULES
