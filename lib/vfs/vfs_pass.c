@@ -144,7 +144,7 @@ int vfs_pass_choose(struct vfs *v, const struct fuse_call *c, const struct node_
 	pthread_mutex_unlock(&v->nodes.lock);
 	if (joined)
 		return direct ? id : 0;
-	if (can && (o->fresh || may_pass(o->fd)))
+	if (can && !o->small && (o->fresh || may_pass(o->fd)))
 		mine = backing_open(v, c->chan, o->fd);
 	pthread_mutex_lock(&v->nodes.lock);
 	/* Unless somebody else was faster. */
