@@ -30,7 +30,7 @@ static int add_open(struct vfs *v, struct node_ref *n, const struct vfs_opened *
 	if (r < 0) {
 		if (o->fd >= 0)
 			(void)close(o->fd);
-		vfs_pass_leave(v, node, backing > 0);
+		vfs_pass_leave(v, node, backing > 0, false);
 		return r;
 	}
 	f = file_get(&v->files, ret->fh);
@@ -116,7 +116,8 @@ int vfs_op_open(void *fs, struct fuse_call *c)
 }
 
 /* The reply to an open that made, or found, the file @fd, which is taken. */
-static int reply_create(struct vfs *v, struct fuse_call *c, int fd, bool made)
+static int reply_create(struct vfs *v, struct fuse_call *c, const struct node_ref *dir, int fd,
+			bool made)
 {
 	struct vfs_opened opened = opened_of(v, c, fd, c->req->in.create.flags);
 	struct fuse_entry_out *entry = fuse_out_add(&c->out, sizeof(*entry));
@@ -130,6 +131,7 @@ static int reply_create(struct vfs *v, struct fuse_call *c, int fd, bool made)
 	opened.fresh = made && !(entry->attr.mode & (S_ISUID | S_ISGID));
 	if (made)
 		vfs_watch_fresh(v, entry->nodeid);
+	nodes_listed(dir, entry->nodeid, false);
 	r = finish_open(v, c, entry->nodeid, &opened, open);
 	if (r < 0)
 		nodes_forget(&v->nodes, entry->nodeid, 1);
@@ -137,12 +139,12 @@ static int reply_create(struct vfs *v, struct fuse_call *c, int fd, bool made)
 }
 
 /* The file was made by somebody else meanwhile. */
-static int open_existing(struct vfs *v, struct fuse_call *c, int dir)
+static int open_existing(struct vfs *v, struct fuse_call *c, const struct node_ref *dir)
 {
 	const struct fuse_create_in *in = &c->req->in.create;
 	_cleanup_node_ struct node_ref n = { 0 };
 	struct fuse_entry_out entry;
-	int fd, r = vfs_lookup(v, dir, c->req->name[0], &entry);
+	int fd, r = vfs_lookup(v, dir->fd, c->req->name[0], &entry);
 
 	if (r < 0)
 		return r;
@@ -154,7 +156,7 @@ static int open_existing(struct vfs *v, struct fuse_call *c, int dir)
 	if (n.node->type != S_IFREG >> 12)
 		return -ESTALE;
 	fd = open_data(c, &n, in->flags, in->open_flags);
-	return fd < 0 ? fd : reply_create(v, c, fd, false);
+	return fd < 0 ? fd : reply_create(v, c, dir, fd, false);
 }
 
 int vfs_op_create(void *fs, struct fuse_call *c)
@@ -171,10 +173,10 @@ int vfs_op_create(void *fs, struct fuse_call *c)
 		return r;
 	fd = openat(dir.fd, c->req->name[0], flags, in->mode & 07777);
 	if (fd >= 0)
-		return reply_create(v, c, fd, true);
+		return reply_create(v, c, &dir, fd, true);
 	if (errno != EEXIST || in->flags & O_EXCL)
 		return -errno;
-	return open_existing(v, c, dir.fd);
+	return open_existing(v, c, &dir);
 }
 
 int vfs_op_tmpfile(void *fs, struct fuse_call *c)
@@ -191,7 +193,7 @@ int vfs_op_tmpfile(void *fs, struct fuse_call *c)
 	if (r < 0)
 		return r;
 	fd = openat(dir.fd, ".", flags, in->mode & 07777);
-	return fd < 0 ? -errno : reply_create(v, c, fd, true);
+	return fd < 0 ? -errno : reply_create(v, c, &dir, fd, true);
 }
 
 int vfs_op_release(void *fs, struct fuse_call *c)
@@ -203,7 +205,7 @@ int vfs_op_release(void *fs, struct fuse_call *c)
 		return -EBADF;
 	vfs_small_closed(v, f);
 	if (!f->dir)
-		vfs_pass_leave(v, f->ref.node, f->direct);
+		vfs_pass_leave(v, f->ref.node, f->direct, f->direct || f->writes);
 	file_put(&v->files, f);
 	return 0;
 }

@@ -118,14 +118,14 @@ void vfs_small_closed(struct vfs *v, struct file *f);
 /*
  * vfs_pass_choose() - Decide how an open of the node goes, and count it.
  * vfs_pass_again() - The same for an open for reading only, if a backing file is there already.
- * vfs_pass_leave() - Such an open is over.
+ * vfs_pass_leave() - Such an open is over; @used: attributes changed by it, which the peer has to ask for.
  *
  * Return: the backing file's id; 0, it goes through us; of vfs_pass_again(): it has to be opened and decided.
  */
 int vfs_pass_choose(struct vfs *v, const struct fuse_call *c, const struct node_ref *n,
 		    const struct vfs_opened *o);
 int vfs_pass_again(struct vfs *v, const struct node_ref *n);
-void vfs_pass_leave(struct vfs *v, struct node *n, bool direct);
+void vfs_pass_leave(struct vfs *v, struct node *n, bool direct, bool used);
 /* The backing file @id, if it is one, is not used any more; @arg is a struct vfs. */
 void vfs_pass_close(void *arg, int id);
 
