@@ -44,6 +44,8 @@ bool vfs_small_expected(struct vfs *v, uint32_t writer)
 {
 	const struct vfs_writer *w = slot_of(v, writer);
 
+	if (v->conf.small != VFS_SMALL_AUTO)
+		return writer && v->conf.small == VFS_SMALL_ALWAYS;
 	return writer && atomic_load(&w->pid) == writer && atomic_load(&w->streak) >= SMALL_STREAK;
 }
 
@@ -61,7 +63,7 @@ void vfs_small_closed(struct vfs *v, struct file *f)
 {
 	struct vfs_writer *w = slot_of(v, f->writer);
 
-	if (!f->writer)
+	if (!f->writer || v->conf.small != VFS_SMALL_AUTO)
 		return;
 	/* Two threads of one place may take it from each other: they lose a guess. */
 	if (atomic_exchange(&w->pid, f->writer) != f->writer)
