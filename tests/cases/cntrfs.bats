@@ -704,6 +704,6 @@ disk()
 		umount "$MNT"
 		ends 0
 	done
-	run -1 "$CNTRFS" -o small=sometimes "$BACK" "$MNT"
+	run -2 "$CNTRFS" -o small=sometimes "$BACK" "$MNT"
 	matches "$output" 'none of auto, never, always'
 }
