@@ -17,7 +17,6 @@
  * Such an open counts as one through us: others of the node follow it until it is closed (vfs_pass.c). Nothing can be mapped
  * by it, for that takes a file that can be read.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
