@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -31,12 +32,29 @@ static ssize_t dev_receive(struct fuse_chan *c, void *buf, size_t size)
 	return errno == ENODEV || errno == ECONNABORTED ? 0 : -errno;
 }
 
+/* The kernel pins the memory of each part: what is short is cheaper in one. */
+#define ONE_PIECE 256
+
+static ssize_t send_once(int fd, const struct iovec *iov, int n)
+{
+	_Alignas(ONE_PIECE) uint8_t piece[ONE_PIECE];
+	size_t at = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (iov[i].iov_len > sizeof(piece) - at)
+			return writev(fd, iov, n);
+		memcpy(piece + at, iov[i].iov_base, iov[i].iov_len);
+		at += iov[i].iov_len;
+	}
+	return write(fd, piece, at);
+}
+
 static int dev_send(struct fuse_chan *c, const struct iovec *iov, int n)
 {
 	ssize_t r;
 
 	do
-		r = writev(dev_of(c)->fd, iov, n);
+		r = send_once(dev_of(c)->fd, iov, n);
 	while (r < 0 && errno == EINTR);
 	return r < 0 && errno != ENODEV ? -errno : 0;
 }

@@ -24,6 +24,7 @@
 #define TICKS_IDLE 25
 
 #define FOLLOW_EACH   8  /* requests; a look takes 12 us */
+#define FOLLOW_MAX    64 /* while each look finds the same: twice as many as before */
 #define STAT_CPU      39 /* proc_pid_stat(5) */
 #define STAT_LINE_MAX 1024
 
@@ -165,7 +166,8 @@ static void become_calm(struct fuse_place *p, pid_t asker, uint64_t now_ns)
 		(void)sem_post(&p->all->woken);
 	/* To be bound, with the others. */
 	atomic_store(&p->all->cpu, -1);
-	atomic_store(&p->all->since_followed, 0);
+	atomic_store(&p->all->follow_each, FOLLOW_EACH);
+	atomic_store(&p->all->since_followed, FOLLOW_EACH);
 }
 
 static void become_ordinary(struct fuse_place *p)
@@ -206,11 +208,19 @@ static void follow(struct fuse_places *ps, pid_t asker)
 {
 	int cpu;
 
-	if (asker <= 0 || atomic_fetch_add(&ps->since_followed, 1) % FOLLOW_EACH)
+	if (asker <= 0 || atomic_fetch_add(&ps->since_followed, 1) < atomic_load(&ps->follow_each))
 		return;
+	/* Threads that race here look once too often. */
+	atomic_store(&ps->since_followed, 1);
 	cpu = cpu_of(asker);
-	if (cpu < 0 || atomic_exchange(&ps->cpu, cpu) == cpu)
+	if (cpu < 0)
 		return;
+	if (atomic_exchange(&ps->cpu, cpu) == cpu) {
+		if (atomic_load(&ps->follow_each) < FOLLOW_MAX)
+			atomic_fetch_add(&ps->follow_each, atomic_load(&ps->follow_each));
+		return;
+	}
+	atomic_store(&ps->follow_each, FOLLOW_EACH);
 	for (unsigned int i = 0; i < ps->n; i++) {
 		if (ps->place[i].follows && atomic_load(&ps->place[i].calm))
 			bind_to(&ps->place[i], cpu);

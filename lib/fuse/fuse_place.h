@@ -68,8 +68,10 @@ struct fuse_places {
 	_Atomic unsigned int calm;
 	/* where those that follow are; -1: not known */
 	_Atomic int cpu;
-	_Atomic unsigned int since_followed; /* requests */
-	sem_t woken;                         /* there is a calm one, or it is over */
+	_Atomic unsigned int
+		since_followed; /* requests since it was looked, which is done each so many */
+	_Atomic unsigned int follow_each;
+	sem_t woken; /* there is a calm one, or it is over */
 	pthread_t watching;
 };
 

@@ -22,6 +22,10 @@ struct dir {
 struct file {
 	_Atomic int fd; /* -1: it is opened, for reading, by the first who asks file_fd() */
 	bool direct;    /* counted among the node's direct_opens, else its cached_opens */
+	/* vfs_small.c: the thread that opened it to write and nothing else; 0: none. What came through us */
+	uint32_t writer;
+	_Atomic uint32_t writes;
+	_Atomic uint64_t written;
 	struct dir *dir;
 	struct node_ref ref; /* keeps the node and its descriptor */
 	unsigned int users;  /* under the table's lock; the table itself is one */

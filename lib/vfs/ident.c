@@ -42,7 +42,7 @@ int ident_start(void)
 	return set_caps(caps);
 }
 
-int ident_become(uid_t uid, gid_t gid, mode_t mask)
+int ident_become_owner(uid_t uid, gid_t gid)
 {
 	/* They give the old value, and say of a failure nothing: -1 never changes, and so reads. */
 	if (gid != now_gid) {
@@ -57,6 +57,15 @@ int ident_become(uid_t uid, gid_t gid, mode_t mask)
 			return -EPERM;
 		now_uid = uid;
 	}
+	return 0;
+}
+
+int ident_become(uid_t uid, gid_t gid, mode_t mask)
+{
+	int r = ident_become_owner(uid, gid);
+
+	if (r < 0)
+		return r;
 	if (mask != now_umask)
 		(void)umask(mask);
 	now_umask = mask;

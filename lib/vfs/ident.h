@@ -31,6 +31,8 @@ int ident_start(void) _must_check_;
 
 /* From now on files of this thread are @uid's and @gid's, with @umask. */
 int ident_become(uid_t uid, gid_t gid, mode_t umask) _must_check_;
+/* The same, for what makes no file. */
+int ident_become_owner(uid_t uid, gid_t gid) _must_check_;
 
 /* Give CAP_FSETID up; take it back. */
 int ident_drop_fsetid(void) _must_check_;

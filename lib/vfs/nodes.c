@@ -166,6 +166,49 @@ uint64_t node_again(const struct node_ref *r)
 	return node_id(r->node);
 }
 
+/* --- lists of names --- */
+
+#define TYPE_DIR (S_IFDIR >> 12)
+/* A list is made anew for each such part of its files: an entry of it costs less than a request, and there are others. */
+#define LIST_PART 4
+
+void nodes_list_begin(const struct node_ref *dir)
+{
+	pthread_mutex_lock(&dir->table->lock);
+	dir->node->listed = dir->node->used = 0;
+	pthread_mutex_unlock(&dir->table->lock);
+}
+
+void nodes_listed(const struct node_ref *dir, uint64_t id, bool entry)
+{
+	struct node *n;
+
+	pthread_mutex_lock(&dir->table->lock);
+	n = table_get(dir->table, id);
+	if (n)
+		n->parent = dir->node->index;
+	dir->node->listed += entry;
+	pthread_mutex_unlock(&dir->table->lock);
+}
+
+bool nodes_list_is_old(const struct node_ref *dir)
+{
+	bool old;
+
+	pthread_mutex_lock(&dir->table->lock);
+	old = dir->node->used > dir->node->listed / LIST_PART;
+	pthread_mutex_unlock(&dir->table->lock);
+	return old;
+}
+
+void node_used(struct nodes *t, const struct node *n)
+{
+	struct node *dir = n->parent ? table_at(t, n->parent) : NULL;
+
+	if (dir && dir->type == TYPE_DIR)
+		dir->used++;
+}
+
 int node_open(const struct node_ref *r, int flags)
 {
 	int fd = open(fd_name(r->fd).text, flags | O_CLOEXEC | O_NOCTTY);

@@ -45,8 +45,17 @@ struct node {
 	uint32_t prev, next; /* in its list */
 	uint32_t pins;
 	int32_t fd;
-	/* of a regular file: opens that go to the backing file, and that go through us */
-	uint32_t direct_opens, cached_opens;
+	uint32_t parent; /* an index: where it was looked up last; a hint */
+	union {
+		/* of a regular file: opens that go to the backing file, and that go through us */
+		struct {
+			uint32_t direct_opens, cached_opens;
+		};
+		/* of a directory: entries when it was listed last, and files in it that were used since */
+		struct {
+			uint32_t listed, used;
+		};
+	};
 	int32_t backing_id; /* > 0 while there are direct opens, and maybe afterwards */
 	uint16_t mount;
 	uint8_t type; /* S_IF* >> 12; 0: free */
@@ -138,6 +147,17 @@ void node_unref(struct node_ref *r);
 uint64_t nodes_find(struct nodes *t, const struct statx *stx);
 int nodes_add(struct nodes *t, const struct statx *stx, int fd, bool taken, uint64_t *ret_id)
 	_must_check_;
+/*
+ * What the peer does with the names of a directory, which nodes_list_is_old() goes by: are the attributes of so many files
+ * in it not known to the peer any more that it better takes the list anew, which brings them?
+ *
+ * nodes_listed() - @id was found in @dir; by a list that is made anew, if @entry.
+ */
+void nodes_list_begin(const struct node_ref *dir);
+void nodes_listed(const struct node_ref *dir, uint64_t id, bool entry);
+bool nodes_list_is_old(const struct node_ref *dir);
+/* Under the lock: attributes of @n that the peer had, it has no longer. */
+void node_used(struct nodes *t, const struct node *n);
 /* Count one more lookup of a node that is pinned. */
 uint64_t node_again(const struct node_ref *r);
 /* Its backing file goes, too, if nobody has it open. */

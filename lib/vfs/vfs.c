@@ -90,6 +90,11 @@ int vfs_become(const struct fuse_call *c, mode_t umask)
 	return ident_become(c->req->h.uid, c->req->h.gid, umask);
 }
 
+int vfs_become_writer(const struct fuse_call *c)
+{
+	return ident_become_owner(c->req->h.uid, c->req->h.gid);
+}
+
 int vfs_again(void *fs, uint64_t nodeid)
 {
 	_cleanup_node_ struct node_ref n = { 0 };

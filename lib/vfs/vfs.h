@@ -30,9 +30,17 @@ struct vfs_times {
 	uint64_t entry_ns, attr_ns, negative_ns;
 };
 
+/* What is opened to be written, and nothing else, is passed through, or written through us: vfs_small.c. */
+enum vfs_small {
+	VFS_SMALL_AUTO, /* by whoever just wrote small files */
+	VFS_SMALL_NEVER,
+	VFS_SMALL_ALWAYS
+};
+
 struct vfs_conf {
 	struct vfs_times times; /* vfs_watch.h makes longer ones right */
 	bool passthrough;
+	enum vfs_small small;
 	bool carry_sockets;                      /* behind vfs_sockets_fs() */
 	const struct proc_idmap *users, *groups; /* vfs_map.h; borrowed; NULL: none */
 	uint32_t max_fds; /* path descriptors kept; 0: half of what this process may open */

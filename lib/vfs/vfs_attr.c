@@ -98,11 +98,13 @@ int vfs_kill_begin(const struct fuse_call *c, uint64_t nodeid, int fd, struct vf
 	int r = fstat(fd, &st) < 0 ? -errno : 0;
 
 	/* The set-group-id bit of a file that its group may not execute is kept by who is in the group. */
-	r = r ? r : vfs_become(c, 0);
-	r = r ? r : ident_drop_fsetid();
+	r = r ? r : vfs_become_writer(c);
+	if (r < 0 || !(st.st_mode & (S_ISUID | S_ISGID)))
+		return r;
+	r = ident_drop_fsetid();
 	if (r < 0)
 		return r;
-	*ret = (struct vfs_kill){ true, st.st_mode & (S_ISUID | S_ISGID) ? nodeid : 0 };
+	*ret = (struct vfs_kill){ true, nodeid };
 	return 0;
 }
 

@@ -30,11 +30,18 @@ int vfs_op_read(void *fs, struct fuse_call *c)
 }
 
 /* Append to what the file is by now: the kernel's idea of its end may be old. */
+static int write_flags(uint32_t flags)
+{
+	int sync = (flags & O_SYNC) == O_SYNC ? RWF_SYNC : flags & O_DSYNC ? RWF_DSYNC : 0;
+
+	return sync | (flags & O_APPEND ? RWF_APPEND : 0);
+}
+
 static ssize_t write_data(int fd, const struct fuse_req *req)
 {
 	const struct fuse_write_in *in = &req->in.write;
 	bool cached = in->write_flags & FUSE_WRITE_CACHE;
-	bool append = in->flags & O_APPEND && !cached;
+	int flags = cached ? 0 : write_flags(in->flags);
 	struct iovec iov = { (char *)(uintptr_t)req->data.p, req->data.len };
 
 	/* Changed in a mapping, which the kernel would have refused of a file that can only be appended to. */
@@ -42,7 +49,7 @@ static ssize_t write_data(int fd, const struct fuse_req *req)
 		errno = EPERM;
 		return -1;
 	}
-	return pwritev2(fd, &iov, 1, (off_t)in->offset, append ? RWF_APPEND : 0);
+	return pwritev2(fd, &iov, 1, (off_t)in->offset, flags);
 }
 
 int vfs_op_write(void *fs, struct fuse_call *c)
@@ -59,12 +66,16 @@ int vfs_op_write(void *fs, struct fuse_call *c)
 		return -EBADF;
 	if (in->write_flags & FUSE_WRITE_KILL_SUIDGID)
 		r = vfs_kill_begin(c, c->req->h.nodeid, file_fd(f.file), &kill);
+	else if (!(in->write_flags & FUSE_WRITE_CACHE))
+		r = vfs_become_writer(c);
 	n = r < 0 ? r : write_data(file_fd(f.file), c->req);
 	if (n < 0 && r == 0)
 		r = -errno;
 	vfs_kill_end(c, &kill);
 	if (r < 0)
 		return r;
+	f.file->writes++;
+	f.file->written += (uint64_t)n;
 	out = fuse_out_add(&c->out, sizeof(*out));
 	out->size = (uint32_t)n;
 	return 0;

@@ -5,6 +5,10 @@
  * A position is that of the backing file system, so it stays right whatever happens to the directory.
  * Entries that were read and did not fit are kept with the open directory; whoever asks for another
  * position gets them anew.
+ *
+ * A list that the kernel keeps is one of names. Reading a file makes the kernel forget its time of access, and so ask for
+ * the attributes of it the next time, one request for each file; a list that is taken anew brings those of all in one or
+ * two (FUSE_READDIRPLUS). So that is what is asked for once a part of the files were used (nodes_list_is_old()).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -31,7 +35,7 @@ int vfs_op_opendir(void *fs, struct fuse_call *c)
 	out = fuse_out_add(&c->out, sizeof(*out));
 	/* By timeouts alone two changes within a clock tick would leave an old list. */
 	if (n.node->mount == 0 && atomic_load_explicit(&v->watched, memory_order_relaxed))
-		out->open_flags = FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE;
+		out->open_flags = FOPEN_CACHE_DIR | (nodes_list_is_old(&n) ? 0 : FOPEN_KEEP_CACHE);
 	r = files_add(&v->files, fd, &n, true, &out->fh);
 	if (r == 0)
 		(void)take_fd(&fd);
@@ -91,6 +95,7 @@ static int add_entry(struct vfs *v, struct fuse_call *c, const struct file *f,
 	/* What cannot be looked up, for it is gone by now, is a plain entry: its nodeid is 0. */
 	if (plus && !is_dots(e->d_name) && vfs_lookup(v, f->fd, e->d_name, &entry) < 0)
 		memset(&entry, 0, sizeof(entry));
+	nodes_listed(&f->ref, entry.nodeid, true);
 	fuse_out_entry(&c->out, &name, plus ? &entry : NULL);
 	return 1;
 }
@@ -100,6 +105,8 @@ static int read_entries(struct vfs *v, struct fuse_call *c, struct file *f)
 	struct dir *d = f->dir;
 	int r = seek(f, c->req->in.read.offset);
 
+	if (c->req->in.read.offset == 0)
+		nodes_list_begin(&f->ref);
 	while (r >= 0) {
 		const struct dirent64 *e;
 

@@ -218,6 +218,8 @@ int vfs_op_lookup(void *fs, struct fuse_call *c)
 		r = lookup_parent(v, &dir, &out);
 	else
 		r = vfs_lookup(v, dir.fd, name, &out);
+	if (r == 0 && name[0] != '.')
+		nodes_listed(&dir, out.nodeid, false);
 	return vfs_reply_lookup(c, r, &out, vfs_times(v, dir.node->mount == 0).negative_ns);
 }
 

@@ -425,6 +425,7 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, bool quiet
 {
 	const struct vfs_conf conf = { .times = choose_times(&o->times, &when_not),
 				       .passthrough = o->passthrough,
+				       .small = o->small,
 				       .carry_sockets = o->sockets,
 				       .users = o->users,
 				       .groups = o->groups,

@@ -21,6 +21,7 @@ struct vfs_mount_conf {
 	/* of the server */
 	bool passthrough, watch, io_uring, sockets;
 	bool ordinary; /* struct fuse_conf */
+	enum vfs_small small;
 	long threads;
 	struct vfs_times times; /* VFS_TIME_BEST: as long as is right */
 };

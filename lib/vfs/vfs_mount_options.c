@@ -84,6 +84,19 @@ static int set_path(char **at, const char *name, const char *value, struct err *
 	return *at ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
+static int set_small(const char *text, enum vfs_small *ret, struct err *e)
+{
+	static const char *const names[] = { "auto", "never", "always" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*ret = (enum vfs_small)i;
+			return 0;
+		}
+	}
+	return err_set(e, EINVAL, "small=%.40s is none of auto, never, always", text);
+}
+
 static int set_value(struct vfs_mount_conf *o, const char *name, const char *value, struct err *e)
 {
 	if (strcmp(name, "threads") == 0)
@@ -94,6 +107,8 @@ static int set_value(struct vfs_mount_conf *o, const char *name, const char *val
 		return set_seconds(name, value, &o->times.attr_ns, e);
 	if (strcmp(name, "negative_timeout") == 0)
 		return set_seconds(name, value, &o->times.negative_ns, e);
+	if (strcmp(name, "small") == 0)
+		return set_small(value, &o->small, e);
 	if (strcmp(name, "lower") == 0)
 		return set_path(&o->merge.lower, name, value, e);
 	if (strcmp(name, "scratch") == 0)

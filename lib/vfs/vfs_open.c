@@ -19,25 +19,28 @@
 
 /* --- opening --- */
 
-/* An open of the node that goes the way that was chosen; @fd is taken in any case, @n if it succeeds. */
-static int add_open(struct vfs *v, struct node_ref *n, int fd, int backing,
+/* An open of the node that goes the way that was chosen; @o->fd is taken in any case, @n if it succeeds. */
+static int add_open(struct vfs *v, struct node_ref *n, const struct vfs_opened *o, int backing,
 		    struct fuse_open_out *ret)
 {
 	struct node *node = n->node;
-	int r = files_add(&v->files, fd, n, false, &ret->fh);
+	int r = files_add(&v->files, o->fd, n, false, &ret->fh);
 	struct file *f;
 
 	if (r < 0) {
-		if (fd >= 0)
-			(void)close(fd);
-		vfs_pass_leave(v, node, backing > 0);
+		if (o->fd >= 0)
+			(void)close(o->fd);
+		vfs_pass_leave(v, node, backing > 0, false);
 		return r;
 	}
 	f = file_get(&v->files, ret->fh);
 	f->direct = backing > 0;
+	f->writer = o->writer;
 	file_put(&v->files, f);
 	/* Nothing waits for a flush. */
 	ret->open_flags = FOPEN_NOFLUSH | (backing > 0 ? FOPEN_PASSTHROUGH : FOPEN_KEEP_CACHE);
+	if (o->small && backing == 0)
+		ret->open_flags |= FOPEN_DIRECT_IO;
 	ret->backing_id = backing;
 	return 0;
 }
@@ -53,7 +56,7 @@ static int finish_open(struct vfs *v, const struct fuse_call *c, uint64_t id,
 		(void)close(o->fd);
 		return r;
 	}
-	return add_open(v, &n, o->fd, vfs_pass_choose(v, c, &n, o), ret);
+	return add_open(v, &n, o, vfs_pass_choose(v, c, &n, o), ret);
 }
 
 static int open_as_asked(const struct node_ref *n, uint32_t flags)
@@ -83,9 +86,14 @@ static int open_data(const struct fuse_call *c, const struct node_ref *n, uint32
 	return fd;
 }
 
-static bool reads_only(uint32_t flags)
+static struct vfs_opened opened_of(struct vfs *v, const struct fuse_call *c, int fd, uint32_t flags)
 {
-	return (flags & (O_ACCMODE | O_TRUNC)) == O_RDONLY;
+	uint32_t writer = vfs_small_writer(c, flags);
+
+	return (struct vfs_opened){ .fd = fd,
+				    .reads_only = (flags & (O_ACCMODE | O_TRUNC)) == O_RDONLY,
+				    .small = vfs_small_expected(v, writer),
+				    .writer = writer };
 }
 
 int vfs_op_open(void *fs, struct fuse_call *c)
@@ -93,25 +101,25 @@ int vfs_op_open(void *fs, struct fuse_call *c)
 	_cleanup_node_ struct node_ref n = { 0 };
 	struct vfs *v = fs;
 	const struct fuse_open_in *in = &c->req->in.open;
-	int fd, backing, r = node_ref(&v->nodes, c->req->h.nodeid, &n);
-	struct vfs_opened opened;
+	struct vfs_opened opened = opened_of(v, c, -1, in->flags);
+	int backing, r = node_ref(&v->nodes, c->req->h.nodeid, &n);
 	struct fuse_open_out *out;
 
 	if (r < 0)
 		return r;
 	out = fuse_out_add(&c->out, sizeof(*out));
 	/* Whoever only reads needs no descriptor of ours where the kernel has one. */
-	if (reads_only(in->flags) && (backing = vfs_pass_again(v, &n)) > 0)
-		return add_open(v, &n, -1, backing, out);
-	fd = open_data(c, &n, in->flags, in->open_flags);
-	opened = (struct vfs_opened){ fd, reads_only(in->flags), false };
-	return fd < 0 ? fd : finish_open(v, c, c->req->h.nodeid, &opened, out);
+	if (opened.reads_only && (backing = vfs_pass_again(v, &n)) > 0)
+		return add_open(v, &n, &opened, backing, out);
+	opened.fd = open_data(c, &n, in->flags, in->open_flags);
+	return opened.fd < 0 ? opened.fd : finish_open(v, c, c->req->h.nodeid, &opened, out);
 }
 
 /* The reply to an open that made, or found, the file @fd, which is taken. */
-static int reply_create(struct vfs *v, struct fuse_call *c, int fd, bool made)
+static int reply_create(struct vfs *v, struct fuse_call *c, const struct node_ref *dir, int fd,
+			bool made)
 {
-	struct vfs_opened opened = { fd, reads_only(c->req->in.create.flags), false };
+	struct vfs_opened opened = opened_of(v, c, fd, c->req->in.create.flags);
 	struct fuse_entry_out *entry = fuse_out_add(&c->out, sizeof(*entry));
 	struct fuse_open_out *open = fuse_out_add(&c->out, sizeof(*open));
 	int r = vfs_lookup_fd(v, fd, entry);
@@ -123,6 +131,7 @@ static int reply_create(struct vfs *v, struct fuse_call *c, int fd, bool made)
 	opened.fresh = made && !(entry->attr.mode & (S_ISUID | S_ISGID));
 	if (made)
 		vfs_watch_fresh(v, entry->nodeid);
+	nodes_listed(dir, entry->nodeid, false);
 	r = finish_open(v, c, entry->nodeid, &opened, open);
 	if (r < 0)
 		nodes_forget(&v->nodes, entry->nodeid, 1);
@@ -130,12 +139,12 @@ static int reply_create(struct vfs *v, struct fuse_call *c, int fd, bool made)
 }
 
 /* The file was made by somebody else meanwhile. */
-static int open_existing(struct vfs *v, struct fuse_call *c, int dir)
+static int open_existing(struct vfs *v, struct fuse_call *c, const struct node_ref *dir)
 {
 	const struct fuse_create_in *in = &c->req->in.create;
 	_cleanup_node_ struct node_ref n = { 0 };
 	struct fuse_entry_out entry;
-	int fd, r = vfs_lookup(v, dir, c->req->name[0], &entry);
+	int fd, r = vfs_lookup(v, dir->fd, c->req->name[0], &entry);
 
 	if (r < 0)
 		return r;
@@ -147,7 +156,7 @@ static int open_existing(struct vfs *v, struct fuse_call *c, int dir)
 	if (n.node->type != S_IFREG >> 12)
 		return -ESTALE;
 	fd = open_data(c, &n, in->flags, in->open_flags);
-	return fd < 0 ? fd : reply_create(v, c, fd, false);
+	return fd < 0 ? fd : reply_create(v, c, dir, fd, false);
 }
 
 int vfs_op_create(void *fs, struct fuse_call *c)
@@ -164,10 +173,10 @@ int vfs_op_create(void *fs, struct fuse_call *c)
 		return r;
 	fd = openat(dir.fd, c->req->name[0], flags, in->mode & 07777);
 	if (fd >= 0)
-		return reply_create(v, c, fd, true);
+		return reply_create(v, c, &dir, fd, true);
 	if (errno != EEXIST || in->flags & O_EXCL)
 		return -errno;
-	return open_existing(v, c, dir.fd);
+	return open_existing(v, c, &dir);
 }
 
 int vfs_op_tmpfile(void *fs, struct fuse_call *c)
@@ -184,7 +193,7 @@ int vfs_op_tmpfile(void *fs, struct fuse_call *c)
 	if (r < 0)
 		return r;
 	fd = openat(dir.fd, ".", flags, in->mode & 07777);
-	return fd < 0 ? -errno : reply_create(v, c, fd, true);
+	return fd < 0 ? -errno : reply_create(v, c, &dir, fd, true);
 }
 
 int vfs_op_release(void *fs, struct fuse_call *c)
@@ -194,8 +203,9 @@ int vfs_op_release(void *fs, struct fuse_call *c)
 
 	if (!f)
 		return -EBADF;
+	vfs_small_closed(v, f);
 	if (!f->dir)
-		vfs_pass_leave(v, f->ref.node, f->direct);
+		vfs_pass_leave(v, f->ref.node, f->direct, f->direct || f->writes);
 	file_put(&v->files, f);
 	return 0;
 }

@@ -144,7 +144,7 @@ int vfs_pass_choose(struct vfs *v, const struct fuse_call *c, const struct node_
 	pthread_mutex_unlock(&v->nodes.lock);
 	if (joined)
 		return direct ? id : 0;
-	if (can && (o->fresh || may_pass(o->fd)))
+	if (can && !o->small && (o->fresh || may_pass(o->fd)))
 		mine = backing_open(v, c->chan, o->fd);
 	pthread_mutex_lock(&v->nodes.lock);
 	/* Unless somebody else was faster. */
@@ -159,11 +159,13 @@ int vfs_pass_choose(struct vfs *v, const struct fuse_call *c, const struct node_
 	return direct ? id : 0;
 }
 
-void vfs_pass_leave(struct vfs *v, struct node *n, bool direct)
+void vfs_pass_leave(struct vfs *v, struct node *n, bool direct, bool used)
 {
 	int id = 0;
 
 	pthread_mutex_lock(&v->nodes.lock);
+	if (used)
+		node_used(&v->nodes, n);
 	if (!direct)
 		n->cached_opens--;
 	else if (--n->direct_opens == 0)

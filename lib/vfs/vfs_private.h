@@ -11,6 +11,7 @@
 #include "vfs_sockets.h"
 
 #define PASS_IDLE_MAX 8192
+#define SMALL_WRITERS 64
 
 struct vfs {
 	struct vfs_conf conf;
@@ -24,6 +25,10 @@ struct vfs {
 	unsigned int idle_next;
 	struct fuse_chan *_Atomic pass_chan; /* any one of the connection */
 	_Atomic uint64_t set_ns[256]; /* when attributes were set last, by a hash of the node */
+	/* vfs_small.c: threads that write files, and how many small ones each wrote in a row */
+	struct vfs_writer {
+		_Atomic uint32_t pid, streak;
+	} writer[SMALL_WRITERS];
 };
 
 /* How long it may be believed what is told of a node; @top: which is on the root's mount. */
@@ -96,25 +101,37 @@ int vfs_reply_attr(struct vfs *v, struct fuse_call *c, int fd) _must_check_;
 struct vfs_opened {
 	int fd;
 	bool reads_only;
-	bool fresh; /* just made, without set-id bits */
+	bool fresh;      /* just made, without set-id bits */
+	bool small;      /* vfs_small_expected() */
+	uint32_t writer; /* of struct file */
 };
+
+/*
+ * vfs_small_writer() - Who opens a file, with @flags, to write and nothing else; 0: nobody, it is another kind of open.
+ * vfs_small_expected() - Will he write so little that it goes through us (FOPEN_DIRECT_IO)?
+ * vfs_small_closed() - He did not, or did.
+ */
+uint32_t vfs_small_writer(const struct fuse_call *c, uint32_t flags);
+bool vfs_small_expected(struct vfs *v, uint32_t writer);
+void vfs_small_closed(struct vfs *v, struct file *f);
 
 /*
  * vfs_pass_choose() - Decide how an open of the node goes, and count it.
  * vfs_pass_again() - The same for an open for reading only, if a backing file is there already.
- * vfs_pass_leave() - Such an open is over.
+ * vfs_pass_leave() - Such an open is over; @used: attributes changed by it, which the peer has to ask for.
  *
  * Return: the backing file's id; 0, it goes through us; of vfs_pass_again(): it has to be opened and decided.
  */
 int vfs_pass_choose(struct vfs *v, const struct fuse_call *c, const struct node_ref *n,
 		    const struct vfs_opened *o);
 int vfs_pass_again(struct vfs *v, const struct node_ref *n);
-void vfs_pass_leave(struct vfs *v, struct node *n, bool direct);
+void vfs_pass_leave(struct vfs *v, struct node *n, bool direct, bool used);
 /* The backing file @id, if it is one, is not used any more; @arg is a struct vfs. */
 void vfs_pass_close(void *arg, int id);
 
-/* Become the caller, for a file to be made. */
+/* Become the caller, for a file to be made; or for what is written to one. */
 int vfs_become(const struct fuse_call *c, mode_t umask) _must_check_;
+int vfs_become_writer(const struct fuse_call *c) _must_check_;
 
 /*
  * vfs_kill_begin() - Until vfs_kill_end(), what is written takes set-id bits, as if the caller wrote.

@@ -190,7 +190,7 @@ users()
 
 @test "a write takes set-user-id; a chmod by one who is not in the group set-group-id" {
 	mounted
-	for option in passthrough nopassthrough; do
+	for option in passthrough small=always nopassthrough; do
 		umount "$MNT"
 		ends 0
 		mounted -o "$option"
@@ -218,7 +218,7 @@ users()
 }
 
 @test "set-id bits: root's writes keep them, all that others write takes them, and the mount shows that at once" {
-	for option in passthrough nopassthrough; do
+	for option in passthrough small=always nopassthrough; do
 		mounted -o "$option"
 		rm -f "$BACK"/[ab]
 		user /usr/bin/python3 - "$MNT" <<-'END'
@@ -260,7 +260,7 @@ users()
 }
 
 @test "a file that can only be appended to, one that cannot be changed; the time of change of an attribute" {
-	for option in passthrough nopassthrough; do
+	for option in passthrough small=always nopassthrough; do
 		mounted -o "$option"
 		echo one >"$MNT/a"
 		before=$(stat -c %Z "$MNT/a")
@@ -338,7 +338,7 @@ users()
 }
 
 @test "data: read, written, mapped, copied, with holes, past the cache; both ways" {
-	for option in passthrough nopassthrough; do
+	for option in passthrough small=always nopassthrough; do
 		mounted -o "$option"
 		/usr/bin/python3 - "$MNT" "$BACK" <<-'END'
 			import ctypes, fcntl, mmap, os, sys
@@ -408,7 +408,7 @@ users()
 }
 
 @test "a limit on the size of files, and a full disk, are the caller's errors" {
-	for option in passthrough nopassthrough; do
+	for option in passthrough small=always nopassthrough; do
 		mounted -o "$option"
 		run bash -c "trap '' XFSZ; ulimit -f 1; dd if=/dev/zero of='$MNT/a' bs=4096 count=2"
 		matches "$output" 'File too large'
@@ -435,7 +435,7 @@ disk()
 	disk quota 128M btrfs
 	btrfs quota enable "$BACK/quota"
 	btrfs qgroup limit 2M "$BACK/quota"
-	for option in passthrough nopassthrough; do
+	for option in passthrough small=always nopassthrough; do
 		mounted -o "$option"
 		run dd if=/dev/urandom of="$MNT/quota/a" bs=64k count=100 conv=fsync
 		same 1 "$status" "$output"
@@ -475,7 +475,7 @@ disk()
 	umount "$BACK/bad"
 	mount -o loop "$BED/bad.img" "$BACK/bad"
 	truncate -s 4M "$BED/bad.img"
-	for option in passthrough nopassthrough; do
+	for option in passthrough small=always nopassthrough; do
 		mounted -o "$option"
 		run dd if="$MNT/bad/a" of=/dev/null bs=1M
 		same 1 "$status" "$output"
@@ -634,4 +634,76 @@ disk()
 	echo 2 >/proc/sys/vm/drop_caches
 	# Forgets have no answer.
 	wait_for 10 fewer_fds $((before + 2))
+}
+
+@test "many small files, written through the server: each write, past the end or not, is what it would be behind it" {
+	for option in small=auto small=always small=never; do
+		mounted -o "$option"
+		user /usr/bin/python3 - "$MNT" "$BACK" <<-'END'
+			import mmap, os, sys
+			mnt, back = sys.argv[1:]
+			NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+			def there(name): return open(back + "/" + name, "rb").read()
+			os.mkdir(mnt + "/d")
+			for i in range(40):
+			    name, data = f"d/{i}", os.urandom(1 + i * 700)
+			    f = os.open(mnt + "/" + name, NEW)
+			    assert os.write(f, data) == len(data) and there(name) == data
+			    assert os.fstat(f).st_size == len(data)
+			    assert open(mnt + "/" + name, "rb").read() == data
+			    os.close(f)
+			    assert open(mnt + "/" + name, "rb").read() == data
+			# Opened by another while it is: to read, to write, and mapped, before and after a write.
+			f = os.open(mnt + "/d/w", NEW)
+			r = os.open(mnt + "/d/w", os.O_RDWR)
+			os.write(f, b"a" * 5000)
+			m = mmap.mmap(r, 5000)
+			assert m[4990:] == b"a" * 10 and os.pread(r, 9, 0) == b"a" * 9
+			os.pwrite(f, b"bb", 4998)
+			assert m[4990:] == b"a" * 8 + b"bb" and os.pread(r, 9, 4995) == b"aaabb"
+			m[0:2] = b"cc"
+			m.flush()
+			assert there("d/w") == b"cc" + b"a" * 4996 + b"bb"
+			del m
+			os.close(f)
+			assert os.pread(r, 3, 0) == b"cca"
+			os.close(r)
+			with open(back + "/d/w", "r+b") as b: b.write(b"d")
+			assert os.read(os.open(mnt + "/d/w", os.O_RDONLY), 3) == b"dca"
+			# What is there: appended to, also behind our back, cut, written with holes.
+			for i in range(9):
+			    a = os.open(mnt + "/d/3", os.O_WRONLY | os.O_APPEND)
+			    with open(back + "/d/3", "ab") as b: b.write(b"behind")
+			    os.write(a, b"%d" % i)
+			    assert there("d/3").endswith(b"behind%d" % i)
+			    os.close(a)
+			s = os.open(mnt + "/d/3", os.O_WRONLY | os.O_TRUNC | os.O_DSYNC)
+			os.pwrite(s, b"x", 100000)
+			os.pwritev(s, [b"y"], 3, os.RWF_SYNC)
+			assert there("d/3") == bytes(3) + b"y" + bytes(99996) + b"x"
+			os.ftruncate(s, 4)
+			assert os.fstat(s).st_size == 4 and there("d/3") == bytes(3) + b"y"
+			os.close(s)
+			# A large one among them, a program among them, and one of no bytes.
+			big = os.urandom(3 << 20)
+			for i in range(2):
+			    with open(mnt + "/d/big", "wb") as f: f.write(big)
+			    assert there("d/big") == big
+			with open(mnt + "/d/true", "wb") as f: f.write(open("/bin/true", "rb").read())
+			os.chmod(mnt + "/d/true", 0o755)
+			assert os.spawnv(os.P_WAIT, mnt + "/d/true", ["true"]) == 0
+			os.close(os.open(mnt + "/d/none", NEW))
+			assert there("d/none") == b""
+			# Whom it belongs to, and what may not be.
+			assert os.stat(back + "/d/1").st_uid == os.getuid()
+			try: os.read(os.open(mnt + "/d/1", os.O_WRONLY), 1)
+			except OSError as e: assert e.errno == 9
+			else: raise AssertionError
+		END
+		rm -r "$BACK/d"
+		umount "$MNT"
+		ends 0
+	done
+	run -2 "$CNTRFS" -o small=sometimes "$BACK" "$MNT"
+	matches "$output" 'none of auto, never, always'
 }

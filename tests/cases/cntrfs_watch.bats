@@ -74,6 +74,27 @@ requests() # NAME: how many there were, by the server's own report at its end
 	[ "$(requests lookup)" -le 350 ] || fail "$(cat "$LOG")"
 }
 
+@test "who writes many small files needs no question and no notification for each; who reads them again, no question for each" {
+	long
+	/usr/bin/python3 - "$MNT" <<-'END'
+		import os, sys
+		os.mkdir(sys.argv[1] + "/d")
+		for i in range(150):
+		    f = os.open(f"{sys.argv[1]}/d/{i}", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+		    os.write(f, b"text" * 200)
+		    os.close(f)
+	END
+	for i in 1 2 3; do
+		same 150 "$(grep -rl text "$MNT/d" | wc -l)"
+	done
+	umount "$MNT"
+	ends 0
+	# The first few are passed through. Without the two, there would be 150 and 450.
+	[ "$(requests getxattr)" -le 20 ] || fail "$(cat "$LOG")"
+	[ "$(requests write)" -ge 140 ] || fail "$(cat "$LOG")"
+	[ "$(($(requests getattr) - $(requests create)))" -le 60 ] || fail "$(cat "$LOG")"
+}
+
 @test "SIGUSR2: how many requests of each kind there were" {
 	mounted
 	touch "$MNT/a" "$MNT/b"

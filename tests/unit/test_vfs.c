@@ -407,6 +407,222 @@ static void test_directories_in_pieces(void **state)
 	assert_int_equal(n, 202);
 }
 
+/* --- who writes through us, and when a list is old --- */
+
+static int give_id(struct fuse_chan *c, int fd)
+{
+	static int last;
+
+	(void)c;
+	(void)fd;
+	return ++last;
+}
+
+static void take_id(struct fuse_chan *c, int id)
+{
+	(void)c;
+	assert_true(id > 0);
+}
+
+static const struct fuse_transport passing = { .backing_open = give_id, .backing_close = take_id };
+
+struct opened {
+	uint64_t node, fh;
+	uint32_t how; /* FOPEN_PASSTHROUGH, FOPEN_DIRECT_IO, or neither */
+};
+
+static struct opened opened_of(const struct rig *r, uint64_t node, size_t at)
+{
+	struct fuse_open_out out;
+
+	memcpy(&out, r->buf + at, sizeof(out));
+	return (struct opened){ node, out.fh,
+				out.open_flags & (FOPEN_PASSTHROUGH | FOPEN_DIRECT_IO) };
+}
+
+static struct opened create(struct rig *r, uint32_t pid, const char *name, uint32_t flags)
+{
+	struct fuse_entry_out entry;
+
+	r->req = (struct fuse_req){ .h.pid = pid, .in.create = { .flags = flags, .mode = 0644 } };
+	assert_int_equal(call(r, FUSE_CREATE, FUSE_ROOT_ID, name), 0);
+	memcpy(&entry, r->buf, sizeof(entry));
+	return opened_of(r, entry.nodeid, sizeof(entry));
+}
+
+static struct opened open_again(struct rig *r, uint32_t pid, uint64_t node, uint32_t flags)
+{
+	r->req = (struct fuse_req){ .h.pid = pid, .in.open.flags = flags };
+	assert_int_equal(call(r, FUSE_OPEN, node, NULL), 0);
+	return opened_of(r, node, 0);
+}
+
+static void write_to(struct rig *r, const struct opened *o, uint64_t off, size_t size)
+{
+	static const char data[65536];
+
+	r->req = (struct fuse_req){
+		.in.write = { .fh = o->fh, .offset = off, .size = (uint32_t)size },
+		.data = { data, size }
+	};
+	assert_int_equal(call(r, FUSE_WRITE, o->node, NULL), 0);
+}
+
+static void release(struct rig *r, const struct opened *o)
+{
+	r->req = (struct fuse_req){ .in.release.fh = o->fh };
+	assert_int_equal(call(r, FUSE_RELEASE, o->node, NULL), 0);
+}
+
+/* Make and close as many files as it takes to be known for small ones. */
+static void write_small_ones(struct rig *r, uint32_t pid)
+{
+	for (unsigned int i = 0; i < 4; i++) {
+		char name[32];
+		struct opened o;
+
+		snprintf(name, sizeof(name), "%u.%u", pid, i);
+		(void)unlinkat(r->root, name, 0);
+		o = create(r, pid, name, O_WRONLY);
+		release(r, &o);
+	}
+}
+
+static void test_small_files_are_written_through_us(void **state)
+{
+	struct rig *r = *state;
+	struct opened o, other;
+
+	r->chan.ops = &passing;
+	r->params.flags |= FUSE_PASSTHROUGH;
+	o = create(r, 7, "first", O_WRONLY);
+	assert_int_equal(o.how, FOPEN_PASSTHROUGH);
+	release(r, &o);
+	write_small_ones(r, 7);
+	o = create(r, 7, "small", O_WRONLY);
+	assert_int_equal(o.how, FOPEN_DIRECT_IO);
+	/* Whoever opens it meanwhile comes to us; afterwards, no longer. */
+	other = open_again(r, 8, o.node, O_RDONLY);
+	assert_int_equal(other.how, 0);
+	write_to(r, &o, 0, 100);
+	release(r, &other);
+	release(r, &o);
+	other = open_again(r, 8, o.node, O_RDONLY);
+	assert_int_equal(other.how, FOPEN_PASSTHROUGH);
+	/* And with that open, he himself does not. */
+	o = open_again(r, 7, o.node, O_WRONLY);
+	assert_int_equal(o.how, FOPEN_PASSTHROUGH);
+	release(r, &o);
+	release(r, &other);
+	o = open_again(r, 7, o.node, O_WRONLY | O_APPEND);
+	assert_int_equal(o.how, FOPEN_DIRECT_IO);
+	release(r, &o);
+	/* What is no such open, and who is somebody else. */
+	o = create(r, 7, "both", O_RDWR);
+	assert_int_equal(o.how, FOPEN_PASSTHROUGH);
+	release(r, &o);
+	o = create(r, 8, "others", O_WRONLY);
+	assert_int_equal(o.how, FOPEN_PASSTHROUGH);
+	release(r, &o);
+	o = create(r, 7 + SMALL_WRITERS, "same place", O_WRONLY);
+	assert_int_equal(o.how, FOPEN_PASSTHROUGH);
+	release(r, &o);
+	o = create(r, 0, "nobody", O_WRONLY);
+	assert_int_equal(o.how, FOPEN_PASSTHROUGH);
+	release(r, &o);
+}
+
+static void test_a_large_file_ends_the_row(void **state)
+{
+	struct rig *r = *state;
+	struct opened o;
+	int fd;
+
+	r->chan.ops = &passing;
+	r->params.flags |= FUSE_PASSTHROUGH;
+	write_small_ones(r, 9);
+	o = create(r, 9, "two writes", O_WRONLY);
+	write_to(r, &o, 0, 32768);
+	write_to(r, &o, 32768, 32768);
+	release(r, &o);
+	o = create(r, 9, "three", O_WRONLY);
+	assert_int_equal(o.how, FOPEN_DIRECT_IO);
+	for (unsigned int i = 0; i < 3; i++)
+		write_to(r, &o, i, 1);
+	release(r, &o);
+	o = create(r, 9, "after", O_WRONLY);
+	assert_int_equal(o.how, FOPEN_PASSTHROUGH);
+	release(r, &o);
+	write_small_ones(r, 9);
+	o = create(r, 9, "large", O_WRONLY);
+	assert_int_equal(o.how, FOPEN_DIRECT_IO);
+	write_to(r, &o, 0, 65536);
+	write_to(r, &o, 65536, 1);
+	release(r, &o);
+	/* What is passed through is judged by its size. */
+	for (unsigned int i = 0; i < 6; i++) {
+		o = create(r, 10, "big", O_WRONLY);
+		assert_int_equal(o.how, FOPEN_PASSTHROUGH);
+		fd = openat(r->root, "big", O_WRONLY | O_CLOEXEC);
+		assert_int_equal(ftruncate(fd, 65537), 0);
+		(void)close(fd);
+		release(r, &o);
+		assert_int_equal(unlinkat(r->root, "big", 0), 0);
+	}
+}
+
+static uint32_t list_flags(struct rig *r, bool first)
+{
+	struct fuse_open_out out;
+
+	r->req = (struct fuse_req){ 0 };
+	assert_int_equal(call(r, FUSE_OPENDIR, FUSE_ROOT_ID, NULL), 0);
+	memcpy(&out, r->buf, sizeof(out));
+	/* What the kernel does with a list that it does not keep. */
+	if (!(out.open_flags & FOPEN_KEEP_CACHE) || first) {
+		r->req = (struct fuse_req){ .in.read = { .fh = out.fh, .size = FUSE_OUT_MIN } };
+		assert_int_equal(call(r, FUSE_READDIRPLUS, FUSE_ROOT_ID, NULL), 0);
+	}
+	r->req = (struct fuse_req){ .in.release.fh = out.fh };
+	assert_int_equal(call(r, FUSE_RELEASEDIR, FUSE_ROOT_ID, NULL), 0);
+	return out.open_flags;
+}
+
+static void use(struct rig *r, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		char name[16];
+		struct opened o;
+
+		snprintf(name, sizeof(name), "f%u", i);
+		o = open_again(r, 5, lookup(r, FUSE_ROOT_ID, name), O_RDONLY);
+		release(r, &o);
+	}
+}
+
+static void test_a_list_whose_files_were_used_is_old(void **state)
+{
+	struct rig *r = *state;
+
+	r->chan.ops = &passing;
+	r->params.flags |= FUSE_PASSTHROUGH;
+	make(r, 20);
+	/* Nobody tells of changes: no list is kept. */
+	assert_int_equal(list_flags(r, false), 0);
+	atomic_store(&r->vfs->watched, true);
+	assert_int_equal(list_flags(r, true), FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE);
+	use(r, 5); /* of 22, with "." and ".." */
+	assert_int_equal(list_flags(r, false), FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE);
+	use(r, 6);
+	assert_int_equal(list_flags(r, false), FOPEN_CACHE_DIR);
+	assert_int_equal(list_flags(r, false), FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE);
+	/* Who goes through us leaves the kernel what it knows. */
+	r->params.flags &= ~FUSE_PASSTHROUGH;
+	nodes_reset(&r->vfs->nodes);
+	use(r, 20);
+	assert_int_equal(list_flags(r, false), FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +638,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ids_that_nobody_gave, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_files_are_closed_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_directories_in_pieces, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_small_files_are_written_through_us, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_large_file_ends_the_row, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_list_whose_files_were_used_is_old, setup,
+						teardown),
 	};
 
 	if (geteuid() != 0) {
