@@ -158,7 +158,7 @@ static long huge_tmpfs(void)
 
 	if (fs < 0)
 		return fs;
-	r = fsconfig(fs, set_string, "huge", "advise");
+	r = fsconfig(fs, set_string, "huge", "within_size");
 	if (r == 0)
 		r = fsconfig(fs, set_string, "size", "0"); /* no limit */
 	if (r == 0)

@@ -43,9 +43,8 @@ typedef void (*host_handler_t)(int signal, void *info, void *context);
 /* --- memory --- */
 
 /*
- * (start) A file that is in memory only, closed on exec; `name` is for /proc. For who may mount a tmpfs
- * it comes in huge pages where it is first touched through a mapping with host_advise_huge(); memfds
- * do only where /sys/kernel/mm/transparent_hugepage/shmem_enabled says so.
+ * (start) A file that is in memory only, closed on exec; `name` is for /proc. It comes in huge pages from
+ * who may mount a tmpfs; memfds do only where /sys/kernel/mm/transparent_hugepage/shmem_enabled says so.
  */
 long host_memory(const char *name);
 /* (start) An anonymous file of `size` bytes, and nobody can make it shorter or longer. */
@@ -67,9 +66,9 @@ long host_protect(unsigned long addr, unsigned long size, int prot);
 long host_unmap(unsigned long addr, unsigned long size);
 /* Gives the pages of a range of `fd` back to the host; they read as zeros. */
 long host_punch(int fd, unsigned long off, unsigned long size);
+/* Asks for huge pages in a range. */
 /* Where the next byte of `fd` is that isn't in a hole, from `off` on; -ENXIO: there is none. */
 long host_next_data(int fd, unsigned long off);
-/* Asks for huge pages in what is mapped there, see host_memory(). */
 long host_advise_huge(unsigned long addr, unsigned long size);
 
 /* --- descriptors --- */

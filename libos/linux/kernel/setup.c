@@ -107,10 +107,7 @@ static void __init map_ram(void)
 	if (lo_ram_fd < 0 || host_truncate(lo_ram_fd, lo_ram_size) < 0 ||
 	    host_map(LO_RAM, lo_ram_size, HOST_PROT_READ | HOST_PROT_WRITE, lo_ram_fd, 0) < 0)
 		refuse("the host gives no memory", "");
-	/*
-	 * What the kernel touches first comes in huge pages, if the host has them. What a program does, through
-	 * mappings of its own, comes in small ones: whole huge pages ahead are slower for it.
-	 */
+	/* Where the host has huge pages for shared memory on request; it need not. */
 	host_advise_huge(LO_RAM, lo_ram_size);
 }
 
