@@ -54,8 +54,9 @@
 #define SIGNAL_KILL 9
 
 /* What lo_hostproc.turn says. */
-#define TURN_NONE  0 /* the process sleeps, or is about to */
-#define TURN_GIVEN 1
+#define TURN_NONE   0 /* nothing, and the process need not be woken */
+#define TURN_GIVEN  1
+#define TURN_SLEEPS 2 /* the process sleeps, or is about to */
 
 /* Ticks of one host process without a handover until it may run anywhere again. */
 #define ALONE_TICKS 2
@@ -82,14 +83,19 @@ void lo_handover_resume(void);
 
 static void wait_turn(int *turn)
 {
-	while (__atomic_exchange_n(turn, TURN_NONE, __ATOMIC_SEQ_CST) != TURN_GIVEN)
-		host_futex_wait(turn, TURN_NONE);
+	int none = TURN_NONE;
+
+	if (__atomic_compare_exchange_n(turn, &none, TURN_SLEEPS, false, __ATOMIC_SEQ_CST,
+					__ATOMIC_SEQ_CST))
+		while (__atomic_load_n(turn, __ATOMIC_SEQ_CST) == TURN_SLEEPS)
+			host_futex_wait(turn, TURN_SLEEPS);
+	__atomic_store_n(turn, TURN_NONE, __ATOMIC_SEQ_CST);
 }
 
 static void give_turn(int *turn)
 {
-	__atomic_store_n(turn, TURN_GIVEN, __ATOMIC_SEQ_CST);
-	host_futex_wake(turn);
+	if (__atomic_exchange_n(turn, TURN_GIVEN, __ATOMIC_SEQ_CST) == TURN_SLEEPS)
+		host_futex_wake(turn);
 }
 
 /* `cpu` negative: on all that the launcher was allowed. A failure costs time, no more. */
