@@ -261,8 +261,8 @@ static void serve(const struct side_guard *g, const struct side_inject *i)
 
 		if (near)
 			(void)sched_yield();
-		if (ppoll(fds, ARRAY_SIZE(fds), &ts, NULL) > 0 || load(&i->state->stage) == SIDE_ENDED ||
-		    is_lost(i, &p))
+		if (ppoll(fds, ARRAY_SIZE(fds), &ts, NULL) > 0 ||
+		    load(&i->state->stage) == SIDE_ENDED || is_lost(i, &p))
 			return;
 		beat(i->state);
 		look(g, i->state, &w);

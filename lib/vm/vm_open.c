@@ -189,8 +189,8 @@ int vm_open(const struct vm_info *info, struct vm *ret, struct err *e)
 	if (!r)
 		r = open_image(ret, e);
 	/* the tables that its processor had may have gone with the process that they were of */
-	for (int again = 0; r == -ENOTSUP && ret->kvm.nslot && ret->kvm.cpu[0].lstar &&
-			    again < LOOKS_AGAIN;
+	for (int again = 0;
+	     r == -ENOTSUP && ret->kvm.nslot && ret->kvm.cpu[0].lstar && again < LOOKS_AGAIN;
 	     again++) {
 		free((void *)(uintptr_t)ret->image.data);
 		ret->image.data = NULL;

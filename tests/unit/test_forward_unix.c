@@ -261,7 +261,7 @@ static void test_empty_packets(void **state)
 		for (int i = 0; i < 400; i++)
 			if (send(c, "", 0, 0) != 0)
 				_exit(1);
-		_exit(send(c, "x", 1, 0) != 1);
+		_exit(send(c, "x", 1, 0) == 1 ? 0 : 1);
 	}
 	(void)poll(NULL, 0, 50);
 	for (int i = 0; i < 400; i++)
