@@ -75,7 +75,7 @@ static void scattered(void)
 	faults = counted("faults") - faults;
 	rows = counted("rows") - rows;
 	CHECK(faults < 50);
-	CHECK(faults == 0 || rows >= (PAGES + 63) / 64);
+	CHECK(faults == 0 || rows >= PAGES / 64); /* what is left may be in a row already */
 	CHECK(munmap(p, PAGES * PAGE) == 0 && close(fd) == 0);
 }
 
