@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "cleanup.h"
 #include "io.h"
@@ -26,8 +24,6 @@ struct result {
 	struct kvm_vm vm;
 	struct kvm_mappings mappings;
 	struct kvm_layouts layouts;
-	struct err err;
-	int r;
 };
 
 int kvm_ask_all(struct tracee *t, struct tracee_ioctl *c, size_t n, struct err *e)
@@ -144,6 +140,7 @@ static int look_stopped(const struct pid_ref *p, const struct kvm_fds *fds, stru
 	_cleanup_free_ struct tracee_ioctl *calls = calloc(ASKED * (fds->ncpu + 1), sizeof(*calls));
 	int fd[KVM_CPUS_MAX], end, r;
 	struct tracee t;
+	uint64_t ns;
 
 	ret->n = 0;
 	if (!asked || !calls)
@@ -161,7 +158,8 @@ static int look_stopped(const struct pid_ref *p, const struct kvm_fds *fds, stru
 		(void)collect(&t, fd[0], &vm->cpu[0], ret->v, &ret->n);
 	ret->cpu = vm->ncpu ? fd[0] : -1;
 	vm->filtered = t.filtered;
-	end = tracee_release(&t, &vm->stopped_ns, e);
+	end = tracee_release(&t, &ns, e);
+	vm->stopped_ns += ns; /* of all attempts */
 	return r < 0 ? r : end;
 }
 
@@ -178,49 +176,55 @@ static bool still(struct tracee *t, const struct proof *proof)
  * The second stop, again of all threads: slots must not change while they are asked for. In between guest memory
  * was read, which a thread of the process may have to bring first (userfaultfd, in a migration).
  */
-static int probe_stopped(const struct pid_ref *p, struct result *res, const struct proof *proof)
+static int probe_stopped(const struct pid_ref *p, struct result *res, const struct proof *proof,
+			 struct err *e)
 {
 	struct tracee t;
-	int end, r = tracee_stop(p, 0, &t, &res->err);
+	int end, r = tracee_stop(p, 0, &t, e);
 
 	if (r < 0)
 		return r;
 	if (still(&t, proof))
 		r = kvm_slots_probe(&t, &res->vm, &res->mappings, &res->layouts, proof->v[0].gpa,
-				    &res->err);
-	end = tracee_release(&t, &res->vm.probing_ns, &res->err);
+				    e);
+	end = tracee_release(&t, &res->vm.probing_ns, e);
 	return r < 0 ? r : end;
 }
 
-static int look(const struct pid_ref *p, const struct kvm_fds *fds, struct result *res)
+static int look(const struct pid_ref *p, const struct kvm_fds *fds, struct result *res,
+		struct err *e)
 {
 	struct proof proof;
 	int r = 0;
 
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
 		res->vm.ncpu = 0;
-		r = look_stopped(p, fds, &res->vm, &proof, &res->err);
+		r = look_stopped(p, fds, &res->vm, &proof, e);
 		if (r < 0 || !proof.n)
 			return r;
-		r = kvm_mappings_read(p, &res->mappings, &res->err);
+		r = kvm_mappings_read(p, &res->mappings, e);
 		if (r < 0)
 			return r;
 		/* the tables that a processor had may be gone by now, with the process that they were of */
 		if (!kvm_layout_find(&res->vm, &res->mappings, proof.v, proof.n, &res->layouts))
-			return probe_stopped(p, res, &proof);
+			return probe_stopped(p, res, &proof, e);
 	}
 	/* a guest without page tables of its own, or with two memories that both fit, has no slots here */
 	return 0;
 }
 
-static int wait_for(pid_t child)
-{
-	int status;
+/* What the child is told. */
+struct task {
+	const struct pid_ref *p;
+	const struct kvm_fds *fds;
+	struct result *res;
+};
 
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
+static int look_apart(void *arg, struct err *e)
+{
+	const struct task *t = arg;
+
+	return look(t->p, t->fds, t->res, e);
 }
 
 int kvm_look(const struct pid_ref *p, const struct kvm_fds *fds, int vmfd, struct kvm_vm *ret,
@@ -228,25 +232,14 @@ int kvm_look(const struct pid_ref *p, const struct kvm_fds *fds, int vmfd, struc
 {
 	struct result *res =
 		mmap(NULL, sizeof(*res), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t child;
+	struct task task = { p, fds, res };
 	int r;
 
 	if (res == MAP_FAILED)
 		return err_set(e, ENOMEM, "no memory");
 	res->vm.pid = p->pid;
 	res->vm.vmfd = vmfd;
-	child = tracee_fork();
-	if (!child) {
-		res->r = look(p, fds, res);
-		_exit(0);
-	}
-	r = child < 0 ? -errno : wait_for(child);
-	if (r < 0)
-		(void)err_set(e, -r, "looking at process %d broke off: %s", p->pid, err_str(r));
-	else if (res->r < 0 && e)
-		*e = res->err;
-	if (!r)
-		r = res->r;
+	r = tracee_apart(look_apart, &task, e);
 	if (!r)
 		*ret = res->vm;
 	(void)munmap(res, sizeof(*res));

@@ -293,9 +293,17 @@ static bool guard_ended(struct side *s, int timeout_ms)
 	}
 }
 
+/* Apart, for we may be killed. */
+static int undo(void *arg, struct err *e)
+{
+	const struct side *s = arg;
+	const struct side_inject i = { s->vm, &s->target, &s->shared->made, s->state };
+
+	return side_guard_undo(&i, s->shared, CLOSE_MS, e);
+}
+
 int side_close(struct side *s, struct side_report *ret, struct err *e)
 {
-	const struct side_inject i = { s->vm, &s->target, &s->shared->made, s->state };
 	int r = 0;
 
 	(void)shutdown(s->sock, SHUT_RDWR);
@@ -304,7 +312,7 @@ int side_close(struct side *s, struct side_report *ret, struct err *e)
 			e, EBUSY,
 			"the guest does not let go of what was put into it; that is undone as soon as it does");
 	else if (!__atomic_load_n(&s->shared->undone, __ATOMIC_ACQUIRE))
-		r = side_guard_undo(&i, s->shared, CLOSE_MS, e);
+		r = tracee_apart(undo, s, e);
 	if (ret)
 		*ret = s->shared->report;
 	release(s);

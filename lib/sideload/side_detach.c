@@ -167,14 +167,21 @@ static int undo_mapping(struct left *l, const struct side_one *o, struct err *e)
 	return r;
 }
 
-int side_detach(const struct vm *vm, struct side_left *ret, struct err *e)
+/* What the child is told, and what it says. */
+struct task {
+	const struct vm *vm;
+	struct side_left left;
+};
+
+static int detach(void *arg, struct err *e)
 {
+	struct task *task = arg;
+	const struct vm *vm = task->vm;
 	struct side_target target;
 	struct side_found found;
 	struct left l = { .inject = { vm, &target, &l.made, NULL } };
 	int r = side_target_find(vm, &target, e);
 
-	*ret = (struct side_left){ 0 };
 	if (r < 0)
 		return r;
 	r = side_found_read(&vm->ref, vm->info.vmfd, &found);
@@ -185,14 +192,31 @@ int side_detach(const struct vm *vm, struct side_left *ret, struct err *e)
 		const struct side_one *o = &found.v[i];
 
 		if (o->layout != SIDE_LAYOUT && !side_found_who(o)) {
-			ret->unknown++;
+			task->left.unknown++;
 			continue;
 		}
 		r = side_found_who(o) ? 0 : undo_mapping(&l, o, e);
-		ret->undone += r > 0;
-		ret->used += r == 0;
+		task->left.undone += r > 0;
+		task->left.used += r == 0;
 		if (r < 0 && r != -ENOENT)
 			return r;
 	}
 	return 0;
+}
+
+int side_detach(const struct vm *vm, struct side_left *ret, struct err *e)
+{
+	struct task *task = mmap(NULL, sizeof(*task), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int r;
+
+	*ret = (struct side_left){ 0 };
+	if (task == MAP_FAILED)
+		return err_set(e, ENOMEM, "no memory");
+	task->vm = vm;
+	/* apart, for we may be killed; locks that the caller has on such memory stay, too (side_found.h) */
+	r = tracee_apart(detach, task, e);
+	*ret = task->left;
+	(void)munmap(task, sizeof(*task));
+	return r;
 }

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -111,8 +112,11 @@ static void set_urgent(struct tracee *t, bool on)
 		(void)sched_setscheduler(0, t->old_policy, &t->old_param);
 	} else if (on) {
 		t->old_policy = sched_getscheduler(0);
-		t->urgent = sched_getparam(0, &t->old_param) == 0 && t->old_policy >= 0 &&
-			    sched_setscheduler(0, SCHED_FIFO, &urgent) == 0;
+		t->urgent =
+			sched_getparam(0, &t->old_param) == 0 && t->old_policy >= 0 &&
+			!t->old_param
+				 .sched_priority && /* who is real-time stays as urgent as he is */
+			sched_setscheduler(0, SCHED_FIFO, &urgent) == 0;
 	}
 }
 
@@ -296,6 +300,47 @@ pid_t tracee_fork(void)
 	}
 	(void)sigprocmask(SIG_SETMASK, &old, NULL);
 	return pid;
+}
+
+/* What a child says. */
+struct answer {
+	int r;
+	struct err err;
+};
+
+static int wait_for(pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EIO;
+}
+
+int tracee_apart(int (*f)(void *arg, struct err *e), void *arg, struct err *e)
+{
+	struct answer *a =
+		mmap(NULL, sizeof(*a), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t child;
+	int r;
+
+	if (a == MAP_FAILED)
+		return err_set(e, ENOMEM, "no memory");
+	child = tracee_fork();
+	if (!child) {
+		a->r = f(arg, &a->err);
+		_exit(0);
+	}
+	r = child < 0 ? -errno : wait_for(child);
+	if (r < 0)
+		(void)err_set(e, -r, "a process of its own that stops others: %s", err_str(r));
+	else if (a->r < 0 && e)
+		*e = a->err;
+	if (!r)
+		r = a->r;
+	(void)munmap(a, sizeof(*a));
+	return r;
 }
 
 int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct err *e)

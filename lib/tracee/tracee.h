@@ -114,6 +114,14 @@ size_t tracee_in_call(const struct tracee *t, long nr, uint64_t second);
  */
 pid_t tracee_fork(void);
 
+/*
+ * tracee_apart() - Call @f with @arg in a child of tracee_fork(), and wait for it.
+ *
+ * It is done to its end, also if the caller is killed. What @f writes is seen only in memory that is shared.
+ * Return: what @f returned, and its @e; -EIO, -errno it broke off.
+ */
+int tracee_apart(int (*f)(void *arg, struct err *e), void *arg, struct err *e) _must_check_;
+
 struct tracee_ioctl {
 	int fd;
 	unsigned long request;

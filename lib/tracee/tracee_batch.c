@@ -109,19 +109,13 @@ int tracee_batch_end(struct tracee *t, struct err *e)
 	return r;
 }
 
-/* Is @status the end of the code? A SIGTRAP of somebody else is kept for later. */
-static bool is_end(struct tracee *t, int status, int *ret_signal)
+/* Is @status the end of the code? */
+static bool is_end(const struct tracee *t, int status)
 {
 	struct user_regs_struct regs;
-	siginfo_t si = { 0 };
 
-	*ret_signal = tracee_signal(status);
-	if (status >> 16 || WSTOPSIG(status) != SIGTRAP)
-		return false;
-	*ret_signal = 0;
-	if (!ptrace(PTRACE_GETSIGINFO, t->tid[0], 0, &si) && si.si_code != SI_KERNEL)
-		t->trapped = true;
-	return !ptrace(PTRACE_GETREGS, t->tid[0], 0, &regs) && regs.rip == t->code.v + CODE_END;
+	return !(status >> 16) && WSTOPSIG(status) == SIGTRAP &&
+	       !ptrace(PTRACE_GETREGS, t->tid[0], 0, &regs) && regs.rip == t->code.v + CODE_END;
 }
 
 /* Until the code has come to its end. */
@@ -141,7 +135,8 @@ static int run_code(struct tracee *t, struct err *e)
 		t->runs = false;
 		if (!r)
 			return err_set(e, ESRCH, "process %d has just ended", t->ref->pid);
-	} while (!is_end(t, status, &signal));
+		signal = tracee_pass_on(t, status);
+	} while (!is_end(t, status));
 	return 0;
 }
 
@@ -266,7 +261,9 @@ int tracee_ioctls(struct tracee *t, struct tracee_ioctl *c, size_t n, bool until
 		  struct err *e)
 {
 	size_t done = 0;
-	int r = tracee_prepare(t, e);
+	int r = t->runs ? err_set(e, EBUSY, "a system call in process %d has not ended yet",
+				  t->ref->pid)
+			: tracee_prepare(t, e);
 
 	while (!r && done < n) {
 		size_t fit = how_many(c + done, n - done), want = fit ? fit : 1;

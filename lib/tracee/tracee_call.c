@@ -14,11 +14,12 @@
 #include "tracee.h"
 #include "tracee_private.h"
 
-#define STOPS_MAX  64
-#define MAPS_MAX   (64U << 20)
-#define STATUS_MAX 65536
-#define VDSO_MAX   (64U << 10)
-#define RED_ZONE   128
+#define STOPS_MAX   64
+#define MAPS_MAX    (64U << 20)
+#define STATUS_MAX  65536
+#define VDSO_MAX    (64U << 10)
+#define RED_ZONE    128
+#define SIGNALS_MAX 64
 
 #ifndef PTRACE_GETSIGMASK
 #define PTRACE_GETSIGMASK 0x420a
@@ -144,6 +145,19 @@ static int prepare(struct tracee *t, struct err *e)
 	return 0;
 }
 
+/* One that the code's breakpoint sent is ours; one of somebody else is sent again at the end. */
+int tracee_pass_on(struct tracee *t, int status)
+{
+	int signal = tracee_signal(status);
+	siginfo_t si = { 0 };
+
+	if (signal != SIGTRAP || !t->code.v)
+		return signal;
+	if (!ptrace(PTRACE_GETSIGINFO, t->tid[0], 0, &si) && si.si_code != SI_KERNEL)
+		t->trapped = true;
+	return 0;
+}
+
 /* To the next entry of a system call, or the end of it. */
 static int step(struct tracee *t, uint64_t deadline, struct err *e)
 {
@@ -153,7 +167,7 @@ static int step(struct tracee *t, uint64_t deadline, struct err *e)
 		int r;
 
 		/* of signals only SIGSTOP can come: all others are blocked */
-		if (ptrace(PTRACE_SYSCALL, t->tid[0], 0, tracee_signal(status)) < 0)
+		if (ptrace(PTRACE_SYSCALL, t->tid[0], 0, tracee_pass_on(t, status)) < 0)
 			return tracee_failed(t, "continuing", e);
 		t->runs = true;
 		r = tracee_wait(t->tid[0], deadline, &status);
@@ -271,13 +285,45 @@ static int stop_again(struct tracee *t, struct err *e)
 		/* a call that does not end may wait for another thread: one that serves page faults, in a migration */
 		if (t->runs)
 			tracee_detach(t, 1);
-		else if (ptrace(PTRACE_CONT, t->tid[0], 0, tracee_signal(status)) < 0 &&
+		else if (ptrace(PTRACE_CONT, t->tid[0], 0, tracee_pass_on(t, status)) < 0 &&
 			 errno != ESRCH)
 			return tracee_failed(t, "stopping it again", e);
 		r = tracee_wait(t->tid[0], UINT64_MAX, &status);
 		t->runs = false;
 	} while (r == 1 && status >> 16 != PTRACE_EVENT_STOP);
 	return r == 1 ? 0 : err_set(e, ESRCH, "process %d has just ended", t->ref->pid);
+}
+
+/* Was it stopped behind the code's breakpoint, and before the signal of that came? */
+static bool has_trap(const struct tracee *t)
+{
+	const struct __ptrace_peeksiginfo_args first = { .nr = SIGNALS_MAX };
+	siginfo_t si[SIGNALS_MAX];
+	long n = ptrace(PTRACE_PEEKSIGINFO, t->tid[0], &first, si);
+
+	for (long i = 0; i < n; i++)
+		if (si[i].si_signo == SIGTRAP && si[i].si_code == SI_KERNEL)
+			return true;
+	return false;
+}
+
+/* The code did not end in time, and may have ended by now. */
+static int end_code(struct tracee *t, struct err *e)
+{
+	const uint64_t all = ~0ULL;
+	int status, r = stop_again(t, e);
+
+	if (!r && has_trap(t)) {
+		/* it stops for that signal before it executes anything */
+		if (ptrace(PTRACE_CONT, t->tid[0], 0, 0) < 0 ||
+		    tracee_wait(t->tid[0], UINT64_MAX, &status) != 1)
+			return err_set(e, ESRCH, "process %d has just ended", t->ref->pid);
+		(void)tracee_pass_on(t, status);
+		r = stop_again(t, e);
+	}
+	if (!r && ptrace(PTRACE_SETSIGMASK, t->tid[0], sizeof(all), &all) < 0)
+		r = tracee_failed(t, "blocking its signals", e);
+	return r;
 }
 
 int tracee_restore(struct tracee *t, struct err *e)
@@ -289,7 +335,7 @@ int tracee_restore(struct tracee *t, struct err *e)
 		return 0;
 	/* what did not end is waited for, before there is another call */
 	if (t->runs && t->code.v)
-		r = stop_again(t, e);
+		r = end_code(t, e);
 	left = r < 0 ? r : tracee_batch_end(t, e);
 	r = stop_again(t, left < 0 ? NULL : e);
 	if (r < 0)

@@ -11,6 +11,8 @@
 int tracee_wait(pid_t tid, uint64_t deadline_ns, int *ret_status) _must_check_;
 /* The signal that a thread with @status was about to take, for it to take it; 0: none. */
 int tracee_signal(int status);
+/* As tracee_signal(), of the thread that makes calls: while our code is in the process a SIGTRAP is kept from it. */
+int tracee_pass_on(struct tracee *t, int status);
 /* Let go of all threads but the first @keep. */
 void tracee_detach(struct tracee *t, size_t keep);
 

@@ -182,6 +182,19 @@ static int open_image(struct vm *v, struct err *e)
 	return copy_image(v, &pt, e);
 }
 
+/* How long it stood is counted on. */
+static int look_again(struct vm *v, struct err *e)
+{
+	const uint64_t stopped = v->kvm.stopped_ns, probing = v->kvm.probing_ns;
+	int r = kvm_look(&v->ref, &v->fds, v->info.vmfd, &v->kvm, e);
+
+	if (!r) {
+		v->kvm.stopped_ns += stopped;
+		v->kvm.probing_ns += probing;
+	}
+	return r;
+}
+
 int vm_open(const struct vm_info *info, struct vm *ret, struct err *e)
 {
 	int r = vm_look(info, ret, e);
@@ -194,7 +207,7 @@ int vm_open(const struct vm_info *info, struct vm *ret, struct err *e)
 	     again++) {
 		free((void *)(uintptr_t)ret->image.data);
 		ret->image.data = NULL;
-		r = kvm_look(&ret->ref, &ret->fds, info->vmfd, &ret->kvm, e);
+		r = look_again(ret, e);
 		if (!r)
 			r = open_image(ret, e);
 	}

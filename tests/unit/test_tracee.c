@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A process that calls were made in goes on as if nothing had been, also where a call did not end in time. */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -28,6 +29,7 @@ struct rig {
 	int empty[2]; /* nothing ever comes there */
 	int some[2];  /* seven bytes are there */
 	bool ignores; /* SIGTRAP */
+	bool dies;    /* of it */
 	struct pid_ref ref;
 };
 
@@ -42,7 +44,9 @@ static void on_trap(int sig)
 /* Return: the exit status, 0 if all is as it should be. */
 static int victim(const struct rig *r)
 {
-	struct sigaction trap = { .sa_handler = r->ignores ? SIG_IGN : on_trap,
+	struct sigaction trap = { .sa_handler = r->ignores ? SIG_IGN
+						: r->dies  ? SIG_DFL
+							   : on_trap,
 				  .sa_flags = SA_RESTART },
 			 is;
 	sigset_t mask, now;
@@ -272,6 +276,65 @@ static void test_many_and_one_without_end(void **state)
 	end(&r);
 }
 
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* Whoever waits with a limit looks at it when a signal comes. */
+static pid_t start_signals(void)
+{
+	const pid_t parent = getpid();
+	pid_t pid;
+
+	(void)signal(SIGALRM, nothing);
+	pid = fork();
+	if (!pid) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (kill(parent, SIGALRM) == 0)
+			;
+		_exit(1);
+	}
+	assert_true(pid > 0);
+	return pid;
+}
+
+/* Many that take too long, and come to their end before they are asked to stop: the process takes no signal of ours. */
+static void test_many_too_late(void **state)
+{
+	struct tracee_ioctl c[100];
+	struct rig r = { .dies = true };
+	struct err e = { 0 };
+	pid_t signals;
+	struct tracee t;
+	int late = 0, count = 0;
+
+	(void)state;
+	start(&r);
+	signals = start_signals();
+	for (unsigned int i = 0; i < 1000 && late < 3; i++) {
+		for (size_t k = 0; k < 100; k++)
+			c[k] = (struct tracee_ioctl){ r.some[0], FIONREAD, &count, sizeof(count),
+						      1 };
+		assert_int_equal(tracee_stop(&r.ref, 0, &t, &e), 0);
+		assert_int_equal(tracee_ioctls(&t, c, 2, false, &e), 2);
+		t.call_limit_ns = 0;
+		if (tracee_ioctls(&t, c, 100, false, &e) == -ETIMEDOUT) {
+			late++;
+			assert_int_equal(tracee_ioctls(&t, c, 2, false, &e), -EBUSY);
+			(void)poll(NULL, 0, 20);
+		}
+		t.call_limit_ns = 10 * LIMIT_NS;
+		assert_int_equal(tracee_release(&t, NULL, &e), 0);
+		assert_int_equal(count_code(&r), 0);
+	}
+	assert_int_equal(kill(signals, SIGKILL), 0);
+	assert_int_equal(waitpid(signals, NULL, 0), signals);
+	(void)signal(SIGALRM, SIG_DFL);
+	assert_true(late > 0);
+	end(&r);
+}
+
 /* Somebody else's SIGTRAP comes when all is over. */
 static void test_trap_signal(void **state)
 {
@@ -384,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_many_without_trap),
 		cmocka_unit_test(test_many_and_one_without_end),
+		cmocka_unit_test(test_many_too_late),
 		cmocka_unit_test(test_trap_signal),
 		cmocka_unit_test(test_unstoppable),
 	};
