@@ -57,14 +57,6 @@ SQLITE='sqlite3 /root/a.db "pragma journal_mode=wal; create table t(a integer pr
 	same "pragma: ok" "pragma: $(debugfs -R "dump /root/a.db $BED/disk/a.db" "$BED/disk/image" 2>/dev/null; sqlite3 "$BED/disk/a.db" 'pragma integrity_check')"
 }
 
-@test "files that are scattered in RAM are moved into rows" {
-	cp "$BUILD/tests/libos/t_rows" "$BED/disk/root/root/"
-	image '/root/t_rows; poweroff -f'
-	run -0 boots --file "$BED/disk/image" --
-	same $'ok scattered\nok changed_meanwhile' "$output"
-	sound
-}
-
 @test "with QEMU's storage daemon as well" {
 	need qsd
 	image "$SQLITE

@@ -305,11 +305,6 @@ void lo_user_fault(struct pt_regs *regs, unsigned long addr, unsigned long error
 	}
 	if (lo_walk(mm->pgd, addr, want, &leaf)) {
 		lo_stats.refills++;
-		if (want != LO_WRITE) {
-			lo_rows_line_up(mm, addr);
-			if (!lo_walk(mm->pgd, addr, want, &leaf))
-				return;
-		}
 		install(addr, &leaf, want, false);
 		return;
 	}

@@ -160,12 +160,6 @@ bool lo_mappings_cut(unsigned long start, unsigned long end);
 /* False: that was all. What is confirmed counts as installed. */
 bool lo_mappings_next(struct lo_check *check);
 
-/*
- * mm/rows.c: a fault found its page in the page table, so its neighbours in the file that came before it don't
- * stand beside it in RAM: puts them there, if that is worth it. Afterwards the entry is another one.
- */
-void lo_rows_line_up(struct mm_struct *mm, unsigned long addr);
-
 /* mm/hatch.c: a page fault was needed for `addr`, in a page that may be written. */
 void lo_hatch_learn(unsigned long addr);
 /* `mm` has been forked, its host process is not flushed yet; it is locked, for writing too. */

@@ -51,18 +51,6 @@
 #define LO_GUP_NO_VMAS
 #endif
 
-/* mm/rows.c: what page migration is asked for and says; whether a page was taken off its list. */
-#if LO_LINUX_BEFORE(6, 3)
-#define lo_migrated_t struct page
-#else
-#define lo_migrated_t struct folio
-#endif
-#if LO_LINUX_BEFORE(6, 4)
-#define lo_isolate(folio) (!folio_isolate_lru(folio))
-#else
-#define lo_isolate(folio) folio_isolate_lru(folio)
-#endif
-
 /* kernel/event.c: whether arch_cpu_idle() returns with interrupts on. */
 #define LO_IDLE_ENABLES_IRQS LO_LINUX_BEFORE(6, 3)
 

@@ -34,7 +34,7 @@ extern char __lo_shared_start[];
  * System calls that trapped and that came from patched sites, of which there are `patched`, by form; sites
  * that trap, by reason; page faults; what was asked of the host; mappings that a flush found to be right, and that
  * a fork got before it asked; how often a host process was emptied for want of
- * room, windows of files that were moved into a row, pages of RAM that went back, how often a host process
+ * room, pages of RAM that went back, how often a host process
  * was bound to a processor, or freed.
  */
 /* clang-format off */
@@ -45,7 +45,7 @@ extern char __lo_shared_start[];
 	X(trapping_unproved) X(trapping_writable) X(trapping_open) X(trapping_no_place)        \
 	X(trapping_no_memory)                                                                  \
 	X(faults) X(refills) X(kernel_faults) X(vmalloc_faults) X(ticks)                       \
-	X(maps) X(map_pages) X(unmaps) X(kept) X(hatched) X(emptied) X(rows) X(given_back)             \
+	X(maps) X(map_pages) X(unmaps) X(kept) X(hatched) X(emptied) X(given_back)             \
 	X(mm_switches) X(binds) X(hostprocs) X(steals) X(device_requests)
 /* clang-format on */
 
