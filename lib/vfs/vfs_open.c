@@ -34,6 +34,8 @@ static int add_open(struct vfs *v, struct node_ref *n, const struct vfs_opened *
 		return r;
 	}
 	f = file_get(&v->files, ret->fh);
+	if (!f) /* a hostile client has closed what it was not told of yet */
+		return -EBADF;
 	f->direct = backing > 0;
 	f->writer = o->writer;
 	file_put(&v->files, f);

@@ -89,6 +89,8 @@ static int bound(struct vfs_sockets *s, enum state state, int error, struct fuse
 	k = *end ? NULL : sockets_find(s, id);
 	if (k && k->state == state) {
 		out = k->waiter[0].out;
+		/* they were read when the socket was bound: it may have another mode or owner by now */
+		out.attr_valid = out.attr_valid_nsec = 0;
 		r = s->conf.again(s->conf.fs_arg, id);
 	}
 	pthread_mutex_unlock(&s->lock);
