@@ -30,6 +30,9 @@ static const char *const forms[][2] = {
 	{ "systemd-nspawn@", ".service" }, { "lxc.payload.", "" },
 };
 
+/* Below these a component is a container's name, of an older LXC. */
+static const char *const parents[] = { "lxc", "lxc.payload" };
+
 /* Units that are none of the above. */
 static const char *const units[] = { ".scope", ".service", ".slice" };
 
@@ -76,15 +79,17 @@ static bool is_id(const char *s)
 	return n == ID_LENGTH && !s[n];
 }
 
-/* What a component says without its form; NULL: it is a unit of another kind. */
-static const char *bare(char *part)
+/* What a component says without its form, if it has one; NULL: it is a unit of another kind. */
+static const char *bare(char *part, bool *ret_form)
 {
+	*ret_form = false;
 	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
 		size_t n = strlen(forms[i][0]);
 
 		if (strncmp(part, forms[i][0], n) != 0 || !ends(part + n - 1, forms[i][1]))
 			continue;
 		part[strlen(part) - strlen(forms[i][1])] = '\0';
+		*ret_form = true;
 		return part + n;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
@@ -93,19 +98,49 @@ static const char *bare(char *part)
 	return part;
 }
 
-enum container_match container_match(struct span part, const char *name)
+static enum container_match match_text(const char *what, const char *name)
 {
-	char text[NAME_LEN_MAX];
-	const char *what = unescape(part, text) ? bare(text) : NULL;
-
-	if (!what || !*what)
-		return CONTAINER_NO;
 	if (!strcmp(what, name))
 		return CONTAINER_BY_NAME;
 	return strlen(name) >= CONTAINER_ID_LEAST && is_id(what) &&
 			       !strncmp(what, name, strlen(name))
 		       ? CONTAINER_BY_PREFIX
 		       : CONTAINER_NO;
+}
+
+static bool is_parent(struct span part)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parents); i++)
+		if (span_eq(part, parents[i]))
+			return true;
+	return false;
+}
+
+/* "docker", "kubepods", "default" have containers below them, and "container", "init" are parts of one. */
+enum container_match container_match(struct span path, const char *name, struct span *ret_part)
+{
+	struct cursor c = cur_of(path.p, path.len);
+	enum container_match ret = CONTAINER_NO;
+	bool inside = false, named = false;
+	struct span part;
+
+	while (cur_until(&c, '/', &part) == 1) {
+		char text[NAME_LEN_MAX];
+		bool form = false;
+		const char *what = unescape(part, text) ? bare(text, &form) : NULL;
+		const bool sure = what && *what && (form || named || is_id(what));
+		enum container_match how = CONTAINER_NO;
+
+		if (sure || (what && *what && !inside && !cur_left(&c)))
+			how = match_text(what, name);
+		if (how) {
+			ret = how;
+			*ret_part = part;
+		}
+		inside |= sure;
+		named = !sure && is_parent(part);
+	}
+	return ret;
 }
 
 /* --- names that engines write down --- */
@@ -309,12 +344,12 @@ static int add(struct search *s, struct span part, enum container_match how, pid
 	return 0;
 }
 
-static enum container_match match(const struct search *s, struct span part)
+static enum container_match match(const struct search *s, struct span path, struct span *ret_part)
 {
-	enum container_match how = container_match(part, s->name);
+	enum container_match how = container_match(path, s->name, ret_part);
 
 	for (size_t i = 0; how != CONTAINER_BY_NAME && i < s->names.n; i++)
-		if (container_match(part, s->names.id[i]))
+		if (container_match(path, s->names.id[i], ret_part))
 			how = CONTAINER_BY_NAME;
 	return how;
 }
@@ -327,14 +362,10 @@ static int look_at_cgroups(struct search *s, const char *text, size_t len, pid_t
 	int r = 0;
 
 	while (!r && cgroup_next(&c, &line) == 1) {
-		struct cursor path = cur_of(line.path.p, line.path.len);
 		struct span part;
+		enum container_match how = match(s, line.path, &part);
 
-		while (!r && cur_until(&path, '/', &part) == 1) {
-			enum container_match how = match(s, part);
-
-			r = how && part.len < NAME_LEN_MAX ? add(s, part, how, pid, start) : 0;
-		}
+		r = how ? add(s, part, how, pid, start) : 0;
 	}
 	return r;
 }
@@ -421,7 +452,7 @@ int container_find(int procfd, int rootfd, const char *name, pid_t *ret, struct 
 	if (!s)
 		return err_set(e, ENOMEM, "no memory");
 	if (!can_be_name(name))
-		return err_set(e, EINVAL, "no container can have such a name");
+		return err_set(e, EINVAL, "no container can be called '%.100s'", name);
 	s->name = s->names.name = name;
 	look_up(rootfd, &s->names);
 	r = look_at_all(s, procfd, e);
