@@ -30,6 +30,7 @@ struct attach {
 	struct attach_conf conf;
 	struct attach_tree tree;
 	int archive; /* descriptor, or -1 */
+	char *names; /* for one that has yet to be made; or NULL */
 	struct attach_link link;
 	struct attach_files *files;
 	struct attach_out out;
@@ -61,10 +62,12 @@ int attach_open(const struct attach_conf *conf, struct attach **ret, struct err 
 	attach_term_choose(&a->term, conf->mode);
 	if (conf->tools == ATTACH_AUTO || conf->tools == ATTACH_FUSE)
 		r = attach_tree_open(conf, &a->tree, e);
+	if (!r && !conf->archive && (conf->tools == ATTACH_AUTO || conf->tools == ATTACH_ARCHIVE))
+		a->names = attach_archive_names();
 	/* A guest with FUSE does not need it, unless it was asked for: then it isn't made, nor missed. */
 	if (!r &&
 	    (conf->tools == ATTACH_ARCHIVE || (conf->tools == ATTACH_AUTO && conf->archive))) {
-		a->archive = attach_archive_open(conf->archive, e);
+		a->archive = attach_archive_open(conf->archive, a->names, e);
 		r = a->archive < 0 ? a->archive : 0;
 	}
 	if (r < 0) {
@@ -81,6 +84,7 @@ void attach_close(struct attach *a)
 		return;
 	attach_tree_close(&a->tree);
 	closep(&a->archive);
+	free(a->names);
 	free(a);
 }
 
@@ -184,7 +188,7 @@ static int choose_tools(struct attach *a, bool has_fuse, enum wire_tools *ret)
 	if (a->conf.tools == ATTACH_FUSE)
 		(void)err_set(&e, ENODEV, "the guest has no FUSE");
 	else if (a->archive < 0)
-		a->archive = attach_archive_open(a->conf.archive, &e);
+		a->archive = attach_archive_open(NULL, a->names, &e);
 	if (a->archive >= 0)
 		return 0;
 	fail(a, -e.code, &e);
