@@ -173,6 +173,16 @@ static int make_request(const struct attach *a, enum wire_tools tools, struct wi
 	return r ? r : attach_term_request(&a->term, t);
 }
 
+/* Whoever said where they come from hears if they come from elsewhere. */
+static void say_elsewhere(const struct attach_conf *c)
+{
+	const char *wanted = c->image ? c->image : c->dir;
+
+	if (c->tools == ATTACH_AUTO && wanted)
+		log_warn("the guest has no FUSE: it gets %s, not the tools of '%s'",
+			 c->archive ? "the archive" : "a busybox", wanted);
+}
+
 /* As the guest's kernel can, and as was asked. */
 static int choose_tools(struct attach *a, bool has_fuse, enum wire_tools *ret)
 {
@@ -189,10 +199,12 @@ static int choose_tools(struct attach *a, bool has_fuse, enum wire_tools *ret)
 		(void)err_set(&e, ENODEV, "the guest has no FUSE");
 	else if (a->archive < 0)
 		a->archive = attach_archive_open(NULL, a->names, &e);
-	if (a->archive >= 0)
-		return 0;
-	fail(a, -e.code, &e);
-	return -e.code;
+	if (a->archive < 0) {
+		fail(a, -e.code, &e);
+		return -e.code;
+	}
+	say_elsewhere(&a->conf);
+	return 0;
 }
 
 static int start_files(struct attach *a, struct err *e)

@@ -287,6 +287,11 @@ no_stage2() { [ -z "$(stage2_processes)" ]; }
 	matches "$output" 'tmpfs'
 	matches "$output" 'ID=bed-image'
 	matches "$output" ' 1 .*/app'
+	misses "$output" 'no FUSE'
+	# Not silently, if other tools were asked for.
+	run "$ATTACH_TRY" -T --dir / "$enter" -- true
+	same 0 "$status" "$output"
+	matches "$output" "the guest has no FUSE: it gets a busybox, not the tools of '/'"
 	run "$ATTACH_TRY" -T --tools fuse "$enter" -- true
 	same 125 "$status"
 	matches "$output" 'the guest has no FUSE'
