@@ -9,6 +9,7 @@
 #define LINKED_AT       0xffffffff81000000ULL /* _text, where KASLR adds nothing */
 #define COPY_READS      2000000
 #define TABLES          16
+#define NOWHERE         UINT64_MAX
 #define CONSTANTS_LEAST (1U << 20)
 #define LOOKS_AGAIN     2
 
@@ -68,6 +69,7 @@ static int read_table(void *arg, gpa_t gpa, uint64_t *ret)
 		i++;
 	if (i == t->n) {
 		i = t->next;
+		t->at[i].v = NOWHERE; /* a read that fails may have written half */
 		if (kvm_read(t->vm, page, t->entry[i], PT_PAGE) < 0)
 			return kvm_read(t->vm, gpa, ret, sizeof(*ret));
 		t->at[i] = page;
