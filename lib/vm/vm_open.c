@@ -111,10 +111,20 @@ struct piece {
 	gpa_t gpa;
 };
 
-/* What can't be read is zeros. */
+/* A page that can't be read is zeros; it does not take along what is behind it. */
 static void copy_piece(struct vm *v, const struct piece *p, uint8_t *data)
 {
-	(void)!kvm_read(&v->kvm, p->gpa, data + p->off, (size_t)p->len);
+	if (!kvm_read(&v->kvm, p->gpa, data + p->off, (size_t)p->len))
+		return;
+	for (uint64_t off = 0, n; off < p->len; off += n) {
+		const gpa_t gpa = { p->gpa.v + off };
+		uint8_t *to = data + p->off + off;
+
+		n = PT_PAGE - gpa.v % PT_PAGE;
+		n = n < p->len - off ? n : p->len - off;
+		if (kvm_read(&v->kvm, gpa, to, (size_t)n) < 0)
+			memset(to, 0, (size_t)n);
+	}
 }
 
 /* What is mapped of @range. */
