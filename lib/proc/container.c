@@ -20,6 +20,7 @@
 #define IDS_MAX      16   /* that have the name */
 #define FOUND_MAX    16   /* containers that may be meant */
 #define SHOWN        4    /* of them, in a message */
+#define SHOWN_MAX    30   /* characters of each */
 #define ENTRIES_MAX  4096 /* of a directory of state */
 #define ID_LENGTH    64
 
@@ -117,7 +118,7 @@ static bool is_parent(struct span part)
 }
 
 /* "docker", "kubepods", "default" have containers below them, and "container", "init" are parts of one. */
-enum container_match container_match(struct span path, const char *name, struct span *ret_part)
+enum container_match container_match(struct span path, const char *name, struct span *ret_which)
 {
 	struct cursor c = cur_of(path.p, path.len);
 	enum container_match ret = CONTAINER_NO;
@@ -135,7 +136,10 @@ enum container_match container_match(struct span path, const char *name, struct 
 			how = match_text(what, name);
 		if (how) {
 			ret = how;
-			*ret_part = part;
+			*ret_which =
+				is_id(what) ? part
+					    : (struct span){ path.p,
+							     (size_t)(part.p + part.len - path.p) };
 		}
 		inside |= sure;
 		named = !sure && is_parent(part);
@@ -309,7 +313,7 @@ static void look_up(int rootfd, struct names *names)
 /* --- processes --- */
 
 struct candidate {
-	char part[NAME_LEN_MAX]; /* of a path: which container it is */
+	char which[NAME_LEN_MAX]; /* the end of what container_match() says */
 	enum container_match how;
 	pid_t pid; /* its first */
 	uint64_t start;
@@ -324,18 +328,21 @@ struct search {
 };
 
 /* -EOVERFLOW: there are too many that may be meant. */
-static int add(struct search *s, struct span part, enum container_match how, pid_t pid,
+static int add(struct search *s, struct span which, enum container_match how, pid_t pid,
 	       uint64_t start)
 {
+	const size_t most = sizeof(s->v->which) - 1;
 	struct candidate *c = s->v;
 
-	while (c < s->v + s->n && !span_eq(part, c->part))
+	if (which.len > most)
+		which = (struct span){ which.p + which.len - most, most };
+	while (c < s->v + s->n && !span_eq(which, c->which))
 		c++;
 	if (c == s->v + FOUND_MAX)
 		return -EOVERFLOW;
 	if (c == s->v + s->n) {
 		*c = (struct candidate){ .how = how, .pid = pid, .start = start };
-		memcpy(c->part, part.p, part.len);
+		memcpy(c->which, which.p, which.len);
 		s->n++;
 	} else if (start < c->start || (start == c->start && pid < c->pid)) {
 		c->pid = pid;
@@ -344,12 +351,12 @@ static int add(struct search *s, struct span part, enum container_match how, pid
 	return 0;
 }
 
-static enum container_match match(const struct search *s, struct span path, struct span *ret_part)
+static enum container_match match(const struct search *s, struct span path, struct span *ret_which)
 {
-	enum container_match how = container_match(path, s->name, ret_part);
+	enum container_match how = container_match(path, s->name, ret_which);
 
 	for (size_t i = 0; how != CONTAINER_BY_NAME && i < s->names.n; i++)
-		if (container_match(path, s->names.id[i], ret_part))
+		if (container_match(path, s->names.id[i], ret_which))
 			how = CONTAINER_BY_NAME;
 	return how;
 }
@@ -362,10 +369,10 @@ static int look_at_cgroups(struct search *s, const char *text, size_t len, pid_t
 	int r = 0;
 
 	while (!r && cgroup_next(&c, &line) == 1) {
-		struct span part;
-		enum container_match how = match(s, line.path, &part);
+		struct span which;
+		enum container_match how = match(s, line.path, &which);
 
-		r = how ? add(s, part, how, pid, start) : 0;
+		r = how ? add(s, which, how, pid, start) : 0;
 	}
 	return r;
 }
@@ -409,8 +416,17 @@ static int look_at_all(struct search *s, int procfd, struct err *e)
 	return r;
 }
 
+/* Is it one of the first @n by another name, that of another hierarchy? */
+static bool is_known(const struct search *s, size_t n, const struct candidate *c)
+{
+	for (size_t i = 0; i < n; i++)
+		if (s->v[i].pid == c->pid)
+			return true;
+	return false;
+}
+
 /* A whole name goes before the beginning of an id. */
-static void drop_prefixes(struct search *s)
+static void drop_others(struct search *s)
 {
 	bool by_name = false;
 	size_t n = 0;
@@ -418,9 +434,17 @@ static void drop_prefixes(struct search *s)
 	for (size_t i = 0; i < s->n; i++)
 		by_name |= s->v[i].how == CONTAINER_BY_NAME;
 	for (size_t i = 0; i < s->n; i++)
-		if (!by_name || s->v[i].how == CONTAINER_BY_NAME)
+		if ((!by_name || s->v[i].how == CONTAINER_BY_NAME) && !is_known(s, n, &s->v[i]))
 			s->v[n++] = s->v[i];
 	s->n = n;
+}
+
+/* An id by its beginning, a path by its end. */
+static const char *shown(const char *which)
+{
+	size_t n = strlen(which);
+
+	return strchr(which, '/') && n > SHOWN_MAX ? which + n - SHOWN_MAX : which;
 }
 
 static int several(const struct search *s, struct err *e)
@@ -429,8 +453,8 @@ static int several(const struct search *s, struct err *e)
 	size_t at = 0;
 
 	for (size_t i = 0; i < s->n && i < SHOWN && at < sizeof(list); i++)
-		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%.30s", i ? ", " : "",
-				       s->v[i].part);
+		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%.*s", i ? ", " : "",
+				       SHOWN_MAX, shown(s->v[i].which));
 	return err_set(e, ENOTUNIQ, "'%.60s' may be any of several containers: %s%s", s->name, list,
 		       s->n > SHOWN ? ", ..." : "");
 }
@@ -458,7 +482,7 @@ int container_find(int procfd, int rootfd, const char *name, pid_t *ret, struct 
 	r = look_at_all(s, procfd, e);
 	if (r < 0 && r != -EOVERFLOW)
 		return r;
-	drop_prefixes(s);
+	drop_others(s);
 	if (s->n > 1)
 		return several(s, e);
 	if (!s->n)

@@ -43,8 +43,12 @@ enum container_match {
 	CONTAINER_BY_NAME
 };
 
-/* Is the cgroup @path the one of the container @name, or within it? Then the component that says so, the last of several, is @ret_part. */
-enum container_match container_match(struct span path, const char *name, struct span *ret_part);
+/*
+ * container_match() - Is the cgroup @path the one of the container @name, or within it?
+ *
+ * Then @ret_which is what tells it from others of that name, of the last component that says so: its id, or the path up to there.
+ */
+enum container_match container_match(struct span path, const char *name, struct span *ret_which);
 
 /* Has the JSON @text a member "@key" that is the string @value, in whatever object? No parser: neither has a character to escape. */
 bool container_json_has(struct span text, const char *key, const char *value);

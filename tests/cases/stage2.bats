@@ -104,6 +104,8 @@ joined() { vm -T "$@" -- sh -c 'tr "\0" " " </proc/1/cmdline'; }
 	inmate "web.service" 5004
 	inmate 'machine.slice/machine-my\x2dbox.scope' 5005
 	inmate "lxc.payload.deep/init" 5007
+	inmate "a.slice/twin" 5008
+	inmate "b.slice/twin" 5009
 	# A session in it, that is no first process.
 	nsenter --target "${inmates[0]}" --all /bin/sleep 5006 >/dev/null 2>&1 3>&- 4>&- &
 	wait_for 5 find_process "/bin/sleep 5006" >/dev/null
@@ -122,6 +124,9 @@ joined() { vm -T "$@" -- sh -c 'tr "\0" " " </proc/1/cmdline'; }
 	run joined --container 3f2
 	same 125 "$status"
 	matches "$output" "^attach-try: '3f2' may be any of several containers: (docker-3f2a.*, 3f2b|3f2b.*, docker-3f2a)[^,]*$"
+	run joined --container twin
+	same 125 "$status"
+	matches "$output" "^attach-try: 'twin' may be any of several containers: ([^,]*/a.slice/twin, [^,]*/b.slice/twin|[^,]*/b.slice/twin, [^,]*/a.slice/twin)$"
 	# A service, what is above containers or in one, a part of a name, what is no name; a container that has ended.
 	for bad in web docker init sho 3f mailx mail/x ''; do
 		run joined --container "$bad"
@@ -136,7 +141,7 @@ joined() { vm -T "$@" -- sh -c 'tr "\0" " " </proc/1/cmdline'; }
 	run joined --container mail
 	same 125 "$status"
 	rm -r "$state/var/lib/docker" "$state/var/lib/containers"
-	for p in "docker-$one.scope" lxc.payload.mail lxc.payload.deep docker web.service machine.slice; do
+	for p in "docker-$one.scope" lxc.payload.mail lxc.payload.deep a.slice b.slice docker web.service machine.slice; do
 		cgroup_remove "guest/$p"
 	done
 }

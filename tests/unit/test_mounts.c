@@ -185,9 +185,14 @@ static void test_container_match(void **state)
 		if (container_match((struct span){ cases[i].path, strlen(cases[i].path) },
 				    cases[i].name, &said) != cases[i].want)
 			fail_msg("%s, %s", cases[i].path, cases[i].name);
-	assert_int_equal(container_match((struct span){ "/lxc/a/lxc/a", 12 }, "a", &said),
+	/* the same names at two places are two containers, the same ids are not */
+	assert_int_equal(container_match((struct span){ "/lxc/a/lxc/a/b", 14 }, "a", &said),
 			 CONTAINER_BY_NAME);
-	assert_true(span_eq(said, "a"));
+	assert_true(span_eq(said, "/lxc/a/lxc/a"));
+	assert_int_equal(
+		container_match((struct span){ "/x/" ID64 "/b", 3 + 64 + 2 }, "012", &said),
+		CONTAINER_BY_PREFIX);
+	assert_true(span_eq(said, ID64));
 	memset(part, 'a', 4095);
 	assert_int_equal(container_match((struct span){ part, 4095 }, part, &said), CONTAINER_NO);
 	free(part);
