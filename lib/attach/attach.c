@@ -30,6 +30,7 @@ struct attach {
 	struct attach_conf conf;
 	struct attach_tree tree;
 	int archive; /* descriptor, or -1 */
+	char *names; /* for one that has yet to be made; or NULL */
 	struct attach_link link;
 	struct attach_files *files;
 	struct attach_out out;
@@ -61,10 +62,12 @@ int attach_open(const struct attach_conf *conf, struct attach **ret, struct err 
 	attach_term_choose(&a->term, conf->mode);
 	if (conf->tools == ATTACH_AUTO || conf->tools == ATTACH_FUSE)
 		r = attach_tree_open(conf, &a->tree, e);
+	if (!r && !conf->archive && (conf->tools == ATTACH_AUTO || conf->tools == ATTACH_ARCHIVE))
+		a->names = attach_archive_names();
 	/* A guest with FUSE does not need it, unless it was asked for: then it isn't made, nor missed. */
 	if (!r &&
 	    (conf->tools == ATTACH_ARCHIVE || (conf->tools == ATTACH_AUTO && conf->archive))) {
-		a->archive = attach_archive_open(conf->archive, e);
+		a->archive = attach_archive_open(conf->archive, a->names, e);
 		r = a->archive < 0 ? a->archive : 0;
 	}
 	if (r < 0) {
@@ -81,6 +84,7 @@ void attach_close(struct attach *a)
 		return;
 	attach_tree_close(&a->tree);
 	closep(&a->archive);
+	free(a->names);
 	free(a);
 }
 
@@ -169,6 +173,16 @@ static int make_request(const struct attach *a, enum wire_tools tools, struct wi
 	return r ? r : attach_term_request(&a->term, t);
 }
 
+/* Whoever said where they come from hears if they come from elsewhere. */
+static void say_elsewhere(const struct attach_conf *c)
+{
+	const char *wanted = c->image ? c->image : c->dir;
+
+	if (c->tools == ATTACH_AUTO && wanted)
+		log_warn("the guest has no FUSE: it gets %s, not the tools of '%s'",
+			 c->archive ? "the archive" : "a busybox", wanted);
+}
+
 /* As the guest's kernel can, and as was asked. */
 static int choose_tools(struct attach *a, bool has_fuse, enum wire_tools *ret)
 {
@@ -184,11 +198,13 @@ static int choose_tools(struct attach *a, bool has_fuse, enum wire_tools *ret)
 	if (a->conf.tools == ATTACH_FUSE)
 		(void)err_set(&e, ENODEV, "the guest has no FUSE");
 	else if (a->archive < 0)
-		a->archive = attach_archive_open(a->conf.archive, &e);
-	if (a->archive >= 0)
-		return 0;
-	fail(a, -e.code, &e);
-	return -e.code;
+		a->archive = attach_archive_open(NULL, a->names, &e);
+	if (a->archive < 0) {
+		fail(a, -e.code, &e);
+		return -e.code;
+	}
+	say_elsewhere(&a->conf);
+	return 0;
 }
 
 static int start_files(struct attach *a, struct err *e)

@@ -63,7 +63,7 @@ static _Noreturn void list_names(const char *path, int to)
 }
 
 /* The names that the program answers to, a line each. */
-static int read_names(const char *path, char **ret, size_t *ret_len)
+static int read_names(const char *path, char **ret)
 {
 	int fd[2], r;
 	pid_t pid;
@@ -74,16 +74,16 @@ static int read_names(const char *path, char **ret, size_t *ret_len)
 	if (!pid)
 		list_names(path, fd[1]);
 	(void)close(fd[1]);
-	r = pid < 0 ? -errno : io_read_fd(fd[0], NAMES_MAX, ret, ret_len);
+	r = pid < 0 ? -errno : io_read_fd(fd[0], NAMES_MAX, ret, NULL);
 	(void)close(fd[0]);
 	if (pid > 0)
 		(void)waitpid(pid, NULL, 0);
 	return r;
 }
 
-static int put_names(int fd, const char *names, size_t len)
+static int put_names(int fd, const char *names)
 {
-	struct cursor c = cur_of(names, len);
+	struct cursor c = cur_of(names, strlen(names));
 	struct span s;
 	int r = 0;
 
@@ -99,7 +99,7 @@ static int put_names(int fd, const char *names, size_t len)
 	return r;
 }
 
-static int put_all(int fd, int busybox, const char *names, size_t len)
+static int put_all(int fd, int busybox, const char *names)
 {
 	static const struct cpio_put dirs[] = {
 		{ "bin", S_IFDIR | 0755, 0, 0 },  { "dev", S_IFDIR | 0755, 0, 0 },
@@ -115,36 +115,43 @@ static int put_all(int fd, int busybox, const char *names, size_t len)
 	if (!r)
 		r = cpio_put_file(fd, "bin/busybox", busybox);
 	if (!r)
-		r = put_names(fd, names, len);
+		r = put_names(fd, names);
 	return r ? r : cpio_put_header(fd, &end);
 }
 
-static int make_default(struct err *e)
+static int make_default(const char *names, struct err *e)
 {
 	const char *path;
 	_cleanup_close_ int busybox = open_busybox(&path, e), fd = -1;
-	_cleanup_free_ char *names = NULL;
-	size_t len = 0;
 	int r;
 
 	if (busybox < 0)
 		return busybox;
+	if (!names)
+		return err_set(e, ENOENT, "'%s' does not say its names", path);
 	fd = memfd_create("vmsh-tools", MFD_CLOEXEC);
-	r = fd < 0 ? -errno : read_names(path, &names, &len);
-	if (!r)
-		r = put_all(fd, busybox, names, len);
+	r = fd < 0 ? -errno : put_all(fd, busybox, names);
 	if (!r && lseek(fd, 0, SEEK_SET) < 0)
 		r = -errno;
 	return r < 0 ? err_set(e, -r, "making an archive of '%s': %s", path, err_str(r))
 		     : take_fd(&fd);
 }
 
-int attach_archive_open(const char *path, struct err *e)
+char *attach_archive_names(void)
+{
+	const char *path;
+	_cleanup_close_ int busybox = open_busybox(&path, NULL);
+	_cleanup_free_ char *names = NULL;
+
+	return busybox < 0 || read_names(path, &names) < 0 || !*names ? NULL : take_ptr(names);
+}
+
+int attach_archive_open(const char *path, const char *names, struct err *e)
 {
 	int fd;
 
 	if (!path)
-		return make_default(e);
+		return make_default(names, e);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? err_set(e, errno, "opening '%s': %s", path, err_str(errno)) : fd;
 }

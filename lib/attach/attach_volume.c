@@ -41,7 +41,7 @@ static const struct magic others[] = {
 struct image {
 	int fd;
 	uint64_t size;
-	size_t partitions; /* seen */
+	size_t partitions, beyond; /* seen; that it does not have all of */
 };
 
 /* All of it, or not at all. */
@@ -68,7 +68,12 @@ static void look_at(struct image *i, uint64_t offset, uint64_t size, struct atta
 {
 	const struct magic *m;
 
-	if (!size || offset > i->size || size > i->size - offset)
+	if (offset > i->size || size > i->size - offset) {
+		i->beyond++;
+		return;
+	}
+	/* fewer no device can have */
+	if (size < SECTOR)
 		return;
 	i->partitions++;
 	m = size > ret->size ? find_magic(i, offset, file_systems, ARRAY_SIZE(file_systems)) : NULL;
@@ -144,7 +149,7 @@ static void look_at_mbr(struct image *i, struct attach_volume *ret)
 int attach_volume_find(int fd, uint64_t size, const char *name, struct attach_volume *ret,
 		       struct err *e)
 {
-	struct image i = { fd, size, 0 };
+	struct image i = { fd, size, 0, 0 };
 	struct attach_volume v = { 0 };
 	const struct magic *other;
 
@@ -163,6 +168,10 @@ int attach_volume_find(int fd, uint64_t size, const char *name, struct attach_vo
 		*ret = v;
 		return 0;
 	}
+	if (i.beyond)
+		return err_set(e, ENOTSUP,
+			       "'%s' ends before %zu of its partitions do: it is cut off", name,
+			       i.beyond);
 	if (i.partitions)
 		return err_set(
 			e, ENOTSUP,

@@ -232,15 +232,15 @@ static int find_by_offset(const struct btf *b, uint32_t off, uint32_t *ret)
 	return -ENOENT;
 }
 
-/* Each string is there once, in all kernels seen: then only numbers are to be compared. */
+/* Each string is there once, in all kernels seen: then only numbers are to be compared. The types are looked through but once. */
 static int find_fast(const struct btf *b, const char *name, uint32_t *ret)
 {
 	const uint8_t *p = b->strings, *end = b->strings + b->strings_size;
 	const size_t n = strlen(name) + 1;
 
 	while ((p = memmem(p, (size_t)(end - p), name, n))) {
-		if (p > b->strings && !p[-1] && !find_by_offset(b, (uint32_t)(p - b->strings), ret))
-			return 0;
+		if (p > b->strings && !p[-1])
+			return find_by_offset(b, (uint32_t)(p - b->strings), ret);
 		p++;
 	}
 	return -ENOENT;

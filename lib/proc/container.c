@@ -20,6 +20,7 @@
 #define IDS_MAX      16   /* that have the name */
 #define FOUND_MAX    16   /* containers that may be meant */
 #define SHOWN        4    /* of them, in a message */
+#define SHOWN_MAX    30   /* characters of each */
 #define ENTRIES_MAX  4096 /* of a directory of state */
 #define ID_LENGTH    64
 
@@ -29,6 +30,9 @@ static const char *const forms[][2] = {
 	{ "cri-containerd-", ".scope" },   { "nerdctl-", ".scope" }, { "machine-", ".scope" },
 	{ "systemd-nspawn@", ".service" }, { "lxc.payload.", "" },
 };
+
+/* Below these a component is a container's name, of an older LXC. */
+static const char *const parents[] = { "lxc", "lxc.payload" };
 
 /* Units that are none of the above. */
 static const char *const units[] = { ".scope", ".service", ".slice" };
@@ -76,15 +80,17 @@ static bool is_id(const char *s)
 	return n == ID_LENGTH && !s[n];
 }
 
-/* What a component says without its form; NULL: it is a unit of another kind. */
-static const char *bare(char *part)
+/* What a component says without its form, if it has one; NULL: it is a unit of another kind. */
+static const char *bare(char *part, bool *ret_form)
 {
+	*ret_form = false;
 	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
 		size_t n = strlen(forms[i][0]);
 
 		if (strncmp(part, forms[i][0], n) != 0 || !ends(part + n - 1, forms[i][1]))
 			continue;
 		part[strlen(part) - strlen(forms[i][1])] = '\0';
+		*ret_form = true;
 		return part + n;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
@@ -93,19 +99,52 @@ static const char *bare(char *part)
 	return part;
 }
 
-enum container_match container_match(struct span part, const char *name)
+static enum container_match match_text(const char *what, const char *name)
 {
-	char text[NAME_LEN_MAX];
-	const char *what = unescape(part, text) ? bare(text) : NULL;
-
-	if (!what || !*what)
-		return CONTAINER_NO;
 	if (!strcmp(what, name))
 		return CONTAINER_BY_NAME;
 	return strlen(name) >= CONTAINER_ID_LEAST && is_id(what) &&
 			       !strncmp(what, name, strlen(name))
 		       ? CONTAINER_BY_PREFIX
 		       : CONTAINER_NO;
+}
+
+static bool is_parent(struct span part)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parents); i++)
+		if (span_eq(part, parents[i]))
+			return true;
+	return false;
+}
+
+/* "docker", "kubepods", "default" have containers below them, and "container", "init" are parts of one. */
+enum container_match container_match(struct span path, const char *name, struct span *ret_which)
+{
+	struct cursor c = cur_of(path.p, path.len);
+	enum container_match ret = CONTAINER_NO;
+	bool inside = false, named = false;
+	struct span part;
+
+	while (cur_until(&c, '/', &part) == 1) {
+		char text[NAME_LEN_MAX];
+		bool form = false;
+		const char *what = unescape(part, text) ? bare(text, &form) : NULL;
+		const bool sure = what && *what && (form || named || is_id(what));
+		enum container_match how = CONTAINER_NO;
+
+		if (sure || (what && *what && !inside && !cur_left(&c)))
+			how = match_text(what, name);
+		if (how) {
+			ret = how;
+			*ret_which =
+				is_id(what) ? part
+					    : (struct span){ path.p,
+							     (size_t)(part.p + part.len - path.p) };
+		}
+		inside |= sure;
+		named = !sure && is_parent(part);
+	}
+	return ret;
 }
 
 /* --- names that engines write down --- */
@@ -274,7 +313,7 @@ static void look_up(int rootfd, struct names *names)
 /* --- processes --- */
 
 struct candidate {
-	char part[NAME_LEN_MAX]; /* of a path: which container it is */
+	char which[NAME_LEN_MAX]; /* the end of what container_match() says */
 	enum container_match how;
 	pid_t pid; /* its first */
 	uint64_t start;
@@ -289,18 +328,21 @@ struct search {
 };
 
 /* -EOVERFLOW: there are too many that may be meant. */
-static int add(struct search *s, struct span part, enum container_match how, pid_t pid,
+static int add(struct search *s, struct span which, enum container_match how, pid_t pid,
 	       uint64_t start)
 {
+	const size_t most = sizeof(s->v->which) - 1;
 	struct candidate *c = s->v;
 
-	while (c < s->v + s->n && !span_eq(part, c->part))
+	if (which.len > most)
+		which = (struct span){ which.p + which.len - most, most };
+	while (c < s->v + s->n && !span_eq(which, c->which))
 		c++;
 	if (c == s->v + FOUND_MAX)
 		return -EOVERFLOW;
 	if (c == s->v + s->n) {
 		*c = (struct candidate){ .how = how, .pid = pid, .start = start };
-		memcpy(c->part, part.p, part.len);
+		memcpy(c->which, which.p, which.len);
 		s->n++;
 	} else if (start < c->start || (start == c->start && pid < c->pid)) {
 		c->pid = pid;
@@ -309,12 +351,12 @@ static int add(struct search *s, struct span part, enum container_match how, pid
 	return 0;
 }
 
-static enum container_match match(const struct search *s, struct span part)
+static enum container_match match(const struct search *s, struct span path, struct span *ret_which)
 {
-	enum container_match how = container_match(part, s->name);
+	enum container_match how = container_match(path, s->name, ret_which);
 
 	for (size_t i = 0; how != CONTAINER_BY_NAME && i < s->names.n; i++)
-		if (container_match(part, s->names.id[i]))
+		if (container_match(path, s->names.id[i], ret_which))
 			how = CONTAINER_BY_NAME;
 	return how;
 }
@@ -327,14 +369,10 @@ static int look_at_cgroups(struct search *s, const char *text, size_t len, pid_t
 	int r = 0;
 
 	while (!r && cgroup_next(&c, &line) == 1) {
-		struct cursor path = cur_of(line.path.p, line.path.len);
-		struct span part;
+		struct span which;
+		enum container_match how = match(s, line.path, &which);
 
-		while (!r && cur_until(&path, '/', &part) == 1) {
-			enum container_match how = match(s, part);
-
-			r = how && part.len < NAME_LEN_MAX ? add(s, part, how, pid, start) : 0;
-		}
+		r = how ? add(s, which, how, pid, start) : 0;
 	}
 	return r;
 }
@@ -378,8 +416,17 @@ static int look_at_all(struct search *s, int procfd, struct err *e)
 	return r;
 }
 
+/* Is it one of the first @n by another name, that of another hierarchy? */
+static bool is_known(const struct search *s, size_t n, const struct candidate *c)
+{
+	for (size_t i = 0; i < n; i++)
+		if (s->v[i].pid == c->pid)
+			return true;
+	return false;
+}
+
 /* A whole name goes before the beginning of an id. */
-static void drop_prefixes(struct search *s)
+static void drop_others(struct search *s)
 {
 	bool by_name = false;
 	size_t n = 0;
@@ -387,9 +434,17 @@ static void drop_prefixes(struct search *s)
 	for (size_t i = 0; i < s->n; i++)
 		by_name |= s->v[i].how == CONTAINER_BY_NAME;
 	for (size_t i = 0; i < s->n; i++)
-		if (!by_name || s->v[i].how == CONTAINER_BY_NAME)
+		if ((!by_name || s->v[i].how == CONTAINER_BY_NAME) && !is_known(s, n, &s->v[i]))
 			s->v[n++] = s->v[i];
 	s->n = n;
+}
+
+/* An id by its beginning, a path by its end. */
+static const char *shown(const char *which)
+{
+	size_t n = strlen(which);
+
+	return strchr(which, '/') && n > SHOWN_MAX ? which + n - SHOWN_MAX : which;
 }
 
 static int several(const struct search *s, struct err *e)
@@ -398,8 +453,8 @@ static int several(const struct search *s, struct err *e)
 	size_t at = 0;
 
 	for (size_t i = 0; i < s->n && i < SHOWN && at < sizeof(list); i++)
-		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%.30s", i ? ", " : "",
-				       s->v[i].part);
+		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%.*s", i ? ", " : "",
+				       SHOWN_MAX, shown(s->v[i].which));
 	return err_set(e, ENOTUNIQ, "'%.60s' may be any of several containers: %s%s", s->name, list,
 		       s->n > SHOWN ? ", ..." : "");
 }
@@ -421,13 +476,13 @@ int container_find(int procfd, int rootfd, const char *name, pid_t *ret, struct 
 	if (!s)
 		return err_set(e, ENOMEM, "no memory");
 	if (!can_be_name(name))
-		return err_set(e, EINVAL, "no container can have such a name");
+		return err_set(e, EINVAL, "no container can be called '%.100s'", name);
 	s->name = s->names.name = name;
 	look_up(rootfd, &s->names);
 	r = look_at_all(s, procfd, e);
 	if (r < 0 && r != -EOVERFLOW)
 		return r;
-	drop_prefixes(s);
+	drop_others(s);
 	if (s->n > 1)
 		return several(s, e);
 	if (!s->n)

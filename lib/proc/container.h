@@ -6,7 +6,8 @@
  *
  * A process is in a container NAME if its mount namespace is not that of pid 1, and a component of the path
  * of one of its cgroups is NAME, or NAME as an engine writes it: docker-ID.scope, libpod-ID.scope, crio-ID.scope,
- * cri-containerd-ID.scope, lxc.payload.NAME, machine-NAME.scope, systemd-nspawn@NAME.service. Of a hexadecimal
+ * cri-containerd-ID.scope, lxc.payload.NAME, machine-NAME.scope, systemd-nspawn@NAME.service. NAME alone, if it
+ * is no id, must be the last component, and not within a container; or be directly below "lxc". Of a hexadecimal
  * id the first characters are enough. For engines that name their cgroups by ids alone, names are looked up in what they write down:
  *
  *	docker				/var/lib/docker/containers/ID/config.v2.json
@@ -42,8 +43,12 @@ enum container_match {
 	CONTAINER_BY_NAME
 };
 
-/* Is the component @part of a cgroup's path the one of the container @name? */
-enum container_match container_match(struct span part, const char *name);
+/*
+ * container_match() - Is the cgroup @path the one of the container @name, or within it?
+ *
+ * Then @ret_which is what tells it from others of that name, of the last component that says so: its id, or the path up to there.
+ */
+enum container_match container_match(struct span path, const char *name, struct span *ret_which);
 
 /* Has the JSON @text a member "@key" that is the string @value, in whatever object? No parser: neither has a character to escape. */
 bool container_json_has(struct span text, const char *key, const char *value);

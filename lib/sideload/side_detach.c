@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -146,6 +147,7 @@ static int undo_mapping(struct left *l, const struct side_one *o, struct err *e)
 	const uint64_t size = o->end - o->start;
 	const pid_t pid = l->inject.vm->info.pid;
 	_cleanup_close_ int fd = -1;
+	struct stat st;
 	char path[64];
 	int r;
 
@@ -158,6 +160,10 @@ static int undo_mapping(struct left *l, const struct side_one *o, struct err *e)
 			e, errno,
 			"memory of process %d can't be opened, which takes CAP_SYS_ADMIN: %s", pid,
 			err_str(errno));
+	/* beyond its end there is no memory, but SIGBUS */
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < 0 ||
+	    (uint64_t)st.st_size < size)
+		return err_set(e, EPROTO, "memory of process %d that is called vmsh's is not", pid);
 	l->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (l->memory == MAP_FAILED)
 		return err_set(e, errno, "mapping memory of process %d: %s", pid, err_str(errno));

@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "cursor.h"
@@ -152,6 +154,29 @@ static pid_t still(const struct pid_ref *hypervisor, const struct side_one *o, e
 	return 0;
 }
 
+/*
+ * Who holds a lock is what the kernel noted when it was taken. A hypervisor that shares its descriptors can have one taken by
+ * a process that ends, and whose pid then somebody else gets. Of ours each maps the memory; it is no other user's.
+ */
+static bool is_ours(const struct pid_ref *hypervisor, const struct pid_ref *ref,
+		    const struct side_one *o)
+{
+	_cleanup_free_ char *maps = NULL;
+	struct side_found has;
+	struct stat st;
+	size_t len = 0;
+
+	if (ref->pid == hypervisor->pid || fstat(ref->procfd, &st) < 0 ||
+	    (st.st_uid && st.st_uid != geteuid()) ||
+	    io_read_at(ref->procfd, "maps", MAPS_MAX, &maps, &len) < 0)
+		return false;
+	side_found_maps(maps, len, -1, &has);
+	for (size_t i = 0; i < has.n; i++)
+		if (!strcmp(has.v[i].file, o->file))
+			return true;
+	return false;
+}
+
 static int end_holder(const struct pid_ref *hypervisor, const struct side_one *o,
 		      enum side_holder who, int sig, struct err *e)
 {
@@ -162,6 +187,12 @@ static int end_holder(const struct pid_ref *hypervisor, const struct side_one *o
 	/* its pid may be somebody else's by now */
 	if (r == -ESRCH || still(hypervisor, o, who) != o->holder[who])
 		return 0;
+	if (!r && !is_ours(hypervisor, &ref, o))
+		return !pid_alive(&ref)
+			       ? 0
+			       : err_set(e, EPERM,
+					 "process %d is said to be attached, but does not look like vmsh; it was not ended",
+					 ref.pid);
 	if (!r)
 		r = pidfd_signal(ref.pidfd, sig);
 	if (r < 0)

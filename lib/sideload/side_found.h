@@ -60,7 +60,8 @@ pid_t side_found_who(const struct side_one *o);
 /*
  * side_found_end() - End the session that has @o, of somebody else: its guard undoes what there is of it, its owner hears of the end.
  *
- * If only the owner is left, it is killed. Return: 0 they are gone, or do no more; -EBUSY the guest does not let go; -errno.
+ * If only the owner is left, it is killed. Return: 0 they are gone, or do no more; -EBUSY the guest does not let go;
+ * -EPERM who is said to hold it does not map it, or is another user's than ours or root; -errno.
  */
 int side_found_end(const struct pid_ref *hypervisor, const struct side_one *o, struct err *e)
 	_must_check_;

@@ -9,6 +9,7 @@
 #define LINKED_AT       0xffffffff81000000ULL /* _text, where KASLR adds nothing */
 #define COPY_READS      2000000
 #define TABLES          16
+#define NOWHERE         UINT64_MAX
 #define CONSTANTS_LEAST (1U << 20)
 #define LOOKS_AGAIN     2
 
@@ -68,6 +69,7 @@ static int read_table(void *arg, gpa_t gpa, uint64_t *ret)
 		i++;
 	if (i == t->n) {
 		i = t->next;
+		t->at[i].v = NOWHERE; /* a read that fails may have written half */
 		if (kvm_read(t->vm, page, t->entry[i], PT_PAGE) < 0)
 			return kvm_read(t->vm, gpa, ret, sizeof(*ret));
 		t->at[i] = page;
@@ -109,10 +111,20 @@ struct piece {
 	gpa_t gpa;
 };
 
-/* What can't be read is zeros. */
+/* A page that can't be read is zeros; it does not take along what is behind it. */
 static void copy_piece(struct vm *v, const struct piece *p, uint8_t *data)
 {
-	(void)!kvm_read(&v->kvm, p->gpa, data + p->off, (size_t)p->len);
+	if (!kvm_read(&v->kvm, p->gpa, data + p->off, (size_t)p->len))
+		return;
+	for (uint64_t off = 0, n; off < p->len; off += n) {
+		const gpa_t gpa = { p->gpa.v + off };
+		uint8_t *to = data + p->off + off;
+
+		n = PT_PAGE - gpa.v % PT_PAGE;
+		n = n < p->len - off ? n : p->len - off;
+		if (kvm_read(&v->kvm, gpa, to, (size_t)n) < 0)
+			memset(to, 0, (size_t)n);
+	}
 }
 
 /* What is mapped of @range. */

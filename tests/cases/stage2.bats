@@ -103,6 +103,9 @@ joined() { vm -T "$@" -- sh -c 'tr "\0" " " </proc/1/cmdline'; }
 	inmate "docker/3f2b$(printf '%060d' 0)" 5003
 	inmate "web.service" 5004
 	inmate 'machine.slice/machine-my\x2dbox.scope' 5005
+	inmate "lxc.payload.deep/init" 5007
+	inmate "a.slice/twin" 5008
+	inmate "b.slice/twin" 5009
 	# A session in it, that is no first process.
 	nsenter --target "${inmates[0]}" --all /bin/sleep 5006 >/dev/null 2>&1 3>&- 4>&- &
 	wait_for 5 find_process "/bin/sleep 5006" >/dev/null
@@ -117,14 +120,18 @@ joined() { vm -T "$@" -- sh -c 'tr "\0" " " </proc/1/cmdline'; }
 	same '/bin/sleep 5002 ' "$(joined --container mail)"
 	same '/bin/sleep 5003 ' "$(joined --container blog)"
 	same '/bin/sleep 5005 ' "$(joined --container my-box)"
+	same '/bin/sleep 5007 ' "$(joined --container deep)"
 	run joined --container 3f2
 	same 125 "$status"
 	matches "$output" "^attach-try: '3f2' may be any of several containers: (docker-3f2a.*, 3f2b|3f2b.*, docker-3f2a)[^,]*$"
-	# A service, a part of a name, what is no name; a container that has ended.
-	for bad in web sho 3f mailx mail/x ''; do
+	run joined --container twin
+	same 125 "$status"
+	matches "$output" "^attach-try: 'twin' may be any of several containers: ([^,]*/a.slice/twin, [^,]*/b.slice/twin|[^,]*/b.slice/twin, [^,]*/a.slice/twin)$"
+	# A service, what is above containers or in one, a part of a name, what is no name; a container that has ended.
+	for bad in web docker init sho 3f mailx mail/x ''; do
 		run joined --container "$bad"
 		same 125 "$status" "$bad"
-		matches "$output" 'attach-try: no container (that runs is called|can have such a name)'
+		matches "$output" 'attach-try: no container (that runs is called|can be called) '
 		same 1 "${#lines[@]}" "$output"
 	done
 	kill -KILL "${inmates[@]}"
@@ -134,7 +141,7 @@ joined() { vm -T "$@" -- sh -c 'tr "\0" " " </proc/1/cmdline'; }
 	run joined --container mail
 	same 125 "$status"
 	rm -r "$state/var/lib/docker" "$state/var/lib/containers"
-	for p in "docker-$one.scope" lxc.payload.mail docker web.service machine.slice; do
+	for p in "docker-$one.scope" lxc.payload.mail lxc.payload.deep a.slice b.slice docker web.service machine.slice; do
 		cgroup_remove "guest/$p"
 	done
 }
@@ -285,6 +292,11 @@ no_stage2() { [ -z "$(stage2_processes)" ]; }
 	matches "$output" 'tmpfs'
 	matches "$output" 'ID=bed-image'
 	matches "$output" ' 1 .*/app'
+	misses "$output" 'no FUSE'
+	# Not silently, if other tools were asked for.
+	run "$ATTACH_TRY" -T --dir / "$enter" -- true
+	same 0 "$status" "$output"
+	matches "$output" "the guest has no FUSE: it gets a busybox, not the tools of '/'"
 	run "$ATTACH_TRY" -T --tools fuse "$enter" -- true
 	same 125 "$status"
 	matches "$output" 'the guest has no FUSE'

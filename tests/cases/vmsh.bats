@@ -219,6 +219,8 @@ killed()
 @test "attach: options that exclude each other" {
 	run "$VMSH" attach --guest-pid 5 --guest-container web x
 	one_sentence 2 'exclude each other'
+	run "$VMSH" attach --guest-container '' x
+	one_sentence 2 'guest-container takes a name'
 	for other in '--rw' '--tools /' '--tools none'; do
 		# shellcheck disable=SC2086 # words
 		run "$VMSH" attach --image /x $other x

@@ -96,6 +96,9 @@ static void test_whole(void **state)
 	check("erofs", 0, SIZE);
 	memcpy(image, "hsqs", 4);
 	check("squashfs", 0, SIZE);
+	/* less than a sector would be a device without an end */
+	assert_int_equal(find(512, &v, NULL), 0);
+	assert_int_equal(find(511, &v, NULL), -ENOTSUP);
 }
 
 static void test_others(void **state)
@@ -157,6 +160,11 @@ static void test_bad_gpt(void **state)
 		refused("it");
 	}
 	clear(NULL);
+	gpt(512, 2, 128, 128);
+	gpt_entry(1024, 100, 199);
+	gpt_entry(1152, 200, SIZE / 512);
+	refused("'it' ends before 1 of its partitions");
+	clear(NULL);
 	put_ext4(100 * 512);
 	gpt(512, 2, UINT32_MAX, 128);
 	gpt_entry(1024, 100, SIZE / 512 - 1);
@@ -175,7 +183,7 @@ static void test_mbr(void **state)
 	image[511] = 0xaa;
 	check("ext4", 2048 * 512, 4096 * 512);
 	put(446 + 16 + 12, UINT32_MAX, 4);
-	refused("neither an ext4");
+	refused("'it' ends before 1 of its partitions");
 	put(446 + 16 + 12, 1, 4);
 	check("ext4", 2048 * 512, 512);
 	image[446 + 16 + 4] = 0;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -238,12 +239,44 @@ static void test_bad(void **state)
 	assert_int_equal(btf_open(&m.b, m.d, m.size, m.index, 3), -EPROTO); /* room for too few */
 }
 
+/* A kernel of which nothing is true: each string may be the one, and no type has it. */
+static void test_many_strings(void **state)
+{
+	const uint32_t ntypes = 200000, nstrings = 1000000, types = ntypes * TYPE_WORDS * 4,
+		       strings = 1 + 2 * nstrings;
+	const uint32_t header[] = { 0x0001eb9f, 24, 0, types, types, strings };
+	uint8_t *d = calloc(1, 24 + types + strings);
+	uint32_t *index = calloc(ntypes + 1, sizeof(*index)), id, last;
+	clock_t began = clock();
+	struct btf b;
+
+	(void)state;
+	assert_non_null(d);
+	assert_non_null(index);
+	memcpy(d, header, sizeof(header));
+	for (uint32_t i = 0; i < ntypes; i++)
+		memcpy(d + 24 + i * TYPE_WORDS * 4, (uint32_t[]){ 0, INFO(4, 0), 0 }, 12);
+	for (uint32_t i = 0; i < nstrings; i++)
+		d[24 + types + 1 + 2 * i] = 'S';
+	assert_int_equal(btf_open(&b, d, 24 + types + strings, index, ntypes + 1), 0);
+	assert_int_equal(btf_find(&b, "S", &id), -ENOENT);
+	/* the last type by the last of the strings */
+	last = strings - 2;
+	memcpy(d + 24 + types - TYPE_WORDS * 4, &last, 4);
+	assert_int_equal(btf_find(&b, "S", &id), 0);
+	assert_int_equal(id, ntypes);
+	assert_true(clock() - began < 10 * CLOCKS_PER_SEC);
+	free(index);
+	free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_loops),
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_many_strings),
 	};
 
 	return cmocka_run_group_tests_name("btf", tests, NULL, NULL);

@@ -125,7 +125,7 @@ static void test_bad_cgroup(void **state)
 static void test_container_match(void **state)
 {
 	static const struct {
-		const char *part, *name;
+		const char *path, *name;
 		enum container_match want;
 	} cases[] = {
 		{ "web", "web", CONTAINER_BY_NAME },
@@ -152,16 +152,49 @@ static void test_container_match(void **state)
 		{ "a.service", "a.service", CONTAINER_NO },
 		{ "system.slice", "system.slice", CONTAINER_NO },
 		{ "", "", CONTAINER_NO },
+		/* what containers are below, and what is below one */
+		{ "/docker/" ID64, "docker", CONTAINER_NO },
+		{ "/docker/" ID64, "0123", CONTAINER_BY_PREFIX },
+		{ "/docker/" ID64 "/init", "0123", CONTAINER_BY_PREFIX },
+		{ "/docker/" ID64 "/init", "init", CONTAINER_NO },
+		{ "/docker/" ID64 "/a.scope/b", "b", CONTAINER_NO },
+		{ "/docker/" ID64 "/docker/" ID64, "docker", CONTAINER_NO },
+		{ "/kubepods/besteffort/pod1/" ID64, "kubepods", CONTAINER_NO },
+		{ "/kubepods/besteffort/pod1/" ID64, "pod1", CONTAINER_NO },
+		{ "/default/" ID64, "default", CONTAINER_NO },
+		{ "/a.slice/libpod-" ID64 ".scope/container", "container", CONTAINER_NO },
+		{ "/a.slice/libpod-" ID64 ".scope/container", ID64, CONTAINER_BY_NAME },
+		{ "/a.slice/machine-b.scope/payload", "payload", CONTAINER_NO },
+		{ "/a.slice/machine-b.scope/payload", "b", CONTAINER_BY_NAME },
+		{ "/lxc/a", "lxc", CONTAINER_NO },
+		{ "/lxc/a/init.scope", "a", CONTAINER_BY_NAME },
+		{ "/lxc/a/b", "b", CONTAINER_NO },
+		{ "/lxc/lxc/b", "lxc", CONTAINER_BY_NAME },
+		{ "/lxc/lxc/b", "b", CONTAINER_NO },
+		{ "/lxc.payload/a/b", "a", CONTAINER_BY_NAME },
+		{ "/lxc.payload.a/lxc/b", "b", CONTAINER_BY_NAME },
+		{ "/lxc.payload.a/lxc/b", "a", CONTAINER_BY_NAME },
+		{ "/a.slice/web", "web", CONTAINER_BY_NAME },
+		{ "/a.slice/web/x", "web", CONTAINER_NO },
 	};
 	char *part = calloc(1, 4096);
+	struct span said = { "", 0 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		if (container_match((struct span){ cases[i].part, strlen(cases[i].part) },
-				    cases[i].name) != cases[i].want)
-			fail_msg("%s, %s", cases[i].part, cases[i].name);
+		if (container_match((struct span){ cases[i].path, strlen(cases[i].path) },
+				    cases[i].name, &said) != cases[i].want)
+			fail_msg("%s, %s", cases[i].path, cases[i].name);
+	/* the same names at two places are two containers, the same ids are not */
+	assert_int_equal(container_match((struct span){ "/lxc/a/lxc/a/b", 14 }, "a", &said),
+			 CONTAINER_BY_NAME);
+	assert_true(span_eq(said, "/lxc/a/lxc/a"));
+	assert_int_equal(
+		container_match((struct span){ "/x/" ID64 "/b", 3 + 64 + 2 }, "012", &said),
+		CONTAINER_BY_PREFIX);
+	assert_true(span_eq(said, ID64));
 	memset(part, 'a', 4095);
-	assert_int_equal(container_match((struct span){ part, 4095 }, part), CONTAINER_NO);
+	assert_int_equal(container_match((struct span){ part, 4095 }, part, &said), CONTAINER_NO);
 	free(part);
 }
 

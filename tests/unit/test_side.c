@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -398,6 +399,73 @@ static void test_over(void **state)
 	assert_false(side_inject_over(&i));
 }
 
+/* A process that holds the lock of @fd, and maps it if it @maps; it answers once it does. */
+static pid_t make_holder(int fd, bool maps)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (!pid) {
+		if (side_found_hold(fd, SIDE_GUARD) < 0 ||
+		    (maps && mmap(NULL, LARGE, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED) ||
+		    write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+/* Who only holds the lock is not ended, as whoever has the pid of one that did is not. */
+static void test_end(void **state)
+{
+	char name[SIDE_NAME_MAX];
+	struct pid_ref ref = PID_REF_INIT;
+	struct err e = { 0 };
+	siginfo_t info;
+
+	(void)state;
+	side_found_name(0, name);
+	for (int maps = 0; maps < 2; maps++) {
+		int fd = memfd_create(name, 0);
+		struct side_found f;
+		pid_t hypervisor, holder;
+
+		assert_int_equal(ftruncate(fd, LARGE), 0);
+		holder = make_holder(fd, maps);
+		hypervisor = fork();
+		if (!hypervisor) {
+			(void)!mmap(NULL, LARGE, PROT_READ, MAP_SHARED, fd, 0);
+			for (;;)
+				pause();
+		}
+		assert_int_equal(pid_open(hypervisor, &ref, NULL), 0);
+		do {
+			assert_int_equal(side_found_read(&ref, 0, &f), 0);
+			(void)usleep(1000);
+		} while (!f.n);
+		assert_int_equal(f.v[0].holder[SIDE_GUARD], holder);
+		assert_int_equal(side_found_end(&ref, &f.v[0], &e), maps ? 0 : -EPERM);
+		info.si_pid = 0;
+		assert_int_equal(waitid(P_PID, holder, &info, WEXITED | WNOHANG), 0);
+		assert_int_equal(info.si_pid, maps ? holder : 0);
+		if (!maps) {
+			(void)kill(holder, SIGKILL);
+			(void)waitpid(holder, NULL, 0);
+		}
+		(void)kill(hypervisor, SIGKILL);
+		(void)waitpid(hypervisor, NULL, 0);
+		pid_close(&ref);
+		close(fd);
+	}
+}
+
 /* Other people's mappings, and lines that are not what they seem. */
 static void test_found(void **state)
 {
@@ -458,7 +526,7 @@ int main(void)
 		cmocka_unit_test(test_hostile),  cmocka_unit_test(test_physical),
 		cmocka_unit_test(test_virtual),  cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_memory),   cmocka_unit_test(test_over),
-		cmocka_unit_test(test_found),
+		cmocka_unit_test(test_found),    cmocka_unit_test(test_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,7 +112,7 @@ static int take_option(struct attach_cmd *a, int id, const char *arg, struct err
 		return r;
 	case OPT_GUEST_CONTAINER:
 		c->container = arg;
-		return 0;
+		return *arg ? 0 : err_set(e, EINVAL, "--guest-container takes a name");
 	case OPT_TIMEOUT:
 		r = opt_number(arg, "--timeout", 1, TIMEOUT_MAX_S, &a->timeout_s, e);
 		c->timeout_s = r ? 0 : (unsigned int)a->timeout_s;
