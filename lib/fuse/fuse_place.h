@@ -10,7 +10,7 @@
  * 5.4, sched_idle_cpu()), so the one who asked goes on where it was. And such a thread, bound to the
  * processor of the one who asked last, is woken there. So while requests come one after the other a thread
  * is *calm*: SCHED_IDLE, and it follows, together with the others, for each of them may take the next
- * request. Where the one who asks is, each eighth request is looked up (/proc/TID/stat).
+ * request. Where the one who asks is, each 8th to 64th request is looked up (/proc/TID/stat).
  *
  * That is right as long as nobody else wants the processor, for whoever does has it first. So a calm thread
  * looks how long it had to wait for it, per request (/proc/PID/schedstat). What the one who asked computed

@@ -212,14 +212,15 @@ int vfs_op_lookup(void *fs, struct fuse_call *c)
 
 	if (r < 0)
 		return r;
-	if (strcmp(name, ".") == 0)
+	if (strcmp(name, ".") == 0) {
 		r = lookup_self(v, &dir, &out);
-	else if (strcmp(name, "..") == 0)
+	} else if (strcmp(name, "..") == 0) {
 		r = lookup_parent(v, &dir, &out);
-	else
+	} else {
 		r = vfs_lookup(v, dir.fd, name, &out);
-	if (r == 0 && name[0] != '.')
-		nodes_listed(&dir, out.nodeid, false);
+		if (r == 0)
+			nodes_listed(&dir, out.nodeid, false);
+	}
 	return vfs_reply_lookup(c, r, &out, vfs_times(v, dir.node->mount == 0).negative_ns);
 }
 

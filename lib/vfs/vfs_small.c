@@ -30,8 +30,8 @@ uint32_t vfs_small_writer(const struct fuse_call *c, uint32_t flags)
 {
 	bool can = c->params->flags & FUSE_PASSTHROUGH && c->chan->ops->backing_open;
 
-	/* O_DIRECT is the backing file's affair. */
-	return can && (flags & (O_ACCMODE | O_DIRECT)) == O_WRONLY ? c->req->h.pid : 0;
+	/* O_DIRECT is the backing file's affair; what is appended to is a log, and stays open. */
+	return can && (flags & (O_ACCMODE | O_DIRECT | O_APPEND)) == O_WRONLY ? c->req->h.pid : 0;
 }
 
 static struct vfs_writer *slot_of(struct vfs *v, uint32_t writer)
