@@ -143,7 +143,8 @@ char *attach_archive_names(void)
 	_cleanup_close_ int busybox = open_busybox(&path, NULL);
 	_cleanup_free_ char *names = NULL;
 
-	return busybox < 0 || read_names(path, &names) < 0 || !*names ? NULL : take_ptr(names);
+	return busybox < 0 || read_names(path, &names) < 0 || !names || !*names ? NULL
+										: take_ptr(names);
 }
 
 int attach_archive_open(const char *path, const char *names, struct err *e)
