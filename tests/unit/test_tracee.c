@@ -303,7 +303,7 @@ static void test_many_too_late(void **state)
 	struct err e = { 0 };
 	struct tracee t;
 	/* how often a limit is looked at */
-	const struct itimerval often = { { 0, 300 }, { 0, 300 } };
+	const struct itimerval often = { { 0, 300 }, { 0, 300 } }, never = { { 0 } };
 	int late = 0, count = 0, slow = open_slow();
 
 	(void)state;
@@ -318,8 +318,9 @@ static void test_many_too_late(void **state)
 		assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
 		if (tracee_ioctls(&t, c, 100, false, &e) == -ETIMEDOUT) {
 			late++;
+			assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
 			assert_int_equal(tracee_ioctls(&t, c, 2, false, &e), -EBUSY);
-			(void)poll(NULL, 0, 2 * (int)i);
+			(void)poll(NULL, 0, 4 * (int)i);
 		}
 		t.call_limit_ns = 10 * LIMIT_NS;
 		assert_int_equal(tracee_release(&t, NULL, &e), 0);
