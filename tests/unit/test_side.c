@@ -399,6 +399,13 @@ static void test_over(void **state)
 	assert_false(side_inject_over(&i));
 }
 
+static bool map_for_good(int fd)
+{
+	const void *p = mmap(NULL, LARGE, PROT_READ, MAP_SHARED, fd, 0);
+
+	return p != MAP_FAILED;
+}
+
 /* A process that holds the lock of @fd, and maps it if it @maps; it answers once it does. */
 static pid_t make_holder(int fd, bool maps)
 {
@@ -409,8 +416,7 @@ static pid_t make_holder(int fd, bool maps)
 	assert_int_equal(pipe(ready), 0);
 	pid = fork();
 	if (!pid) {
-		if (side_found_hold(fd, SIDE_GUARD) < 0 ||
-		    (maps && mmap(NULL, LARGE, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED) ||
+		if (side_found_hold(fd, SIDE_GUARD) < 0 || (maps && !map_for_good(fd)) ||
 		    write(ready[1], "", 1) != 1)
 			_exit(1);
 		for (;;)
@@ -441,7 +447,7 @@ static void test_end(void **state)
 		holder = make_holder(fd, maps);
 		hypervisor = fork();
 		if (!hypervisor) {
-			(void)!mmap(NULL, LARGE, PROT_READ, MAP_SHARED, fd, 0);
+			(void)!map_for_good(fd);
 			for (;;)
 				pause();
 		}
