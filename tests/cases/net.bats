@@ -168,7 +168,8 @@ for n in range(100): s.sendall(b"line %d\n" % n); time.sleep(0.1)'
 		until [ "$(cat /sys/class/net/eth0/carrier)" = 0 ]; do sleep 0.1; done; echo carrier lost; ping -c 1 -W 1 10.9.0.1 >/dev/null || exit 7'
 	for n in 1 2 3; do
 		kill_back_end
-		in_bed busybox ping -c 1 -W 10 10.9.0.2
+		# What is on its way just then may be lost.
+		wait_for 30 in_bed busybox ping -c 1 -W 1 10.9.0.2
 	done
 	wait_for 60 grep -q "$(for n in $(seq 0 99); do echo "line $n"; done | md5sum | cut -c1-32)" "$BED/run.log"
 	kill_back_end last
