@@ -8,9 +8,8 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "kvm_msrs.h"
 #include "kvm_private.h"
-
-#define MSR_KERNEL_GS_BASE 0xc0000102
 
 /* What the child makes, in memory that the parent sees. */
 struct kvm_held {

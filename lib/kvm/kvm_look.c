@@ -8,16 +8,10 @@
 
 #include "cleanup.h"
 #include "io.h"
+#include "kvm_msrs.h"
 #include "kvm_private.h"
 
-#define MSR_LSTAR          0xc0000082
-#define MSR_KERNEL_GS_BASE 0xc0000102
-#define ATTEMPTS           3
-
-union two_msrs {
-	struct kvm_msrs list;
-	uint8_t room[sizeof(struct kvm_msrs) + 2 * sizeof(struct kvm_msr_entry)];
-};
+#define ATTEMPTS 3
 
 /* What the child makes, in memory that the parent sees. */
 struct result {
@@ -46,7 +40,7 @@ int kvm_ask_all(struct tracee *t, struct tracee_ioctl *c, size_t n, struct err *
 struct asked {
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
-	union two_msrs msrs;
+	union kvm_two_msrs msrs;
 };
 #define ASKED 3 /* calls */
 

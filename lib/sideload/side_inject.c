@@ -10,20 +10,19 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "kvm_msrs.h"
 #include "side_found.h"
 #include "side_slot.h"
 
-#define MSR_GS_BASE        0xc0000101
-#define MSR_KERNEL_GS_BASE 0xc0000102
-#define IRQ_WORK_VECTOR    0xf6 /* asm/irq_vectors.h of Linux, 2.6.38 and later */
-#define IRQ_WORK_CLAIMED   3    /* IRQ_WORK_PENDING, IRQ_WORK_BUSY */
-#define MSI_ADDRESS        0xfee00000U
-#define LAPIC_ID           0x20
-#define LAPIC_SPIV         0xf0
-#define LAPIC_SPIV_ON      (1U << 8)
-#define PAUSED_LOOKS       5
-#define PAUSED_WAIT_US     20000
-#define NODES_MAX          1024
+#define IRQ_WORK_VECTOR  0xf6 /* asm/irq_vectors.h of Linux, 2.6.38 and later */
+#define IRQ_WORK_CLAIMED 3    /* IRQ_WORK_PENDING, IRQ_WORK_BUSY */
+#define MSI_ADDRESS      0xfee00000U
+#define LAPIC_ID         0x20
+#define LAPIC_SPIV       0xf0
+#define LAPIC_SPIV_ON    (1U << 8)
+#define PAUSED_LOOKS     5
+#define PAUSED_WAIT_US   20000
+#define NODES_MAX        1024
 
 /* Return: the descriptor, ours; in the hypervisor there is none left. */
 static int make_memory(const struct side_inject *i, struct tracee *t, uint64_t size, struct err *e)
@@ -105,14 +104,9 @@ struct cpu {
 	uint32_t apic_id;
 };
 
-union two_msrs {
-	struct kvm_msrs list;
-	uint8_t room[sizeof(struct kvm_msrs) + 2 * sizeof(struct kvm_msr_entry)];
-};
-
 /* What KVM says where the own memory of each processor is. */
 struct bases {
-	union two_msrs msrs[KVM_CPUS_MAX];
+	union kvm_two_msrs msrs[KVM_CPUS_MAX];
 	struct tracee_ioctl call[KVM_CPUS_MAX];
 	size_t n;
 };
@@ -122,7 +116,7 @@ static int read_bases(const struct side_inject *i, struct tracee *t, struct base
 	int r;
 
 	for (size_t k = 0; k < i->vm->fds.ncpu; k++) {
-		union two_msrs *m = &b->msrs[b->n];
+		union kvm_two_msrs *m = &b->msrs[b->n];
 
 		if (i->vm->fds.cpu[k].vm != i->vm->info.vmfd)
 			continue;

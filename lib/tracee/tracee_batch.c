@@ -261,9 +261,7 @@ int tracee_ioctls(struct tracee *t, struct tracee_ioctl *c, size_t n, bool until
 		  struct err *e)
 {
 	size_t done = 0;
-	int r = t->runs ? err_set(e, EBUSY, "a system call in process %d has not ended yet",
-				  t->ref->pid)
-			: tracee_prepare(t, e);
+	int r = tracee_prepare(t, e);
 
 	while (!r && done < n) {
 		size_t fit = how_many(c + done, n - done), want = fit ? fit : 1;

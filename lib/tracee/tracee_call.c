@@ -118,12 +118,15 @@ static int check_insn(const struct tracee *t, struct err *e)
 		       : 0;
 }
 
-/* Before the first call. */
+/* Before a call; the first takes more. */
 static int prepare(struct tracee *t, struct err *e)
 {
 	uint64_t all = ~0ULL;
 	int r;
 
+	if (t->runs)
+		return err_set(e, EBUSY, "a system call in process %d has not ended yet",
+			       t->ref->pid);
 	if (t->calls)
 		return 0;
 	/* of this thread only, and now that it stands: a filter must not be gone while the program runs */
@@ -187,9 +190,7 @@ int tracee_call(struct tracee *t, long nr, const uint64_t arg[6], long *ret, str
 {
 	uint64_t deadline = tracee_now_ns() + t->call_limit_ns;
 	struct user_regs_struct regs;
-	int r = t->runs ? err_set(e, EBUSY, "a system call in process %d has not ended yet",
-				  t->ref->pid)
-			: prepare(t, e);
+	int r = prepare(t, e);
 
 	if (r < 0)
 		return r;

@@ -41,12 +41,7 @@ static int parse(struct opt_parser *p, struct detach *d, struct err *e)
 		d->json |= id == DETACH_JSON;
 		d->verbose |= id == 'v';
 	}
-	if (id < 0)
-		return id;
-	if (p->noperands != 1)
-		return err_set(e, EINVAL,
-			       p->noperands ? "one TARGET at a time" : "no TARGET given");
-	return 0;
+	return id < 0 ? id : target_alone(p, e);
 }
 
 static int look(struct detach *d, struct err *e)

@@ -18,6 +18,14 @@ int target_failed(const struct err *e)
 	return OPT_EXIT_FAILED;
 }
 
+int target_alone(const struct opt_parser *p, struct err *e)
+{
+	if (p->noperands != 1)
+		return err_set(e, EINVAL,
+			       p->noperands ? "one TARGET at a time" : "no TARGET given");
+	return 0;
+}
+
 static int parse(struct opt_parser *p, struct target *t, struct err *e)
 {
 	int id;
@@ -26,12 +34,7 @@ static int parse(struct opt_parser *p, struct target *t, struct err *e)
 		t->json |= id == TARGET_JSON;
 		t->verbose |= id == 'v';
 	}
-	if (id < 0)
-		return id;
-	if (p->noperands != 1)
-		return err_set(e, EINVAL,
-			       p->noperands ? "one TARGET at a time" : "no TARGET given");
-	return 0;
+	return id < 0 ? id : target_alone(p, e);
 }
 
 int target_open(struct opt_parser *p, bool types, struct target *ret)

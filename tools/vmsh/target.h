@@ -38,6 +38,9 @@ int target_open(struct opt_parser *p, bool types, struct target *ret) _must_chec
 void target_close(struct target *t);
 #define _cleanup_target_ _cleanup_(target_close)
 
+/* Is there one operand, the TARGET? Return: 0; -EINVAL. */
+int target_alone(const struct opt_parser *p, struct err *e) _must_check_;
+
 /* Print @e and give the exit code: of a wrong command line, or of a failure. */
 int target_usage(const struct opt_parser *p, const struct err *e);
 int target_failed(const struct err *e);
