@@ -114,7 +114,7 @@ class Bed:
             init = init.replace("@DEVICES@", self.devices) + L1_REST
         files += [(path, "usr/share/qemu/" + os.path.basename(path)) for path in FIRMWARE if os.path.exists(path)]
         files += [(lib, lib[1:]) for program in self.programs for lib in machine.libraries(program)]
-        modules = [m for m in kernels.MODULES if m.startswith("virtio")] + kernels.KVM_MODULES
+        modules = [m for m in kernels.MODULES if m.startswith("virtio")] + kernels.KVM_MODULES + kernels.IMAGE_MODULES
         self.initramfs = machine.make_initramfs(self.work, self.host, modules, init, files)
         with Running(self.start(self.work, b"")) as l1:
             if not l1.wait_said(self.work / "said", UP, BOOT_S):

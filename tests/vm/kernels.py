@@ -33,8 +33,9 @@ DISK_MODULES = ["dax", "dm_mod", "dm_bufio", "xor", "async_tx", "async_xor", "ec
 
 # What runs machines in such a guest, on a processor with SVM; what such a machine is entered with.
 KVM_MODULES = ["irqbypass", "kvm", "kvm_amd"]
+IMAGE_MODULES = ["loop"]
 GUEST_MODULES = ["fuse"]
-ALL_MODULES = MODULES + DISK_MODULES + KVM_MODULES + GUEST_MODULES
+ALL_MODULES = MODULES + DISK_MODULES + KVM_MODULES + IMAGE_MODULES + GUEST_MODULES
 
 
 class Unavailable(Exception):
