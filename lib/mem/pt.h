@@ -61,6 +61,14 @@ int pt_walk(const struct pt *t, gva_t gva, struct pt_page *ret) _must_check_;
 int pt_translate(const struct pt *t, gva_t gva, gpa_t *ret) _must_check_;
 
 /*
+ * pt_take() - Go on with the tables at @tables, which lie in one piece with @entry, whose place is known.
+ *
+ * The tables that @t has are not read: whatever they were made for may be gone. Return: 0; -ENOENT those at @tables do not
+ * lead to the two.
+ */
+int pt_take(struct pt *t, gva_t tables, gva_t entry, gpa_t entry_at) _must_check_;
+
+/*
  * pt_entry() - The entry of a table of @level (1: pages of 4 KiB) that @gva goes through: where it is, and what.
  *
  * Return: 0, also if it is not present; -EFAULT one above it is not, or maps a page; -EPROTO; what read gave.

@@ -108,6 +108,19 @@ int pt_translate(const struct pt *t, gva_t gva, gpa_t *ret)
 	return 0;
 }
 
+int pt_take(struct pt *t, gva_t tables, gva_t entry, gpa_t entry_at)
+{
+	struct pt own = *t;
+	gpa_t is, root;
+
+	own.root.v = entry_at.v + (tables.v - entry.v);
+	if (own.root.v % PT_PAGE || pt_translate(&own, entry, &is) < 0 || is.v != entry_at.v ||
+	    pt_translate(&own, tables, &root) < 0 || root.v != own.root.v)
+		return -ENOENT;
+	*t = own;
+	return 0;
+}
+
 int pt_entry(const struct pt *t, gva_t gva, unsigned int level, gpa_t *ret_at, uint64_t *ret)
 {
 	uint64_t table = t->root.v;

@@ -50,6 +50,7 @@ struct vm {
 
 	/* a Linux whose image was copied */
 	struct gview view;
+	gpa_t entry; /* of system calls */
 	struct krange range;
 	struct kimage image; /* owned */
 	char release[KRELEASE_MAX];

@@ -51,7 +51,10 @@ static int no_linux(const struct vm *v, struct err *e)
 		       v->info.pid, what);
 }
 
-/* Tables, each of which is copied once: entries one by one are a system call each. */
+/*
+ * Tables, each of which is copied once: entries one by one are a system call each. The first, which is a process's own and
+ * goes with it, stays; those of the kernel's image, below it, are the same in all.
+ */
 struct tables {
 	struct kvm_vm *vm;
 	gpa_t at[TABLES];
@@ -74,7 +77,7 @@ static int read_table(void *arg, gpa_t gpa, uint64_t *ret)
 			return kvm_read(t->vm, gpa, ret, sizeof(*ret));
 		t->at[i] = page;
 		t->n = t->n < TABLES ? t->n + 1 : TABLES;
-		t->next = (i + 1) % TABLES;
+		t->next = i + 1 < TABLES ? i + 1 : 1;
 	}
 	*ret = t->entry[i][gpa.v % PT_PAGE / 8];
 	return 0;
@@ -189,7 +192,8 @@ static int open_image(struct vm *v, struct err *e)
 	pt = v->view.pt;
 	pt.read = read_table;
 	pt.arg = tables;
-	if (kimage_find(&pt, (gva_t){ c->lstar }, &v->range) < 0)
+	if (pt_translate(&pt, (gva_t){ c->lstar }, &v->entry) < 0 ||
+	    kimage_find(&pt, (gva_t){ c->lstar }, &v->range) < 0)
 		return no_linux(v, e);
 	return copy_image(v, &pt, e);
 }
@@ -249,20 +253,6 @@ static int open_types(struct vm *v, struct err *e)
 		     : kfields_fill(&v->fields, &v->btf, e);
 }
 
-/* The kernel's own tables: those that a processor has just now go with the process that they are of. */
-static void take_own_tables(struct vm *v, gva_t tables)
-{
-	const gva_t entry = { v->kvm.cpu[0].lstar };
-	struct pt own = v->view.pt;
-	gpa_t is, would_be;
-
-	if (!tables.v || pt_translate(&v->view.pt, tables, &own.root) < 0 ||
-	    pt_translate(&v->view.pt, entry, &is) < 0 || pt_translate(&own, entry, &would_be) < 0 ||
-	    is.v != would_be.v)
-		return;
-	v->view.pt.root = own.root;
-}
-
 int vm_open_kernel(struct vm *v, struct err *e)
 {
 	struct ksym_want want[] = { { .name = "_text" },
@@ -276,7 +266,9 @@ int vm_open_kernel(struct vm *v, struct err *e)
 		return err_set(e, -r, "the symbols of the guest's kernel were not found");
 	(void)kallsyms_lookup(&v->symbols, want, ARRAY_SIZE(want));
 	v->slide = (want[0].addr.v ? want[0].addr.v : v->range.start.v) - LINKED_AT;
-	take_own_tables(v, want[4].addr);
+	/* the kernel's own: those that a processor had may have gone since, with the process that they were of */
+	if (want[4].addr.v)
+		(void)!pt_take(&v->view.pt, want[4].addr, (gva_t){ v->kvm.cpu[0].lstar }, v->entry);
 	r = open_types(v, &v->no_types);
 	if (r == -ENOMEM)
 		return err_set(e, ENOMEM, "%s", v->no_types.msg);

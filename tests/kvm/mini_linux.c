@@ -2,13 +2,13 @@
 /*
  * mini_linux.c - minivmm boot=VMLINUX initrd=FILE console=FILE append=LINE KNOB...: a stock kernel by PVH, with a serial port.
  *
- * 256 MiB, one processor, no firmware, no ACPI, no PCI. What other hypervisors do differently is a knob:
+ * 256 MiB, one processor, no firmware, no PCI, and, with a PIC and a PIT, no ACPI. What other hypervisors do differently is a knob:
  *
  *	memfd		memory is shared (crosvm, Cloud Hypervisor); private and without a file (Firecracker, kvmtool) if not
  *	split		one slot for the first 640 KiB, one from 1 MiB on
  *	above		the second half of memory is at 4 GiB
  *	order		slots from high to low, with numbers from low to high and holes between them
- *	lapic		only the local APIC is in the kernel, no interrupt controller of a board, no PIT (Cloud Hypervisor, crosvm)
+ *	lapic		only the local APIC is in the kernel, the IOAPIC is ours, no PIC, no PIT, and ACPI says so (Cloud Hypervisor, crosvm)
  *	seccomp		a filter on every thread, as Firecracker's, but with less in it, and it kills
  *	renamed		threads are called as Firecracker's are
  *	uid		it gives up its rights once the machine is made
@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -27,7 +26,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -35,30 +33,32 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define RAM          (256UL << 20)
-#define LOW_END      0xa0000UL
-#define HIGH         0x100000UL
-#define ABOVE        (4UL << 30)
-#define START_INFO   0x6000UL
-#define MODULES      0x6100UL
-#define MEMMAP       0x6200UL
-#define CMDLINE      0x20000UL
-#define PVH_MAGIC    0x336ec578U
-#define PVH_ENTRY    18 /* XEN_ELFNOTE_PHYS32_ENTRY */
-#define NOBODY       65534
-#define COM1         0x3f8
-#define COM_IIR      2
-#define COM_MCR      4
-#define COM_LSR      5
-#define COM_MSR      6
-#define MCR_LOOP     0x10
-#define LSR_EMPTY    0x60
-#define RTC_DATA     0x71
-#define TSC_DEADLINE (1U << 24)
-#define HYPERVISOR   (1U << 31)
-#define MSI_ADDRESS  0xfee00000U
-#define TIMER_VECTOR 0xec /* Linux's LOCAL_TIMER_VECTOR */
-#define NUDGE_MS     1000
+#define RAM            (256UL << 20)
+#define LOW_END        0xa0000UL
+#define HIGH           0x100000UL
+#define ABOVE          (4UL << 30)
+#define ACPI           0x9f000UL
+#define START_INFO     0x6000UL
+#define MODULES        0x6100UL
+#define MEMMAP         0x6200UL
+#define CMDLINE        0x20000UL
+#define PVH_MAGIC      0x336ec578U
+#define PVH_ENTRY      18 /* XEN_ELFNOTE_PHYS32_ENTRY */
+#define NOBODY         65534
+#define COM1           0x3f8
+#define COM_IIR        2
+#define COM_MCR        4
+#define COM_LSR        5
+#define COM_MSR        6
+#define MCR_LOOP       0x10
+#define LSR_EMPTY      0x60
+#define RTC_DATA       0x71
+#define IOAPIC_WINDOW  0x10
+#define IOAPIC_VERSION 1
+#define IOAPIC_24_PINS 0x170011U
+#define IOAPIC_REGS    64
+#define TSC_DEADLINE   (1U << 24)
+#define HYPERVISOR     (1U << 31)
 
 /* Xen's public/arch-x86/hvm/start_info.h */
 struct start_info {
@@ -86,7 +86,6 @@ static uint8_t *ram, com[8];
 static uint64_t low = RAM; /* the rest is above */
 static struct kvm_run *state;
 static atomic_bool running;
-static atomic_ulong exits;
 
 static bool value(const char *arg, const char *name, const char **ret)
 {
@@ -221,7 +220,8 @@ static uint32_t load(void)
 	size_t size;
 	uint8_t *initrd = map_file(knobs.initrd, &size);
 	struct module module = { (low - size) & ~4095UL, size, 0, 0 };
-	const struct memmap map[] = { { 0, LOW_END, 1, 0 },
+	const struct memmap map[] = { { 0, ACPI, 1, 0 },
+				      { ACPI, MINI_ACPI_SIZE, 3, 0 },
 				      { HIGH, low - HIGH, 1, 0 },
 				      { ABOVE, RAM - low, 1, 0 } };
 	struct start_info info = { .magic = PVH_MAGIC,
@@ -230,7 +230,8 @@ static uint32_t load(void)
 				   .modules = MODULES,
 				   .cmdline = CMDLINE,
 				   .memmap = MEMMAP,
-				   .memmap_entries = low == RAM ? 2 : 3 };
+				   .rsdp = knobs.lapic ? mini_acpi(ram, ACPI) : 0,
+				   .memmap_entries = low == RAM ? 3 : 4 };
 
 	memcpy(ram + module.at, initrd, size);
 	munmap(initrd, size);
@@ -277,28 +278,6 @@ static void set_cpuid(int kvm)
 	}
 	if (ioctl(cpufd, KVM_SET_CPUID2, &id) < 0)
 		mini_die("KVM_SET_CPUID2");
-}
-
-/*
- * An emulated SVM loses interrupts now and then. With a PIT that costs a tick; the deadline that the local APIC has was the
- * last one then. So the timer's interrupt is there once more, for who writes to this: when a guest has been silent.
- */
-static int make_nudge(void)
-{
-	int fd = eventfd(0, EFD_CLOEXEC);
-	struct kvm_irqfd irq = { .fd = (uint32_t)fd };
-	union {
-		struct kvm_irq_routing list;
-		uint8_t room[sizeof(struct kvm_irq_routing) + sizeof(struct kvm_irq_routing_entry)];
-	} routes = { .list.nr = 1 };
-
-	routes.list.entries[0].type = KVM_IRQ_ROUTING_MSI;
-	routes.list.entries[0].u.msi.address_lo = MSI_ADDRESS;
-	routes.list.entries[0].u.msi.data = TIMER_VECTOR;
-	if (fd < 0 || ioctl(vmfd, KVM_SET_GSI_ROUTING, &routes) < 0 ||
-	    ioctl(vmfd, KVM_IRQFD, &irq) < 0)
-		mini_die("KVM_IRQFD");
-	return fd;
 }
 
 /* PVH: 32 bits, flat, no paging. */
@@ -370,6 +349,22 @@ static void do_io(void)
 	}
 }
 
+/* An IOAPIC that has no devices: registers, one at a time (82093AA, 3.1). */
+static void do_mmio(void)
+{
+	static uint32_t reg[IOAPIC_REGS] = { [IOAPIC_VERSION] = IOAPIC_24_PINS }, selected;
+	uint32_t *at = state->mmio.phys_addr == MINI_IOAPIC + IOAPIC_WINDOW
+			       ? &reg[selected % IOAPIC_REGS]
+			       : &selected;
+
+	if ((state->mmio.phys_addr & ~0x1fULL) != MINI_IOAPIC || state->mmio.len != 4)
+		memset(state->mmio.data, 0xff, sizeof(state->mmio.data));
+	else if (!state->mmio.is_write)
+		memcpy(state->mmio.data, at, sizeof(*at));
+	else if (at != &reg[IOAPIC_VERSION])
+		memcpy(at, state->mmio.data, sizeof(*at));
+}
+
 static void *run(void *arg)
 {
 	if (knobs.renamed)
@@ -378,14 +373,12 @@ static void *run(void *arg)
 	for (;;) {
 		if (ioctl(cpufd, KVM_RUN, 0) < 0 && errno != EINTR)
 			mini_die("KVM_RUN");
-		exits++;
 		switch (state->exit_reason) {
 		case KVM_EXIT_IO:
 			do_io();
 			break;
 		case KVM_EXIT_MMIO:
-			if (!state->mmio.is_write)
-				memset(state->mmio.data, 0xff, sizeof(state->mmio.data));
+			do_mmio();
 			break;
 		case KVM_EXIT_INTR:
 		case KVM_EXIT_IRQ_WINDOW_OPEN:
@@ -404,9 +397,6 @@ static void *run(void *arg)
 void mini_linux(int argc, char **argv)
 {
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	struct pollfd in = { .fd = 0, .events = POLLIN };
-	const uint64_t one = 1;
-	int nudge = -1;
 	uint32_t entry;
 	pthread_t thread;
 	char c;
@@ -427,8 +417,6 @@ void mini_linux(int argc, char **argv)
 	if (state == MAP_FAILED)
 		mini_die("mmap");
 	make_cpu(kvm, entry);
-	if (knobs.lapic)
-		nudge = make_nudge();
 	if (knobs.renamed)
 		(void)prctl(PR_SET_NAME, "firecracker");
 	if (knobs.uid && (setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)))
@@ -439,13 +427,7 @@ void mini_linux(int argc, char **argv)
 		sched_yield();
 	if (knobs.seccomp)
 		mini_filter();
-	for (;;) {
-		unsigned long before = exits;
-		int r = poll(&in, 1, NUDGE_MS);
-
-		if (r < 0 || (r && read(0, &c, 1) != 1))
-			_exit(0);
-		if (!r && nudge >= 0 && exits == before)
-			(void)!write(nudge, &one, sizeof(one));
-	}
+	while (read(0, &c, 1) == 1)
+		;
+	_exit(0);
 }

@@ -220,12 +220,40 @@ static void test_entry(void **state)
 	assert_int_equal(pt_entry(&t, (gva_t){ 0x8000000000000000 }, 4, &at, &entry), -EFAULT);
 }
 
+/* The tables that a processor had have become something else: its kernel's own are found without them. */
+static void test_take(void **state)
+{
+	const gva_t entry = { 0xffffffff81312080 }, own = { 0xffffffff81201000 };
+	const gpa_t entry_at = { 0x112080 };
+	struct ram m;
+	struct pt t = tables(&m, false);
+	gpa_t at;
+
+	(void)state;
+	memset(m.table[0], 0xff, sizeof(m.table[0]));
+	m.table[1][511] = 0x2000 | P;
+	m.table[2][510] = 0x3000 | P;
+	m.table[3][9] = 0x0 | P | PS; /* 0xffffffff81200000 is at 0 */
+	assert_int_equal(pt_take(&t, own, entry, entry_at), 0);
+	assert_int_equal(t.root.v, 0x1000);
+	assert_int_equal(pt_translate(&t, entry, &at), 0);
+	assert_int_equal(at.v, entry_at.v);
+	/* nothing is taken that does not lead to both */
+	t.root.v = 0;
+	assert_int_equal(pt_take(&t, (gva_t){ own.v + 0x1000 }, entry, entry_at), -ENOENT);
+	assert_int_equal(pt_take(&t, (gva_t){ own.v + 8 }, entry, entry_at), -ENOENT);
+	assert_int_equal(pt_take(&t, own, entry, (gpa_t){ entry_at.v + 0x2000 }), -ENOENT);
+	assert_int_equal(pt_take(&t, (gva_t){ own.v + 0x40000000 }, entry, entry_at), -ENOENT);
+	assert_int_equal(t.root.v, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes), cmocka_unit_test(test_five_levels),
 		cmocka_unit_test(test_bad),   cmocka_unit_test(test_no_paging),
 		cmocka_unit_test(test_next),  cmocka_unit_test(test_entry),
+		cmocka_unit_test(test_take),
 	};
 
 	return cmocka_run_group_tests_name("pt", tests, NULL, NULL);

@@ -89,7 +89,7 @@ class Bed:
                    "-serial", f"file:{where}/console", "-device", "virtio-serial-pci",
                    "-chardev", f"file,id=said,path={where}/said", "-device", "virtserialport,chardev=said,name=said",
                    "-qmp", f"unix:{where}/qmp,server,nowait", "-append",
-                   f"console=ttyS0 quiet panic=-1 random.trust_cpu=on {STEADY}"]
+                   f"console=ttyS0 quiet panic=-1 random.trust_cpu=on {STEADY} tsc_early_khz={machine.tsc_khz()}"]
         return command + (["-incoming", incoming] if incoming else [])
 
     def start(self, where, disk, incoming=None):

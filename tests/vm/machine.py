@@ -7,13 +7,18 @@ QEMU emulates the machine in software: /dev/kvm is not needed, and would not do 
 emulated. The kernel is booted directly (PVH). What the guest says on the first port of its virtio serial
 device comes out on our standard output, for the emulated UART loses characters; the UART is the console.
 """
+import ctypes
+import mmap
 import pathlib
 import re
 import shutil
 import subprocess
+import time
 
 import kernels
 
+TSC_LOOK_S = 0.2
+TSC_CLOSE_NS = 20000  # two readings that nothing came between
 TIMEOUT_S = 300  # 40 s of a machine that does something else beside
 
 
@@ -21,6 +26,24 @@ def need(*programs):
     for program in programs:
         if not shutil.which(program, path="/usr/bin:/bin:/usr/sbin:/sbin"):
             raise kernels.Unavailable(f"{program} is not installed")
+
+
+def tsc_khz():
+    """How fast the time stamp counter goes: QEMU shows a machine that it emulates the one of this processor. A kernel that
+    measures it where the machine is busy gets it wrong by a factor, and with it all times in there, and in guests of it."""
+    page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    page.write(bytes.fromhex("0f31 48c1e220 4809d0 c3"))  # rdtsc; shl $32, %rdx; or %rdx, %rax; ret
+    rdtsc = ctypes.CFUNCTYPE(ctypes.c_uint64)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
+
+    def both():
+        while True:
+            before, count, after = time.monotonic_ns(), rdtsc(), time.monotonic_ns()
+            if after - before < TSC_CLOSE_NS:
+                return before, count
+    start = both()
+    time.sleep(TSC_LOOK_S)
+    end = both()
+    return (end[1] - start[1]) * 1000000 // (end[0] - start[0])
 
 
 def libraries(program):

@@ -109,7 +109,8 @@ said after traces
 said ticks ticks
 md5sum </tools/big
 cat /tmp/console | grep 'L2-FACT'
-grep -E 'BUG|Oops|panic|WARNING|Call Trace' /tmp/console
+# What its kernel said while it started (that a processor was stuck, where this machine is busy) is not of vmsh.
+sed '1,/L2-READY/d' /tmp/console | grep -E 'BUG|Oops|panic|WARNING|Call Trace'
 """
 FEATURES = ["inspect", "ps", "dmesg", "files", "archive", "kill -9", "no trace"]
 
@@ -141,8 +142,8 @@ class Cell:
                f"-serial file:/tmp/console -append '{append}' >/tmp/qemu 2>&1 &"
 
     def image(self):
-        """KASLR is what a kernel does that unpacks itself."""
-        return "vmlinuz" if self.kaslr else "vmlinux"
+        """KASLR, and the way to five levels, are what a kernel does that unpacks itself."""
+        return "vmlinuz" if self.kaslr or "la57" in self.cpu else "vmlinux"
 
 
 def guests(work):
