@@ -8,21 +8,22 @@
  * processor the interrupt for it. side_interrupt(), in that interrupt, queues a
  * work item; work(), in the kernel's worker, makes a thread; thread() is where
  * everything happens: a tmpfs of its own, in it the program, the program
- * started with our file as its descriptor 3. Then the thread wakes who waits
- * for that file as messages come, until the program has ended, the host says
- * stop, or the host has gone silent; then it ends the program, takes back what
- * it made and leaves by a function of the kernel, which tells the host that
- * nothing of ours is executed any more.
+ * started with our file as its descriptor 3. Then an interrupt (side_bell.c), or
+ * without one the thread, wakes who waits for that file as messages come, until
+ * the program has ended, the host says stop, or the host has gone silent; then
+ * the thread ends the program, takes back what it made and leaves by a function
+ * of the kernel, which tells the host that nothing of ours is executed any more.
  */
 #include "side.h"
 
-#define CHUNK         (256U << 10) /* of the program, written at once */
-#define ANSWER_NS     1000000LL    /* after the program's message the answer is near */
-#define BUSY_NS       2000000LL    /* after a message the next one is near */
-#define LAZY_NS       1000000000LL
-#define LAZY_MS       10
-#define GRACE_NS      2000000000LL /* the program's to end by itself */
-#define SILENT_ROUNDS 50           /* a machine that stood has a clock that jumps */
+#define CHUNK     (256U << 10) /* of the program, written at once */
+#define ANSWER_NS 1000000LL    /* after the program's message the answer is near */
+#define BUSY_NS   2000000LL    /* after a message the next one is near */
+#define LAZY_NS   1000000000LL
+#define LAZY_MS   10
+#define RUNG_MS   200 /* of one that is woken: for its beat, and for an interrupt that got lost */
+#define GRACE_NS  2000000000LL /* the program's to end by itself */
+#define LIVED_NS  500000000LL  /* between two looks; a machine that stood has a clock that jumps */
 
 static void *current(const struct side_state *s)
 {
@@ -137,6 +138,7 @@ static int start_program(struct side_state *s)
 	if (r < 0)
 		return r;
 	side_file_init();
+	side_bell_open();
 	file = s->call.anon_inode_getfile("[vmsh]", s->fops, s, O_RDWR);
 	if (side_is_error(file))
 		return side_error(file);
@@ -151,25 +153,30 @@ static int start_program(struct side_state *s)
 
 /* What the host has changed since. */
 struct watch {
-	uint32_t beat, head, tail, rounds;
+	uint32_t beat, head, tail;
 	uint32_t seen; /* of what the program has sent */
 	uint32_t sent; /* how much that was when the host last said something */
-	int64_t heard_ns, active_ns;
+	int64_t silent_ns, last_ns, active_ns;
 };
+
+/* For how long we have been there without a sign of the host. */
+static void listen(struct side_state *s, struct watch *w, int64_t now)
+{
+	uint32_t beat = side_get(&s->beat);
+	int64_t since = now - w->last_ns;
+
+	w->silent_ns = beat == w->beat ? w->silent_ns + (since < LIVED_NS ? since : LIVED_NS) : 0;
+	w->beat = beat;
+	w->last_ns = now;
+}
 
 /* Return: is there a host that wants us to go on? */
 static bool look(struct side_state *s, struct watch *w)
 {
-	uint32_t beat = side_get(&s->beat), head = side_get(&s->to_guest.head),
-		 tail = side_get(&s->to_host.tail);
+	uint32_t head = side_get(&s->to_guest.head), tail = side_get(&s->to_host.tail);
 	int64_t now = s->call.ktime_get();
 
-	if (beat != w->beat) {
-		w->beat = beat;
-		w->heard_ns = now;
-		w->rounds = 0;
-	}
-	w->rounds++;
+	listen(s, w, now);
 	if (head != w->head || tail != w->tail) {
 		if (head != w->head)
 			w->sent = side_get(&s->to_host.head);
@@ -182,8 +189,7 @@ static bool look(struct side_state *s, struct watch *w)
 		w->active_ns = now;
 	}
 	__atomic_add_fetch(&s->guest_beat, 1, __ATOMIC_RELAXED);
-	return !side_get(&s->stop) &&
-	       (w->rounds < SILENT_ROUNDS || now - w->heard_ns < (int64_t)s->silence_ns);
+	return !side_get(&s->stop) && w->silent_ns < (int64_t)s->silence_ns;
 }
 
 /* Who waits for an answer does so at once: that is shorter than the shortest sleep. */
@@ -191,7 +197,12 @@ static void pause(struct side_state *s, const struct watch *w)
 {
 	int64_t idle = s->call.ktime_get() - w->active_ns;
 
-	if (idle < ANSWER_NS && w->seen != w->sent)
+	if (side_get(&s->closing))
+		(void)s->call.schedule_timeout_interruptible(1);
+	else if (side_get(&s->rung))
+		(void)s->call.schedule_timeout_interruptible(
+			(long)s->call.__msecs_to_jiffies(RUNG_MS));
+	else if (idle < ANSWER_NS && w->seen != w->sent)
 		(void)s->call.schedule_timeout(0);
 	else if (idle < BUSY_NS)
 		s->call.usleep_range_state(50, 100, TASK_INTERRUPTIBLE);
@@ -205,7 +216,7 @@ static void pause(struct side_state *s, const struct watch *w)
 static void watch(struct side_state *s)
 {
 	int64_t now = s->call.ktime_get();
-	struct watch w = { .heard_ns = now, .active_ns = now };
+	struct watch w = { .last_ns = now, .active_ns = now };
 
 	while (side_file_open() && look(s, &w))
 		pause(s, &w);
@@ -227,6 +238,7 @@ static void end_program(struct side_state *s)
 		__atomic_add_fetch(&s->guest_beat, 1, __ATOMIC_RELAXED);
 		(void)s->call.schedule_timeout_interruptible(1);
 	}
+	side_bell_close();
 	if (s->pid)
 		s->call.put_pid(s->pid);
 	if (s->mnt)
@@ -244,10 +256,12 @@ static int thread(void *data)
 	s->error = r;
 	if (!r) {
 		side_set(&s->stage, SIDE_RUNS);
+		side_bell_ring();
 		watch(s);
 	}
 	end_program(s);
 	side_set(&s->stage, SIDE_ENDED);
+	side_bell_ring();
 	s->call.kthread_complete_and_exit(s->completion, 0);
 	return 0;
 }
@@ -263,6 +277,7 @@ static void work(void *item)
 	if (side_is_error(task)) {
 		s->error = side_error(task);
 		side_set(&s->stage, SIDE_ENDED);
+		side_bell_ring();
 		s->call.complete(s->completion);
 		return;
 	}

@@ -88,4 +88,10 @@ bool side_file_open(void);
 /* Those who wait for it look again. */
 void side_file_wake(void);
 
+/* The host looks again. */
+void side_bell_ring(void);
+/* Its interrupt, if there is one to be had: from then on it wakes who waits for the file. */
+void side_bell_open(void);
+void side_bell_close(void);
+
 #endif

@@ -72,7 +72,8 @@ static long try_read(struct side_state *s, char *to, size_t room)
 		    (p[1].n && s->call._copy_to_user(to + p[0].n, p[1].p, p[1].n)))
 			r = -EFAULT;
 		else {
-			side_ring_take(&s->in, len);
+			if (side_ring_take(&s->in, len))
+				side_bell_ring();
 			r = len;
 		}
 	}
@@ -96,9 +97,11 @@ static long try_write(struct side_state *s, const char *from, uint32_t len)
 		    (p[1].n && s->call._copy_from_user(p[1].p, from + p[0].n, p[1].n)))
 			r = -EFAULT;
 		else {
-			side_ring_put(&s->out, len);
-			/* the thread is there as long as the file is */
-			(void)s->call.wake_up_process(s->task);
+			if (side_ring_put(&s->out, len))
+				side_bell_ring();
+			/* it looks more often then; it is there as long as the file is */
+			if (!side_get(&s->rung))
+				(void)s->call.wake_up_process(s->task);
 			r = len;
 		}
 	} else
@@ -165,6 +168,8 @@ static void file_release(void *inode, void *file)
 	(void)inode;
 	/* its operations are looked at once more when we are not asked any longer */
 	side_store(file, s->at.file_fops, (void *)(uintptr_t)s->other_fops);
+	side_set(&s->closing, 1);
+	(void)s->call.wake_up_process(s->task);
 	s->call.complete(s->released);
 }
 

@@ -31,6 +31,7 @@ struct side {
 	struct side_ring in, out;
 	pid_t guard;
 	int sock, bell, memory;
+	int irq; /* -1: the guest looks by itself */
 	bool broken;
 };
 
@@ -66,6 +67,7 @@ static void release(struct side *s)
 	closep(&s->sock);
 	closep(&s->bell);
 	closep(&s->memory);
+	closep(&s->irq);
 	free(s);
 }
 
@@ -98,7 +100,7 @@ static int map_memory(struct side *s, int fd, struct err *e)
 	return r < 0 ? err_set(e, -r, "locking memory of the guest: %s", err_str(r)) : 0;
 }
 
-/* The memory, from the guard, and then a byte once the program runs. */
+/* The memory, from the guard, and then a byte once the program runs, with what rings the guest. */
 static int await_guard(struct side *s, const struct side_opts *o, struct err *e)
 {
 	const unsigned int start_ms = o->timeout_ms ? o->timeout_ms : SIDE_START_MS;
@@ -114,8 +116,10 @@ static int await_guard(struct side *s, const struct side_opts *o, struct err *e)
 				       s->shared->err.msg);
 		if (io_recv_fds(s->sock, &byte, 1, &fd, 1, &n) < 1)
 			return guard_failed(s, e);
-		if (n)
+		if (n && !step)
 			r = map_memory(s, take_fd(&fd), e);
+		else if (n)
+			s->irq = take_fd(&fd);
 	}
 	return r < 0 || s->state ? r : guard_failed(s, e);
 }
@@ -165,7 +169,7 @@ int side_open(const struct side_opts *o, struct side **ret, struct err *e)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(e, ENOMEM, "no memory to share with the guest");
-	s->sock = s->bell = s->memory = -1;
+	s->sock = s->bell = s->memory = s->irq = -1;
 	s->vm = o->vm;
 	s->shared = mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -215,6 +219,14 @@ static int next(struct side *s, uint32_t *ret_len)
 	return r;
 }
 
+/* What the guest may wait for is there. */
+static void ring(const struct side *s)
+{
+	const struct side_inject i = { .state = s->state, .bells = { -1, s->irq } };
+
+	side_inject_ring(&i);
+}
+
 ssize_t side_recv(struct side *s, void *buf, size_t room)
 {
 	bool ended = over(s); /* before the ring: all that it wrote is there then */
@@ -231,7 +243,8 @@ ssize_t side_recv(struct side *s, void *buf, size_t room)
 	side_ring_pieces(&s->in, len, p);
 	memcpy(buf, p[0].p, p[0].n);
 	memcpy((uint8_t *)buf + p[0].n, p[1].p, p[1].n);
-	side_ring_take(&s->in, len);
+	if (side_ring_take(&s->in, len))
+		ring(s);
 	return len;
 }
 
@@ -256,7 +269,8 @@ int side_send(struct side *s, const void *buf, size_t len)
 	side_ring_pieces(&s->out, (uint32_t)len, p);
 	memcpy(p[0].p, buf, p[0].n);
 	memcpy(p[1].p, (const uint8_t *)buf + p[0].n, p[1].n);
-	side_ring_put(&s->out, (uint32_t)len);
+	if (side_ring_put(&s->out, (uint32_t)len))
+		ring(s);
 	return 0;
 }
 
@@ -275,6 +289,11 @@ int side_wait(struct side *s, int timeout_ms)
 		(void)wait_for(s->bell,
 			       timeout_ms < 0 ? -1 : (int)((deadline - now) / 1000000 + 1));
 	}
+}
+
+struct side_report side_so_far(const struct side *s)
+{
+	return s->shared->report;
 }
 
 /* Has the guard ended, within @timeout_ms? */
@@ -297,7 +316,9 @@ static bool guard_ended(struct side *s, int timeout_ms)
 static int undo(void *arg, struct err *e)
 {
 	const struct side *s = arg;
-	const struct side_inject i = { s->vm, &s->target, &s->shared->made, s->state };
+	const struct side_inject i = {
+		s->vm, &s->target, &s->shared->made, s->state, { -1, s->irq }
+	};
 
 	return side_guard_undo(&i, s->shared, CLOSE_MS, e);
 }

@@ -20,6 +20,7 @@
 #ifndef SIDELOAD_SIDE_H
 #define SIDELOAD_SIDE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "side_ring.h"
@@ -39,6 +40,7 @@ struct side_report {
 	uint64_t map_ns;   /* one of them, for memory; the machine ran */
 	uint64_t start_ns; /* all, to start */
 	uint64_t undo_ns;  /* all, to undo */
+	bool door, irq;    /* doorbells that have rung: of the guest's, and at it */
 	int slot;
 	gpa_t gpa;
 	gva_t gva;
@@ -65,6 +67,9 @@ int side_send(struct side *s, const void *buf, size_t len) _must_check_;
 
 /* Until there is a message or an end, @timeout_ms at most. Return: 1; 0. */
 int side_wait(struct side *s, int timeout_ms);
+
+/* So far; what it takes to undo it is not known yet. */
+struct side_report side_so_far(const struct side *s);
 
 /*
  * side_close() - End the program, undo everything.

@@ -7,6 +7,8 @@
  *	SIDE_STATE_AT	struct side_state, then the two rings; the guest can't execute it, nor what follows
  *	SIDE_PROGRAM_AT	the program that is to run in the guest
  *
+ * Behind all that there may be a page of nothing: what the guest writes there is its doorbell (side_door.h).
+ *
  * The kernel's functions are listed here with the types that they have in all
  * versions; pointers to its structures are void. Where members of those are,
  * the guest's BTF says.
@@ -31,9 +33,10 @@
 #define SIDE_ARG_BYTES   2048
 #define SIDE_FD          3 /* of the program: the channel */
 #define SIDE_HEADER_AT   (SIDE_PAGE - (4U << 10))
-#define SIDE_LAYOUT      1 /* of struct side_header */
+#define SIDE_LAYOUT      2 /* of struct side_header, and of what there is beside the memory */
+#define SIDE_LAYOUT_OLD  1 /* the same without a doorbell */
 #define SIDE_MEMFD \
-	"vmsh" /* and ":", SIDE_LAYOUT, ":", the machine's descriptor: the memory's name */
+	"vmsh" /* and ":", SIDE_LAYOUT, ":", the machine's descriptor, ":", the doorbell's id: the memory's name */
 #define SIDE_MAGIC 0x6564697368736d76ULL
 
 /* X(name, name in other kernels or NULL, type, parameters) */
@@ -73,6 +76,10 @@
 	X(schedule_timeout_interruptible, NULL, long, (long jiffies))                          \
 	X(usleep_range_state, "usleep_range", void,                                            \
 	  (unsigned long least, unsigned long most, unsigned int state))                       \
+	X(request_threaded_irq, NULL, int,                                                     \
+	  (unsigned int irq, int (*handler)(int irq, void *dev), int (*thread)(int, void *),   \
+	   unsigned long flags, const char *name, void *dev))                                  \
+	X(free_irq, NULL, const void *, (unsigned int irq, void *dev))                         \
 	X(__msecs_to_jiffies, NULL, unsigned long, (unsigned int ms))                          \
 	X(ktime_get, NULL, int64_t, (void))                                                    \
 	X(_copy_to_user, NULL, unsigned long, (void *to, const void *from, unsigned long n))   \
@@ -145,6 +152,12 @@ struct side_state {
 		current_at; /* of the pointer to the current task, from the processor's own memory */
 	uint64_t other_fops; /* of the kernel, which a file has at its end */
 	uint64_t silence_ns; /* without a beat of the host for so long it is gone */
+	int (*register_gsi)(void *dev, uint32_t gsi, int trigger,
+			    int polarity);    /* ACPI's; or NULL */
+	void (*unregister_gsi)(uint32_t gsi); /* as long */
+	uint32_t
+		door_at; /* what is written there rings the host, from the memory's start; 0: nothing does */
+	uint32_t gsi; /* what the host rings, + 1; 0: nothing */
 	uint32_t program_size, argc;
 	char args[SIDE_ARG_BYTES]; /* argc strings */
 
@@ -156,6 +169,8 @@ struct side_state {
 	uint32_t stage; /* enum side_stage */
 	int32_t error;  /* -errno of what went wrong on the way to SIDE_RUNS */
 	uint32_t guest_beat;
+	uint32_t listens; /* to @gsi */
+	uint32_t rung;    /* by it, once at least */
 	uint8_t irq_work[SIDE_ROOM_IRQ_WORK];
 	uint8_t completion
 		[SIDE_ROOM_COMPLETION]; /* done once the thread executes nothing of ours any more */
@@ -167,6 +182,8 @@ struct side_state {
 	uint32_t in_busy, out_busy;
 	uint32_t gone;                          /* no host, or it said stop */
 	uint32_t opened;                        /* there is a file, or was */
+	uint32_t closing;                       /* it is about to be closed */
+	uint32_t irq;                           /* what @gsi is called here */
 	uint8_t released[SIDE_ROOM_COMPLETION]; /* done once it has been closed */
 	void *mnt, *file, *pid, *task;
 	char *argv[SIDE_ARGS_MAX + 1], *envp[4];

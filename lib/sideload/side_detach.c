@@ -95,13 +95,13 @@ static int await_over(const struct left *l, struct err *e)
 	return 0;
 }
 
-static int undo(struct left *l, bool has_header, struct err *e)
+static int undo(struct left *l, int64_t door, bool has_header, struct err *e)
 {
 	int r;
 
 	l->made.gpa.v = l->header.gpa;
 	l->made.at.v = l->header.gva;
-	r = side_inject_find(&l->inject, e);
+	r = side_inject_find(&l->inject, door, e);
 	/* where no entry leads to it nothing can be executed */
 	if (!r && has_header && l->header.queued && l->made.nentry)
 		r = await_over(l, e);
@@ -138,7 +138,7 @@ static int undo_unused(struct left *l, const struct side_one *o, struct err *e)
 	r = is_held(l, o);
 	if (r)
 		return r < 0 ? r : 0;
-	r = undo(l, has_header, e);
+	r = undo(l, o->door, has_header, e);
 	return r < 0 ? r : 1;
 }
 
@@ -185,7 +185,7 @@ static int detach(void *arg, struct err *e)
 	const struct vm *vm = task->vm;
 	struct side_target target;
 	struct side_found found;
-	struct left l = { .inject = { vm, &target, &l.made, NULL } };
+	struct left l = { .inject = { vm, &target, &l.made, NULL, SIDE_BELLS_NONE } };
 	int r = side_target_find(vm, &target, e);
 
 	if (r < 0)
@@ -197,7 +197,8 @@ static int detach(void *arg, struct err *e)
 	for (size_t i = 0; i < found.n; i++) {
 		const struct side_one *o = &found.v[i];
 
-		if (o->layout != SIDE_LAYOUT && !side_found_who(o)) {
+		if (o->layout != SIDE_LAYOUT && o->layout != SIDE_LAYOUT_OLD &&
+		    !side_found_who(o)) {
 			task->left.unknown++;
 			continue;
 		}

@@ -20,9 +20,12 @@
 #define LOCKS_MAX (16U << 20)
 #define END_MS    20000 /* a guard's time to undo, and more */
 
-void side_found_name(int vmfd, char ret[SIDE_NAME_MAX])
+void side_found_name(int vmfd, int64_t door, char ret[SIDE_NAME_MAX])
 {
-	(void)snprintf(ret, SIDE_NAME_MAX, SIDE_MEMFD ":%d:%d", SIDE_LAYOUT, vmfd);
+	int n = snprintf(ret, SIDE_NAME_MAX, SIDE_MEMFD ":%d:%d", SIDE_LAYOUT, vmfd);
+
+	if (door >= 0)
+		(void)snprintf(ret + n, SIDE_NAME_MAX - (size_t)n, ":%" PRId64, door);
 }
 
 int side_found_hold(int fd, enum side_holder who)
@@ -32,21 +35,24 @@ int side_found_hold(int fd, enum side_holder who)
 	return fcntl(fd, F_SETLK, &lock) < 0 ? -errno : 0;
 }
 
-/* ":LAYOUT:VMFD", or nothing. Return: is it a name of ours? */
+/* ":LAYOUT:VMFD", ":LAYOUT:VMFD:DOOR", or nothing. Return: is it a name of ours? */
 static bool take_name(struct span name, struct side_one *o)
 {
 	struct cursor c = cur_of(name.p, name.len);
 	struct span s;
-	uint64_t fd;
+	uint64_t fd, door;
 
 	o->layout = 0;
 	o->vmfd = -1;
+	o->door = -1;
 	if (!name.len)
 		return true;
 	if (cur_u8(&c) != ':' || cur_until(&c, ':', &s) <= 0 || span_u64(s, 10, &o->layout) < 0)
 		return false;
-	if (cur_until(&c, '\0', &s) > 0 && !span_u64(s, 10, &fd) && fd <= INT32_MAX)
+	if (cur_until(&c, ':', &s) > 0 && !span_u64(s, 10, &fd) && fd <= INT32_MAX)
 		o->vmfd = (int)fd;
+	if (cur_until(&c, '\0', &s) > 0 && !span_u64(s, 10, &door) && door <= INT32_MAX)
+		o->door = (int64_t)door;
 	return true;
 }
 

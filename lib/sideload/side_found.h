@@ -4,7 +4,7 @@
  *
  * Theory of operation
  *
- * The memory that a hypervisor is made to map has a name with the layout of what is in it and the machine's descriptor in it.
+ * The memory that a hypervisor is made to map has a name with the layout of what is in it, the machine's descriptor and the doorbell's id in it.
  * Who is attached, and the guard, hold locks on it (fcntl(2)), which end with them, however they end, and which the guest
  * can't reach; /proc/locks has them. So memory without a lock was left behind. A reader in another pid namespace
  * than theirs does not see their locks.
@@ -31,6 +31,7 @@ struct side_one {
 	uint64_t start, end;        /* of the mapping */
 	uint64_t layout;            /* SIDE_LAYOUT; 0 of a build before there were any */
 	int vmfd;                   /* -1: it does not say */
+	int64_t door;               /* the id of the doorbell's eventfd there; -1: there is none */
 	char file[48];              /* "DEVICE INODE", as the kernel prints it */
 	pid_t holder[SIDE_HOLDERS]; /* 0: not there */
 };
@@ -40,8 +41,8 @@ struct side_found {
 	size_t n;
 };
 
-/* The name of a new one. */
-void side_found_name(int vmfd, char ret[SIDE_NAME_MAX]);
+/* The name of a new one, whose doorbell is the eventfd @door; -1: none. */
+void side_found_name(int vmfd, int64_t door, char ret[SIDE_NAME_MAX]);
 
 /* Hold the lock of memory @fd, until any descriptor of it is closed by this process. Return: 0; -errno. */
 int side_found_hold(int fd, enum side_holder who) _must_check_;

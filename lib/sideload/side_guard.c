@@ -13,6 +13,7 @@
 
 #include "cleanup.h"
 #include "io.h"
+#include "side_door.h"
 #include "side_image.h"
 #include "tracee.h"
 
@@ -23,7 +24,9 @@
 #define POLL_LEAST_US 100
 #define POLL_MOST_US  5000
 #define TICK_US       1000
-#define ATTEMPTS      3
+#define RUNG_US \
+	200000 /* of one that is rung: a beat, and a look at what was missed; BEAT_US of a detach has two */
+#define ATTEMPTS 3
 
 _Static_assert(sizeof(side_image) <= SIDE_CODE_MAX, "the linker script says so, too");
 
@@ -75,6 +78,8 @@ static int fill(const struct side_guard *g, uint8_t *memory, struct err *e)
 	s->workqueue = t->workqueue;
 	s->current_at = t->current_at;
 	s->other_fops = t->other_fops;
+	memcpy(&s->register_gsi, &t->register_gsi, sizeof(s->register_gsi));
+	memcpy(&s->unregister_gsi, &t->unregister_gsi, sizeof(s->unregister_gsi));
 	s->silence_ns = SILENCE_NS;
 	s->program_size = (uint32_t)g->opts->size;
 	for (; g->opts->argv[s->argc]; s->argc++) {
@@ -89,13 +94,34 @@ static int fill(const struct side_guard *g, uint8_t *memory, struct err *e)
 	return 0;
 }
 
+/* Has the guest rung? What was in there at first does not count. */
+static bool hear(const struct side_guard *g, const struct side_inject *i)
+{
+	uint64_t n = 0;
+
+	if (i->bells.door < 0 || read(i->bells.door, &n, sizeof(n)) < 0 || n == SIDE_DOOR_NEW)
+		return false;
+	g->shared->report.door = true;
+	return true;
+}
+
+/* It has to be heard once, so that it is believed. */
+static void prove(const struct side_guard *g, const struct side_inject *i)
+{
+	if (load(&i->state->rung))
+		g->shared->report.irq = true;
+	else
+		side_inject_ring(i);
+}
+
 /* Until the program runs. */
 static int await_start(const struct side_guard *g, const struct side_inject *i, struct err *e)
 {
 	unsigned int ms = g->opts->timeout_ms ? g->opts->timeout_ms : SIDE_START_MS;
 	uint64_t deadline = tracee_now_ns() + ms * 1000000ULL;
 	struct pollfd fds[] = { { .fd = g->sock, .events = POLLIN },
-				{ .fd = i->vm->ref.pidfd, .events = POLLIN } };
+				{ .fd = i->vm->ref.pidfd, .events = POLLIN },
+				{ .fd = i->bells.door, .events = POLLIN } };
 
 	for (;;) {
 		uint32_t stage = load(&i->state->stage);
@@ -112,7 +138,9 @@ static int await_start(const struct side_guard *g, const struct side_inject *i, 
 				"the guest did not start the program within %u ms (it came to step %u of %u)",
 				ms, stage, SIDE_RUNS);
 		beat(i->state);
-		if (poll(fds, ARRAY_SIZE(fds), 1) > 0)
+		prove(g, i);
+		if (poll(fds, ARRAY_SIZE(fds), 1) > 0 && !hear(g, i) &&
+		    (fds[0].revents || fds[1].revents))
 			return err_set(e, ECONNRESET,
 				       "the guest, or who wanted a program in it, has ended");
 	}
@@ -189,6 +217,7 @@ static void await_over(const struct side_inject *i, uint64_t deadline)
 	while (i->made->queued && !side_inject_over(i) && pid_alive(&i->vm->ref) &&
 	       tracee_now_ns() < deadline) {
 		beat(i->state);
+		side_inject_ring(i);
 		(void)usleep(TICK_US);
 		if (is_lost(i, &p))
 			i->made->queued = false;
@@ -220,7 +249,8 @@ struct watch {
 	uint64_t active_ns;
 };
 
-static void look(const struct side_guard *g, const struct side_state *s, struct watch *w)
+/* Return: was there anything? */
+static bool look(const struct side_guard *g, const struct side_state *s, struct watch *w)
 {
 	const uint64_t one = 1;
 	uint32_t head = load(&s->to_host.head), tail = load(&s->to_guest.tail);
@@ -228,10 +258,24 @@ static void look(const struct side_guard *g, const struct side_state *s, struct 
 	if (head == w->head && tail == w->tail) {
 		w->pause_us = w->pause_us * 5 / 4 < POLL_MOST_US ? w->pause_us * 5 / 4
 								 : POLL_MOST_US;
-		return;
+		return false;
 	}
 	*w = (struct watch){ head, tail, POLL_LEAST_US, tracee_now_ns() };
 	(void)!write(g->bell, &one, sizeof(one));
+	return true;
+}
+
+/* How long to wait, for what: a doorbell that rings for nothing is not heard for as long as there would be between two looks. */
+static struct timespec pause_of(const struct side_guard *g, const struct watch *w, bool deaf)
+{
+	if (g->shared->report.door && !deaf)
+		return (struct timespec){ 0, RUNG_US * 1000L };
+	/* who has an answer may ask the next thing at once: that is shorter than the shortest sleep */
+	if (!g->shared->report.door && tracee_now_ns() - w->active_ns < NEAR_NS) {
+		(void)sched_yield();
+		return (struct timespec){ 0, 0 };
+	}
+	return (struct timespec){ 0, w->pause_us * 1000L };
 }
 
 /* Of SIGTERM, which is blocked; -1: it is not heard. */
@@ -252,20 +296,23 @@ static void serve(const struct side_guard *g, const struct side_inject *i)
 	_cleanup_close_ int told = open_signals();
 	struct pollfd fds[] = { { .fd = g->sock, .events = POLLIN },
 				{ .fd = i->vm->ref.pidfd, .events = POLLIN },
-				{ .fd = told, .events = POLLIN } };
+				{ .fd = told, .events = POLLIN },
+				{ .fd = i->bells.door, .events = POLLIN } };
 
-	for (;;) {
-		/* who has an answer may ask the next thing at once: that is shorter than the shortest sleep */
-		const bool near = tracee_now_ns() - w.active_ns < NEAR_NS;
-		const struct timespec ts = { 0, near ? 0 : w.pause_us * 1000L };
+	for (bool deaf = false;;) {
+		const struct timespec ts = pause_of(g, &w, deaf);
+		bool rung;
 
-		if (near)
-			(void)sched_yield();
-		if (ppoll(fds, ARRAY_SIZE(fds), &ts, NULL) > 0 ||
+		/* -1 is not waited for */
+		fds[3].fd = deaf ? -1 : i->bells.door;
+		(void)ppoll(fds, ARRAY_SIZE(fds), &ts, NULL);
+		rung = !deaf && fds[3].revents && hear(g, i);
+		if (fds[0].revents || fds[1].revents || fds[2].revents ||
 		    load(&i->state->stage) == SIDE_ENDED || is_lost(i, &p))
 			return;
 		beat(i->state);
-		look(g, i->state, &w);
+		prove(g, i);
+		deaf = !look(g, i->state, &w) && rung;
 	}
 }
 
@@ -299,7 +346,7 @@ static void close_others(const struct side_guard *g)
 
 void side_guard_run(const struct side_guard *g)
 {
-	struct side_inject i = { g->opts->vm, g->target, &g->shared->made, NULL };
+	struct side_inject i = { g->opts->vm, g->target, &g->shared->made, NULL, SIDE_BELLS_NONE };
 	struct side_shared *s = g->shared;
 	struct err why = { 0 };
 	char byte = 0;
@@ -311,7 +358,7 @@ void side_guard_run(const struct side_guard *g)
 	s->report.gpa = s->made.gpa;
 	s->report.gva = s->made.at;
 	if (!s->r) {
-		(void)!write(g->sock, &byte, 1);
+		(void)!io_send_fds(g->sock, &byte, 1, &i.bells.irq, i.bells.irq >= 0);
 		serve(g, &i);
 		ring(g);
 	}

@@ -11,21 +11,49 @@
 
 #include "cleanup.h"
 #include "kvm_msrs.h"
+#include "side_door.h"
 #include "side_found.h"
 #include "side_slot.h"
 
 #define IRQ_WORK_VECTOR  0xf6 /* asm/irq_vectors.h of Linux, 2.6.38 and later */
 #define IRQ_WORK_CLAIMED 3    /* IRQ_WORK_PENDING, IRQ_WORK_BUSY */
-#define MSI_ADDRESS      0xfee00000U
-#define LAPIC_ID         0x20
-#define LAPIC_SPIV       0xf0
-#define LAPIC_SPIV_ON    (1U << 8)
-#define PAUSED_LOOKS     5
-#define PAUSED_WAIT_US   20000
-#define NODES_MAX        1024
+#define FREE_GSI \
+	13 /* of coprocessors, which have had none since they are part of the processor; no device has it */
+#define MSI_ADDRESS    0xfee00000U
+#define LAPIC_ID       0x20
+#define LAPIC_SPIV     0xf0
+#define LAPIC_SPIV_ON  (1U << 8)
+#define PAUSED_LOOKS   5
+#define PAUSED_WAIT_US 20000
+#define NODES_MAX      1024
+
+static gpa_t door_gpa(const struct side_made *m)
+{
+	return (gpa_t){ m->gpa.v + m->size };
+}
+
+/* What there is to be had of them. One that could not be found again is not left open there. Return: its id; -1. */
+static int64_t make_bells(struct side_inject *i, struct tracee *t)
+{
+	struct side_eventfd door;
+
+	if (side_door_irq(t, i->vm->info.vmfd, FREE_GSI, &i->bells.irq, NULL) < 0)
+		i->bells.irq = -1;
+	if (side_door_open(t, SIDE_DOOR_NEW, &door, NULL) < 0)
+		return -1;
+	i->made->door = door.theirs;
+	i->made->door_id = door.id;
+	i->made->has_door = i->made->door_ours = true;
+	i->bells.door = door.ours;
+	if (door.id < 0) {
+		closep(&i->bells.door);
+		i->made->has_door = side_door_close(t, door.theirs, NULL) != 0;
+	}
+	return door.id;
+}
 
 /* Return: the descriptor, ours; in the hypervisor there is none left. */
-static int make_memory(const struct side_inject *i, struct tracee *t, uint64_t size, struct err *e)
+static int make_memory(struct side_inject *i, struct tracee *t, uint64_t size, struct err *e)
 {
 	const uint64_t create[6] = { 0, MFD_CLOEXEC };
 	char text[SIDE_NAME_MAX];
@@ -34,7 +62,7 @@ static int make_memory(const struct side_inject *i, struct tracee *t, uint64_t s
 	_cleanup_close_ int fd = -1;
 	long theirs = 0, at, r;
 
-	side_found_name(i->vm->info.vmfd, text);
+	side_found_name(i->vm->info.vmfd, make_bells(i, t), text);
 	r = tracee_call_with(t, SYS_memfd_create, create, &name, &theirs, e);
 	if (r < 0)
 		return (int)r;
@@ -59,7 +87,7 @@ static int make_memory(const struct side_inject *i, struct tracee *t, uint64_t s
 	return take_fd(&fd);
 }
 
-int side_inject_map(const struct side_inject *i, uint64_t size, uint64_t *ret_ns, struct err *e)
+int side_inject_map(struct side_inject *i, uint64_t size, uint64_t *ret_ns, struct err *e)
 {
 	struct tracee t;
 	int fd, end, r = tracee_stop(&i->vm->ref, i->vm->info.pid, &t, e);
@@ -75,10 +103,20 @@ int side_inject_map(const struct side_inject *i, uint64_t size, uint64_t *ret_ns
 	return fd;
 }
 
+void side_inject_ring(const struct side_inject *i)
+{
+	const uint64_t one = 1;
+
+	if (i->bells.irq >= 0 && __atomic_load_n(&i->state->listens, __ATOMIC_ACQUIRE))
+		(void)!write(i->bells.irq, &one, sizeof(one));
+}
+
 int side_inject_place(const struct side_inject *i, uint64_t size, struct side_entries *ret,
 		      struct err *e)
 {
-	int r = side_place_virtual(&i->vm->view.pt, i->vm->range, (size_t)(size / SIDE_PAGE), ret);
+	/* one more for the doorbell */
+	int r = side_place_virtual(&i->vm->view.pt, i->vm->range, (size_t)(size / SIDE_PAGE) + 1,
+				   ret);
 
 	if (r < 0)
 		return err_set(e, -r,
@@ -232,7 +270,8 @@ static int write_entries(const struct side_inject *i, const struct side_entries 
 	int r = 0;
 
 	m->at = where->at;
-	for (size_t k = 0; !r && k < where->n; k++) {
+	/* the last is the doorbell's */
+	for (size_t k = 0; !r && k < where->n - !m->door_set; k++) {
 		gpa_t gpa = { m->gpa.v + k * SIDE_PAGE };
 		uint64_t n;
 
@@ -259,6 +298,33 @@ static int find_list(const struct side_inject *i, const struct cpu *c, hva_t *re
 	    tracee_read(i->vm->info.pid, (rva_t){ ret->v }, ret_first, sizeof(*ret_first)) < 0)
 		return err_set(e, EPROTO, "the guest's list of work for interrupts makes no sense");
 	return 0;
+}
+
+/* A slot, and behind it the doorbell if there is one. */
+static int make_slot(const struct side_inject *i, struct tracee *t, int cpu, struct err *e)
+{
+	struct side_made *m = i->made;
+	int r = side_slot_make(i, t, cpu, e);
+
+	if (!r && m->has_door)
+		r = side_slot_shift(i, t, e);
+	if (!r && m->has_door) {
+		m->door_set = true;
+		r = side_door_set(t, i->vm->info.vmfd, m->door, door_gpa(m), true, e);
+		m->door_set = r <= 0;
+	}
+	return r < 0 ? r : 0;
+}
+
+/* What the library is told of it all, before it starts. */
+static void fill_places(const struct side_inject *i, gva_t at)
+{
+	const struct side_made *m = i->made;
+
+	side_header_of(i->state)->gpa = m->gpa.v;
+	side_header_of(i->state)->gva = at.v;
+	i->state->door_at = m->door_set ? (uint32_t)m->size : 0;
+	i->state->gsi = i->bells.irq >= 0 ? FREE_GSI + 1 : 0;
 }
 
 /* As irq_work_queue() of a processor does it, and the interrupt that it sends to itself then. */
@@ -302,10 +368,9 @@ static int start_stopped(const struct side_inject *i, struct tracee *t,
 	if (!r)
 		r = find_list(i, &c, &list, &first, e);
 	if (!r)
-		r = side_slot_make(i, t, c.fd, e);
+		r = make_slot(i, t, c.fd, e);
 	if (!r) {
-		side_header_of(i->state)->gpa = i->made->gpa.v;
-		side_header_of(i->state)->gva = where->at.v;
+		fill_places(i, where->at);
 		r = write_entries(i, where, e);
 	}
 	if (!r)
@@ -442,6 +507,27 @@ static int clear_entries(const struct side_inject *i, struct err *e)
 	return r;
 }
 
+/* KVM may not have it: then it is closed only if it is ours for certain. */
+static int remove_door(const struct side_inject *i, struct tracee *t, struct err *e)
+{
+	struct side_made *m = i->made;
+	int r = 1;
+	uint64_t count;
+	int64_t id = -1;
+
+	/* somebody there who closes what he does not know */
+	m->has_door = !side_door_id(&i->vm->ref, m->door, &id, &count) && id == m->door_id;
+	if (m->has_door && m->door_set)
+		r = side_door_set(t, i->vm->info.vmfd, m->door, door_gpa(m), false, e);
+	if (r < 0)
+		return r;
+	m->door_set = false;
+	if (m->has_door && (!r || m->door_ours))
+		r = side_door_close(t, m->door, e);
+	m->has_door = r < 0;
+	return r < 0 ? r : 0;
+}
+
 static int unmap(const struct side_inject *i, struct tracee *t, struct err *e)
 {
 	const uint64_t args[6] = { i->made->hva.v, i->made->size };
@@ -467,6 +553,8 @@ static int undo_stopped(const struct side_inject *i, struct tracee *t, struct er
 	if (!r || (m->queued && !side_inject_over(i)))
 		return -EAGAIN;
 	r = clear_entries(i, e);
+	if (!r && m->has_door)
+		r = remove_door(i, t, e);
 	if (!r && m->slot)
 		r = side_slot_delete(i, t, e);
 	if (!r && m->mapped)
@@ -479,7 +567,7 @@ int side_inject_undo(const struct side_inject *i, uint64_t *ret_ns, struct err *
 	struct tracee t;
 	int end, r;
 
-	if (!i->made->mapped || !pid_alive(&i->vm->ref))
+	if ((!i->made->mapped && !i->made->has_door) || !pid_alive(&i->vm->ref))
 		return 0;
 	if (i->made->queued && (!i->state || !side_inject_over(i)))
 		return -EAGAIN;
@@ -498,7 +586,8 @@ static void find_entries(const struct side_inject *i)
 {
 	struct side_made *m = i->made;
 
-	for (size_t k = 0; k < m->size / SIDE_PAGE && k < SIDE_ENTRIES_MAX; k++) {
+	/* with that of the doorbell */
+	for (size_t k = 0; k <= m->size / SIDE_PAGE && k < SIDE_ENTRIES_MAX; k++) {
 		uint64_t n, is = 0,
 			    want = pt_make_large((gpa_t){ m->gpa.v + k * SIDE_PAGE }, k > 0, !k);
 		gpa_t at;
@@ -512,7 +601,19 @@ static void find_entries(const struct side_inject *i)
 	}
 }
 
-int side_inject_find(const struct side_inject *i, struct err *e)
+/* Whether KVM has it, and so it is what it is taken for, comes out when it is taken back. */
+static void find_door(const struct side_inject *i, int64_t door)
+{
+	struct side_made *m = i->made;
+	uint64_t count = 0;
+
+	m->door_id = door;
+	m->door = door < 0 ? -1 : side_door_find(&i->vm->ref, door, &count);
+	m->has_door = m->door_set = m->door >= 0;
+	m->door_ours = m->has_door && count == SIDE_DOOR_NEW;
+}
+
+int side_inject_find(const struct side_inject *i, int64_t door, struct err *e)
 {
 	struct side_made *m = i->made;
 	struct tracee t;
@@ -521,6 +622,7 @@ int side_inject_find(const struct side_inject *i, struct err *e)
 	if (r < 0)
 		return r;
 	id = side_slot_find(i, &t, e);
+	find_door(i, door);
 	end = tracee_release(&t, NULL, id < 0 ? NULL : e);
 	if (id < 0 && id != -ENOENT)
 		return id;

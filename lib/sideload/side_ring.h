@@ -14,11 +14,15 @@
  *
  * Positions are counted in bytes and never wrap back; a message's bytes may, so they are two pieces.
  *
+ * Who waits for the other side looks once more after it has said so, by its own position: put and take tell by the other's, read
+ * after the own was written, whether the other may have found nothing, or no room, and has to be told. One of the two sees it.
+ *
  * Used by the host and by the library inside of the guest: no I/O, no allocation, no C library.
  */
 #ifndef SIDELOAD_SIDE_RING_H
 #define SIDELOAD_SIDE_RING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SIDE_RING_SIZE   (512U << 10) /* a power of two */
@@ -84,11 +88,18 @@ static inline int side_ring_next(const struct side_ring *r, uint32_t *ret_len)
 	return 1;
 }
 
-/* Reader: done with the message of @len bytes, as side_ring_next() said. */
-static inline void side_ring_take(struct side_ring *r, uint32_t len)
+/* Reader: done with the message of @len bytes, as side_ring_next() said. Return: may the writer wait for that? */
+static inline bool side_ring_take(struct side_ring *r, uint32_t len)
 {
+	const uint32_t room = SIDE_RING_SIZE - side_ring_frame(SIDE_MESSAGE_MAX);
+	uint32_t before = r->mine, head;
+
 	r->mine += side_ring_frame(len);
 	__atomic_store_n(&r->shared->tail, r->mine, __ATOMIC_RELEASE);
+	/* the partner is that of side_ring_put() */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	head = __atomic_load_n(&r->shared->head, __ATOMIC_RELAXED);
+	return head - before > room && head - r->mine <= room;
 }
 
 /* Writer: is there room for a message of @len <= SIDE_MESSAGE_MAX bytes? Return: 1; 0; -EPROTO. */
@@ -101,13 +112,18 @@ static inline int side_ring_room(const struct side_ring *r, uint32_t len)
 	return SIDE_RING_SIZE - used >= side_ring_frame(len);
 }
 
-/* Writer: the message of @len bytes is in its pieces. */
-static inline void side_ring_put(struct side_ring *r, uint32_t len)
+/* Writer: the message of @len bytes is in its pieces. Return: may the reader wait for it, as whoever has read all before? */
+static inline bool side_ring_put(struct side_ring *r, uint32_t len)
 {
+	uint32_t before = r->mine;
+
 	*side_ring_length(r) = len;
 	r->mine += side_ring_frame(len);
 	/* the reader's acquire is in side_ring_next() */
 	__atomic_store_n(&r->shared->head, r->mine, __ATOMIC_RELEASE);
+	/* the partner is that of side_ring_take() */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_load_n(&r->shared->tail, __ATOMIC_RELAXED) == before;
 }
 
 #endif

@@ -170,9 +170,11 @@ int side_slot_make(const struct side_inject *i, struct tracee *t, int cpu, struc
 							      .userspace_addr = m->hva.v };
 		int answer, r;
 
-		if (side_place_physical(i->target->taken, i->target->ntaken, below, m->size,
-					&m->gpa) < 0)
+		/* a page before it stays free, for side_slot_shift() */
+		if (side_place_physical(i->target->taken, i->target->ntaken, below,
+					m->size + SIDE_PAGE, &m->gpa) < 0)
 			break;
+		m->gpa.v += SIDE_PAGE;
 		region.guest_phys_addr = m->gpa.v;
 		m->slot = true;
 		r = set_region(t, i->vm->info.vmfd, &region, &answer, e);
@@ -193,6 +195,19 @@ int side_slot_make(const struct side_inject *i, struct tracee *t, int cpu, struc
 		below = m->gpa.v;
 	}
 	return err_set(e, ENOSPC, "the guest has no room for another memory slot");
+}
+
+int side_slot_shift(const struct side_inject *i, struct tracee *t, struct err *e)
+{
+	struct side_made *m = i->made;
+	const struct kvm_userspace_memory_region region =
+		region_of(m->id, (gpa_t){ m->gpa.v - SIDE_PAGE }, m->size, m->hva);
+	int answer, r = set_region(t, i->vm->info.vmfd, &region, &answer, e);
+
+	if (r < 0 || answer < 0)
+		return r < 0 ? r : 1;
+	m->gpa.v -= SIDE_PAGE;
+	return 0;
 }
 
 int side_slot_delete(const struct side_inject *i, struct tracee *t, struct err *e)

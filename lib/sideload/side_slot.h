@@ -15,6 +15,12 @@ int side_ask(struct tracee *t, int fd, unsigned long request, void *arg, size_t 
 /* A slot for the mapping in @i->made, where the guest has nothing; notes it there. @cpu is a processor's descriptor. */
 int side_slot_make(const struct side_inject *i, struct tracee *t, int cpu, struct err *e)
 	_must_check_;
+/*
+ * side_slot_shift() - The slot that was just made, a SIDE_PAGE further down: for a doorbell behind it.
+ *
+ * So KVM has said of all of it and of that page that no other slot is there. Return: 0; 1 it stays where it is; -errno.
+ */
+int side_slot_shift(const struct side_inject *i, struct tracee *t, struct err *e) _must_check_;
 /* The number of the slot that such a mapping has. Return: it; -ENOENT; -errno. */
 int side_slot_find(const struct side_inject *i, struct tracee *t, struct err *e) _must_check_;
 /* KVM flushes the translations of all processors with it. */

@@ -27,6 +27,8 @@ enum symbol {
 	OTHER_FOPS,
 	RESOURCES,
 	PANIC_CPU,
+	REGISTER_GSI,
+	UNREGISTER_GSI,
 	CFI, /* arch/x86/kernel/cfi.c, Linux 6.1 */
 	SYMBOLS
 };
@@ -46,6 +48,8 @@ static const struct {
 	[OTHER_FOPS] = { "def_chr_fops", NULL },
 	[RESOURCES] = { "iomem_resource", NULL },
 	[PANIC_CPU] = { "panic_cpu", "" },
+	[REGISTER_GSI] = { "acpi_register_gsi", "" },
+	[UNREGISTER_GSI] = { "acpi_unregister_gsi", "" },
 	[CFI] = { "handle_cfi_failure", "" },
 };
 
@@ -207,6 +211,10 @@ int side_target_find(const struct vm *v, struct side_target *ret, struct err *e)
 	ret->other_fops = at[OTHER_FOPS];
 	ret->raised_list.v = at[RAISED_LIST];
 	ret->panic_cpu.v = at[PANIC_CPU];
+	if (at[REGISTER_GSI] && at[UNREGISTER_GSI]) {
+		ret->register_gsi = at[REGISTER_GSI];
+		ret->unregister_gsi = at[UNREGISTER_GSI];
+	}
 	if (gview_read(&v->view, (gva_t){ at[WORKQUEUE] }, &ret->workqueue,
 		       sizeof(ret->workqueue)) < 0 ||
 	    !ret->workqueue)

@@ -17,8 +17,9 @@ struct side_target {
 	struct side_functions call;
 	struct side_fields at;
 	uint64_t workqueue, current_at, other_fops;
-	gva_t raised_list; /* of irq_work, from a processor's own memory */
-	gva_t panic_cpu;   /* 0: this kernel does not say */
+	uint64_t register_gsi, unregister_gsi; /* 0: this kernel has no ACPI */
+	gva_t raised_list;                     /* of irq_work, from a processor's own memory */
+	gva_t panic_cpu;                       /* 0: this kernel does not say */
 	uint64_t per_cpu
 		[SIDE_CPUS_MAX]; /* where the own memory of a processor is; by the guest's numbers */
 	size_t ncpu;

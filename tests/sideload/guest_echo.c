@@ -3,7 +3,7 @@
  * guest_echo.c - what the tests start in a guest: it speaks over descriptor 3 and sends back what comes.
  *
  * "facts" gets what it sees of itself, "exit" ends it, "hang" makes it deaf, "load" keeps the guest's
- * processors busy, "panic" is the end of its kernel.
+ * processors busy, "storm SECONDS ADDRESS" writes there all the time, "panic" is the end of its kernel.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -21,7 +22,7 @@
 #define LOADS   2
 #define LOAD_S  300
 
-static char buf[132 << 10];
+static char buf[(132 << 10) + 1];
 
 static int is(const char *word, ssize_t n)
 {
@@ -65,11 +66,31 @@ static void load(void)
 	(void)!write(CHANNEL, "load", 4);
 }
 
+/* A process that writes to an address without memory: "storm SECONDS ADDRESS". */
+static void storm(void)
+{
+	char *rest;
+	const time_t seconds = strtol(buf + 6, &rest, 10);
+	const off_t at = (off_t)strtoull(rest, NULL, 16);
+	volatile uint32_t *p = MAP_FAILED;
+	int fd = open("/dev/mem", O_RDWR | O_SYNC | O_CLOEXEC);
+
+	if (fd >= 0)
+		p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, at);
+	(void)!write(CHANNEL, p == MAP_FAILED ? "no storm" : "storm", p == MAP_FAILED ? 8 : 5);
+	if (p == MAP_FAILED || fork())
+		return;
+	(void)close(CHANNEL);
+	for (time_t end = time(NULL) + seconds; time(NULL) < end;)
+		*p = 1;
+	_exit(0);
+}
+
 int main(int argc, char **argv)
 {
 	(void)argc;
 	for (;;) {
-		ssize_t n = read(CHANNEL, buf, sizeof(buf));
+		ssize_t n = read(CHANNEL, buf, sizeof(buf) - 1);
 
 		if (!n)
 			return 0;
@@ -82,6 +103,9 @@ int main(int argc, char **argv)
 			return 0;
 		} else if (is("load", n)) {
 			load();
+		} else if (n > 6 && !memcmp(buf, "storm ", 6)) {
+			buf[n] = '\0';
+			storm();
 		} else if (is("panic", n)) {
 			int fd = open("/proc/sysrq-trigger", O_WRONLY);
 

@@ -11,6 +11,7 @@
 
 #include "io.h"
 #include "side.h"
+#include "side_abi.h"
 #include "tracee.h"
 
 #define WAIT_MS  60000
@@ -50,9 +51,9 @@ static int close_side(void)
 	int r = side_close(side, &p, &e);
 
 	printf("close: %s; stood %.1f ms (one thread), %.1f ms, %.1f ms; slot %d at %#" PRIx64
-	       ", %#" PRIx64 "\n",
+	       ", %#" PRIx64 "; rung %d %d\n",
 	       r ? e.msg : "ok", (double)p.map_ns / 1e6, (double)p.start_ns / 1e6,
-	       (double)p.undo_ns / 1e6, p.slot, p.gpa.v, p.gva.v);
+	       (double)p.undo_ns / 1e6, p.slot, p.gpa.v, p.gva.v, p.door, p.irq);
 	return r < 0;
 }
 
@@ -217,6 +218,17 @@ static int detach(void)
 	return r < 0;
 }
 
+/* The guest rings for nothing, as fast as it can, for @seconds. */
+static int storm(int seconds)
+{
+	const uint64_t memory = SIDE_PROGRAM_AT + ((size + SIDE_PAGE - 1) & ~(SIDE_PAGE - 1)),
+		       at = side_so_far(side).gpa.v + memory;
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "storm %d %" PRIx64, seconds, at);
+	return say(text);
+}
+
 static int step(const char *s)
 {
 	const char *arg = strchr(s, '=');
@@ -239,6 +251,8 @@ static int step(const char *s)
 	}
 	if (!strcmp(s, "kill"))
 		return kill(getpid(), SIGKILL);
+	if (!strncmp(s, "storm", 5))
+		return storm(n);
 	if (!strcmp(s, "detach"))
 		return detach();
 	if (!strcmp(s, "traces"))

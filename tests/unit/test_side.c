@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/kvm.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +20,7 @@
 #include <cmocka.h>
 
 #include "io.h"
+#include "side_door.h"
 #include "side_found.h"
 #include "side_inject.h"
 #include "tracee.h"
@@ -109,6 +112,42 @@ static void test_full(void **state)
 	check_taken(&r, SIDE_MESSAGE_MAX, 0);
 	assert_int_equal(side_ring_room(&w, SIDE_MESSAGE_MAX), 1);
 	assert_int_equal(side_ring_next(&r, &len), 1);
+}
+
+/* Who is told: a reader that has read all before, a writer that found no room for the largest message until now. */
+static void test_told(void **state)
+{
+	struct side_ring w = ring(SIDE_RING_SIZE - 8), r = w;
+	uint32_t len = 0, n = 0;
+
+	(void)state;
+	assert_true(side_ring_put(&w, 8));
+	assert_false(side_ring_put(&w, 8));
+	assert_int_equal(side_ring_next(&r, &len), 1);
+	assert_false(side_ring_take(&r, len));
+	assert_false(side_ring_put(&w, 8));
+	for (int k = 0; k < 2; k++) {
+		assert_int_equal(side_ring_next(&r, &len), 1);
+		assert_false(side_ring_take(&r, len));
+	}
+	assert_true(side_ring_put(&w, 8));
+	assert_int_equal(side_ring_next(&r, &len), 1);
+	assert_false(side_ring_take(&r, len));
+	while (side_ring_room(&w, SIDE_MESSAGE_MAX) == 1) {
+		assert_true(side_ring_put(&w, SIDE_MESSAGE_MAX) == !n);
+		n++;
+	}
+	assert_true(side_ring_take(&r, SIDE_MESSAGE_MAX));
+	assert_false(side_ring_take(&r, SIDE_MESSAGE_MAX));
+	/* small ones: once, and that is as soon as there is room again */
+	w = r = ring(0);
+	while (side_ring_room(&w, 4088) == 1)
+		(void)side_ring_put(&w, 4088);
+	for (n = 0; side_ring_room(&w, SIDE_MESSAGE_MAX) == 0; n++)
+		assert_true(side_ring_take(&r, 4088) ==
+			    (side_ring_room(&w, SIDE_MESSAGE_MAX) == 1));
+	assert_true(n > 0);
+	assert_false(side_ring_take(&r, 4088));
 }
 
 /* What the other side says can't be. */
@@ -292,7 +331,7 @@ static char *traces(pid_t pid)
 }
 
 /* It is found, and who holds it, as long as that does. */
-static void check_found(const struct pid_ref *ref, hva_t at, uint64_t size)
+static void check_found(const struct pid_ref *ref, hva_t at, uint64_t size, int64_t door)
 {
 	struct side_found f;
 	char path[64];
@@ -304,6 +343,7 @@ static void check_found(const struct pid_ref *ref, hva_t at, uint64_t size)
 	assert_int_equal(f.v[0].end, at.v + size);
 	assert_int_equal(f.v[0].layout, SIDE_LAYOUT);
 	assert_int_equal(f.v[0].vmfd, 0);
+	assert_int_equal(f.v[0].door, door);
 	assert_int_equal(f.v[0].holder[SIDE_OWNER], 0);
 	assert_int_equal(f.v[0].holder[SIDE_GUARD], getpid());
 	assert_int_equal(side_found_who(&f.v[0]), getpid());
@@ -329,7 +369,7 @@ static void test_memory(void **state)
 	static struct vm vm = VM_INIT;
 	static struct side_target target;
 	struct side_made made = { 0 };
-	struct side_inject i = { &vm, &target, &made, NULL };
+	struct side_inject i = { &vm, &target, &made, NULL, SIDE_BELLS_NONE };
 	char *before, *after, word[5] = "";
 	uint64_t ns = 0;
 	uint8_t *p;
@@ -354,7 +394,9 @@ static void test_memory(void **state)
 	after = traces(pid);
 	assert_string_not_equal(before, after);
 	free(after);
-	check_found(&vm.ref, made.hva, 4 * LARGE);
+	/* a doorbell, whose id the name has; no interrupt, for there is no KVM */
+	assert_true(made.has_door && made.door_id >= 0 && i.bells.door >= 0 && i.bells.irq < 0);
+	check_found(&vm.ref, made.hva, 4 * LARGE, made.door_id);
 	/* not while the guest executes what is in there */
 	made.queued = true;
 	assert_int_equal(side_inject_undo(&i, &ns, NULL), -EAGAIN);
@@ -370,6 +412,7 @@ static void test_memory(void **state)
 	assert_int_equal(side_inject_undo(&i, &ns, NULL), 0);
 	(void)munmap(p, 4 * LARGE);
 	close(fd);
+	close(i.bells.door);
 	free(before);
 	free(after);
 	(void)kill(pid, SIGKILL);
@@ -378,6 +421,165 @@ static void test_memory(void **state)
 	made.mapped = true;
 	assert_int_equal(side_inject_undo(&i, &ns, NULL), 0);
 	pid_close(&vm.ref);
+}
+
+/* A process with a machine that has no processor. Return: its descriptor there; -1 there is no KVM. */
+static int make_machine(struct pid_ref *ref, bool irqchip)
+{
+	int ready[2], vmfd = -1;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (!pid) {
+		/* a machine knows no other process than the one that made it */
+		const int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+		vmfd = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
+		if (vmfd < 0 || (irqchip && ioctl(vmfd, KVM_CREATE_IRQCHIP) < 0) ||
+		    write(ready[1], &vmfd, sizeof(vmfd)) != sizeof(vmfd))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (read(ready[0], &vmfd, sizeof(vmfd)) != sizeof(vmfd))
+		(void)waitpid(pid, NULL, 0);
+	else
+		assert_int_equal(pid_open(pid, ref, NULL), 0);
+	close(ready[0]);
+	return vmfd;
+}
+
+static void end_machine(struct pid_ref *ref)
+{
+	(void)kill(ref->pid, SIGKILL);
+	(void)waitpid(ref->pid, NULL, 0);
+	pid_close(ref);
+}
+
+/* A doorbell of somebody's there, rung by the guest's writes at @gpa if @on. Return: what KVM says of that. */
+static int set_door(const struct vm *vm, int theirs, gpa_t gpa, bool on)
+{
+	struct tracee t;
+	int r;
+
+	assert_int_equal(tracee_stop(&vm->ref, 0, &t, NULL), 0);
+	r = side_door_set(&t, vm->info.vmfd, theirs, gpa, on, NULL);
+	assert_int_equal(tracee_release(&t, NULL, NULL), 0);
+	return r;
+}
+
+static struct side_eventfd other_door(const struct vm *vm, uint32_t count)
+{
+	struct side_eventfd ret = { 0 };
+	struct tracee t;
+
+	assert_int_equal(tracee_stop(&vm->ref, 0, &t, NULL), 0);
+	assert_int_equal(side_door_open(&t, count, &ret, NULL), 0);
+	assert_int_equal(tracee_release(&t, NULL, NULL), 0);
+	close(ret.ours);
+	return ret;
+}
+
+/* What was left is known by its name; KVM takes it back; then no descriptor is left. */
+static void test_door(void **state)
+{
+	static struct vm vm = VM_INIT;
+	static struct side_target target;
+	struct side_made made = { .gpa = { 1ULL << 35 } };
+	struct side_inject i = { &vm, &target, &made, NULL, SIDE_BELLS_NONE };
+	const gpa_t behind = { (1ULL << 35) + 2 * LARGE };
+	struct side_eventfd other;
+	struct side_found f;
+	char *before, *after;
+	uint64_t n = 0;
+	int fd;
+
+	(void)state;
+	vm.info.vmfd = make_machine(&vm.ref, true);
+	if (vm.info.vmfd < 0)
+		skip();
+	vm.info.pid = vm.ref.pid;
+	before = traces(vm.ref.pid);
+	fd = side_inject_map(&i, 2 * LARGE, &n, NULL);
+	assert_true(fd >= 0 && i.bells.door >= 0 && i.bells.irq >= 0);
+	assert_int_equal(set_door(&vm, made.door, behind, true), 0);
+	assert_int_equal(set_door(&vm, made.door, behind, true), 1);
+	/* KVM takes what is written there at once */
+	assert_int_equal(write(i.bells.irq, &(uint64_t){ 1 }, 8), 8);
+	assert_int_equal(read(i.bells.irq, &n, 8), -1);
+	assert_int_equal(errno, EAGAIN);
+	close(fd);
+	close(i.bells.irq);
+	close(i.bells.door);
+	/* both of ours are dead: found by the name's id */
+	assert_int_equal(side_found_read(&vm.ref, vm.info.vmfd, &f), 0);
+	assert_int_equal(f.n, 1);
+	assert_int_equal(side_door_find(&vm.ref, f.v[0].door, &n), made.door);
+	assert_int_equal(n, SIDE_DOOR_NEW);
+	assert_int_equal(side_door_find(&vm.ref, INT32_MAX, &n), -ENOENT);
+	made.door_ours = false;
+	made.door_set = true;
+	assert_int_equal(side_inject_undo(&i, &n, NULL), 0);
+	after = traces(vm.ref.pid);
+	assert_string_equal(before, after);
+	free(after);
+	/* the address is free again */
+	other = other_door(&vm, 0);
+	assert_int_equal(set_door(&vm, other.theirs, behind, true), 0);
+	assert_int_equal(set_door(&vm, other.theirs, behind, false), 0);
+	/* the same id, but the hypervisor's own: it keeps that */
+	made = (struct side_made){ .gpa = made.gpa,
+				   .size = 2 * LARGE,
+				   .has_door = true,
+				   .door_set = true,
+				   .door = other.theirs,
+				   .door_id = other.id };
+	after = traces(vm.ref.pid);
+	assert_int_equal(side_inject_undo(&i, &n, NULL), 0);
+	free(before);
+	before = traces(vm.ref.pid);
+	assert_string_equal(before, after);
+	assert_int_equal(side_door_find(&vm.ref, other.id, &n), other.theirs);
+	/* one that was never given to KVM is closed; and what has another id by now is not */
+	made = (struct side_made){
+		.has_door = true, .door_ours = true, .door = other.theirs, .door_id = other.id + 1
+	};
+	assert_int_equal(side_inject_undo(&i, &n, NULL), 0);
+	assert_int_equal(side_door_find(&vm.ref, other.id, &n), other.theirs);
+	made = (struct side_made){
+		.has_door = true, .door_ours = true, .door = other.theirs, .door_id = other.id
+	};
+	assert_int_equal(side_inject_undo(&i, &n, NULL), 0);
+	assert_int_equal(side_door_find(&vm.ref, other.id, &n), -ENOENT);
+	free(before);
+	free(after);
+	end_machine(&vm.ref);
+}
+
+/* Without a chip for interrupts in KVM there is none of ours; no descriptor is left of the attempt. */
+static void test_no_irq(void **state)
+{
+	static struct vm vm = VM_INIT;
+	char *before, *after;
+	struct tracee t;
+	int fd = -1;
+
+	(void)state;
+	vm.info.vmfd = make_machine(&vm.ref, false);
+	if (vm.info.vmfd < 0)
+		skip();
+	before = traces(vm.ref.pid);
+	assert_int_equal(tracee_stop(&vm.ref, 0, &t, NULL), 0);
+	assert_true(side_door_irq(&t, vm.info.vmfd, 13, &fd, NULL) < 0);
+	assert_int_equal(tracee_release(&t, NULL, NULL), 0);
+	assert_int_equal(fd, -1);
+	after = traces(vm.ref.pid);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	end_machine(&vm.ref);
 }
 
 /* The library says that it is over: what it takes to believe that. */
@@ -437,7 +639,7 @@ static void test_end(void **state)
 	siginfo_t info;
 
 	(void)state;
-	side_found_name(0, name);
+	side_found_name(0, 7, name);
 	for (int maps = 0; maps < 2; maps++) {
 		int fd = memfd_create(name, 0);
 		struct side_found f;
@@ -478,8 +680,9 @@ static void test_found(void **state)
 	static const char maps[] =
 		"7f00000000-7f00600000 rw-s 00000000 00:01 8    /memfd:vmsh:1:10 (deleted)\n"
 		"7f00000000-7f00600000 rw-s 00000000 00:01 9    /memfd:vmsh (deleted)\n"
-		"7f00000000-7f00600000 rw-s 00000000 00:01 18   /memfd:vmsh:2:10:more (deleted)\n"
+		"7f00000000-7f00600000 rw-s 00000000 00:01 18   /memfd:vmsh:3:10:12:more (deleted)\n"
 		"7f00000000-7f00600000 rw-s 00000000 00:01 7    /memfd:vmsh:1:11 (deleted)\n"
+		"7f00000000-7f00600000 rw-s 00000000 00:01 17   /memfd:vmsh:2:10:12 (deleted)\n"
 		"7f00000000-7f00600000 rw-s 00000000 00:01 6    /memfd:vmshell (deleted)\n"
 		"7f00000000-7f00600000 rw-s 00000000 00:01 6    /memfd:vmsh: (deleted)\n"
 		"7f00000000-7f00600000 rw-s 00000000 00:01 6    /memfd:vmsh:x:10 (deleted)\n"
@@ -507,7 +710,7 @@ static void test_found(void **state)
 	(void)state;
 	side_found_maps(maps, sizeof(maps) - 1, 10, &f);
 	side_found_locks(locks, sizeof(locks) - 1, &f);
-	assert_int_equal(f.n, 3);
+	assert_int_equal(f.n, 4);
 	assert_int_equal(f.v[0].start, 0x7f00000000);
 	assert_int_equal(f.v[0].end, 0x7f00600000);
 	assert_int_equal(f.v[0].layout, 1);
@@ -517,10 +720,16 @@ static void test_found(void **state)
 	assert_int_equal(f.v[1].layout, 0);
 	assert_int_equal(f.v[1].vmfd, -1);
 	assert_int_equal(side_found_who(&f.v[1]), 0);
-	assert_int_equal(f.v[2].layout, 2);
+	assert_int_equal(f.v[0].door, -1);
+	assert_int_equal(f.v[2].layout, 3);
+	assert_int_equal(f.v[2].vmfd, 10);
+	assert_int_equal(f.v[2].door, -1);
+	assert_int_equal(f.v[3].layout, 2);
+	assert_int_equal(f.v[3].vmfd, 10);
+	assert_int_equal(f.v[3].door, 12);
 	assert_int_equal(side_found_who(&f.v[2]), 504);
 	side_found_maps(maps, sizeof(maps) - 1, -1, &f);
-	assert_int_equal(f.n, 4);
+	assert_int_equal(f.n, 5);
 	for (size_t n = 0; n < sizeof(maps); n++)
 		side_found_maps(maps, n, -1, &f);
 }
@@ -533,6 +742,8 @@ int main(void)
 		cmocka_unit_test(test_virtual),  cmocka_unit_test(test_slots),
 		cmocka_unit_test(test_memory),   cmocka_unit_test(test_over),
 		cmocka_unit_test(test_found),    cmocka_unit_test(test_end),
+		cmocka_unit_test(test_told),     cmocka_unit_test(test_door),
+		cmocka_unit_test(test_no_irq),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,6 +185,8 @@ static void say_pauses(const struct vm *v, const struct side_report *p)
 		"the machine stood for %.1f ms to be looked at, %.1f to start, %.1f at the end; one of its threads for %.1f",
 		(double)(v->kvm.stopped_ns + v->kvm.probing_ns) / 1e6, (double)p->start_ns / 1e6,
 		(double)p->undo_ns / 1e6, (double)p->map_ns / 1e6);
+	log_info("the guest rings by %s, and is rung by %s", p->door ? "an ioeventfd" : "nothing",
+		 p->irq ? "an irqfd" : "nothing");
 }
 
 /* The session, from the program in the guest to its end. */
