@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <err.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,7 +122,9 @@ static void do_unlink(unsigned int i)
 	must(unlink(nth(i)), "unlink");
 }
 
-static void single(void)
+/* @changes: all of them; else those that only look, at a file "warm" that is there. */
+#define LOOKS 3
+static void single(bool changes)
 {
 	static const struct {
 		const char *name;
@@ -131,11 +134,11 @@ static void single(void)
 		{ "open_read_close", do_open }, { "create_write", do_create },
 		{ "unlink", do_unlink },
 	};
-	int fd = must_open("warm", O_WRONLY | O_CREAT);
+	int fd = must_open("warm", changes ? O_WRONLY | O_CREAT : O_RDONLY);
 
-	must(write(fd, buf, 4096), "write");
+	must(changes ? write(fd, buf, 4096) : 0, "write");
 	(void)close(fd);
-	for (size_t w = 0; w < sizeof(all) / sizeof(*all); w++) {
+	for (size_t w = 0; w < (changes ? sizeof(all) / sizeof(*all) : LOOKS); w++) {
 		for (unsigned int i = 0; i < ROUNDS; i++) {
 			double t = now();
 
@@ -144,7 +147,7 @@ static void single(void)
 		}
 		median(all[w].name, ROUNDS);
 	}
-	must(unlink("warm"), "unlink");
+	must(changes ? unlink("warm") : 0, "unlink");
 }
 
 /* --- a large file --- */
@@ -251,10 +254,12 @@ static void stat_all(long count)
 int main(int argc, char **argv)
 {
 	if (argc < 3 || chdir(argv[2]) < 0)
-		errx(2, "usage: fusebench single|read|write|postmark|stat DIR [N]");
+		errx(2, "usage: fusebench single|look|read|write|postmark|stat DIR [N]");
 	memset(buf, 'x', sizeof(buf));
 	if (strcmp(argv[1], "single") == 0)
-		single();
+		single(true);
+	else if (strcmp(argv[1], "look") == 0)
+		single(false);
 	else if (strcmp(argv[1], "read") == 0)
 		do_read();
 	else if (strcmp(argv[1], "write") == 0)

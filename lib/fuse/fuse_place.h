@@ -40,8 +40,9 @@ struct fuse_place {
 	struct fuse_places *all;
 	pid_t tid;
 	int stat, schedstat; /* its own, in /proc; -1: it stays what it is */
-	bool follows;        /* nobody else binds it */
-	cpu_set_t cpus;      /* where it may run */
+	_Atomic bool
+		follows; /* nobody else binds it; set when the thread begins, while others may look */
+	cpu_set_t cpus; /* where it may run */
 
 	_Atomic bool calm;      /* set by the thread; whoever takes that back makes it ordinary */
 	_Atomic bool busy;      /* has a request */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,16 +25,30 @@ static struct fuse_ring *ring_of(struct fuse_chan *c)
 
 /* --- the kernel's side --- */
 
-static int queue_command(struct fuse_ring *r, uint32_t op, uint64_t commit_id)
+static int queue_command(struct fuse_ring *r, struct fuse_ring_entry *e, uint32_t op,
+			 uint64_t commit_id)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
 	const struct fuse_uring_cmd_req cmd = { .commit_id = commit_id, .qid = (uint16_t)r->queue };
 
 	if (!sqe)
 		return -EIO;
-	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, r->dev->fd, r->iov, ARRAY_SIZE(r->iov), 0);
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, r->dev->fd, e->iov, ARRAY_SIZE(e->iov), 0);
+	io_uring_sqe_set_data(sqe, e);
 	sqe->cmd_op = op;
 	memcpy(sqe->cmd, &cmd, sizeof(cmd));
+	return 0;
+}
+
+/* Be woken by late replies; its data is NULL. */
+static int queue_event(struct fuse_ring *r)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
+
+	if (!sqe)
+		return -EIO;
+	io_uring_prep_read(sqe, r->event, &r->events, sizeof(r->events), 0);
+	io_uring_sqe_set_data(sqe, NULL);
 	return 0;
 }
 
@@ -42,6 +57,7 @@ static int join(struct fuse_ring *r)
 {
 	cpu_set_t *cpu = CPU_ALLOC(r->queue + 1);
 	size_t size = CPU_ALLOC_SIZE(r->queue + 1);
+	int error = 0;
 
 	/* On another processor it is slower, and works. */
 	if (cpu) {
@@ -50,49 +66,90 @@ static int join(struct fuse_ring *r)
 		(void)sched_setaffinity(0, size, cpu);
 		CPU_FREE(cpu);
 	}
-	r->state = FUSE_RING_WAITING;
+	r->state = FUSE_RING_USED;
+	r->self = pthread_self();
 	/* liburing 2.3 forgets to export its function for that. */
 	if (syscall(SYS_io_uring_register, r->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) <
 	    0)
 		return -errno;
-	return queue_command(r, FUSE_IO_URING_CMD_REGISTER, 0);
+	for (unsigned int i = 0; error == 0 && i < FUSE_RING_ENTRIES; i++)
+		error = queue_command(r, &r->entry[i], FUSE_IO_URING_CMD_REGISTER, 0);
+	return error ? error : queue_event(r);
 }
 
 /* Give the entry back, with its reply. */
-static int hand_over(struct fuse_ring *r)
+static int hand_over(struct fuse_ring *r, struct fuse_ring_entry *e)
 {
-	if (r->state == FUSE_RING_REQUEST) {
+	if (e->state == FUSE_ENTRY_BAD) {
 		/* What nobody answers would take the entry away for good. */
 		struct fuse_in_header in;
 		struct fuse_out_header out = { .len = sizeof(out), .error = -EIO };
 
-		memcpy(&in, r->head->in_out, sizeof(in));
+		memcpy(&in, e->head->in_out, sizeof(in));
 		out.unique = in.unique;
-		memcpy(r->head->in_out, &out, sizeof(out));
-		r->head->ent.payload_size = 0;
+		memcpy(e->head->in_out, &out, sizeof(out));
+		e->head->ent.payload_size = 0;
 	}
-	r->state = FUSE_RING_WAITING;
-	return queue_command(r, FUSE_IO_URING_CMD_COMMIT_AND_FETCH, r->head->ent.commit_id);
+	e->state = FUSE_ENTRY_WAITING;
+	return queue_command(r, e, FUSE_IO_URING_CMD_COMMIT_AND_FETCH, e->head->ent.commit_id);
+}
+
+/* What the thread had is done with, unless it is answered late. */
+static int leave(struct fuse_ring *r)
+{
+	int error = 0;
+
+	pthread_mutex_lock(&r->lock);
+	if (r->now && r->now->state != FUSE_ENTRY_REQUEST)
+		error = hand_over(r, r->now);
+	r->now = NULL;
+	pthread_mutex_unlock(&r->lock);
+	return error;
+}
+
+static int hand_over_late(struct fuse_ring *r)
+{
+	int error = queue_event(r);
+
+	pthread_mutex_lock(&r->lock);
+	for (unsigned int i = 0; error == 0 && i < FUSE_RING_ENTRIES; i++)
+		if (r->entry[i].state == FUSE_ENTRY_ANSWERED)
+			error = hand_over(r, &r->entry[i]);
+	pthread_mutex_unlock(&r->lock);
+	return error;
 }
 
 /* --- a message in one piece --- */
 
-static ssize_t take(struct fuse_ring *r, uint8_t *buf, size_t size)
+static ssize_t take(struct fuse_ring_entry *e, uint8_t *buf, size_t size)
 {
-	uint32_t payload = r->head->ent.payload_size, arg;
+	uint32_t payload = e->head->ent.payload_size, arg;
 	struct fuse_in_header h;
 
-	r->state = FUSE_RING_REQUEST;
-	memcpy(&h, r->head->in_out, sizeof(h));
+	memcpy(&h, e->head->in_out, sizeof(h));
 	if (h.len < sizeof(h) || payload > h.len - sizeof(h) || payload > PAYLOAD || h.len > size)
 		return -EAGAIN;
 	arg = h.len - (uint32_t)sizeof(h) - payload;
-	if (arg > sizeof(r->head->op_in))
+	if (arg > sizeof(e->head->op_in))
 		return -EAGAIN;
 	memcpy(buf, &h, sizeof(h));
-	memcpy(buf + sizeof(h), r->head->op_in, arg);
-	memcpy(buf + sizeof(h) + arg, r->payload, payload);
+	memcpy(buf + sizeof(h), e->head->op_in, arg);
+	memcpy(buf + sizeof(h) + arg, e->payload, payload);
+	e->unique = h.unique;
 	return (ssize_t)h.len;
+}
+
+static ssize_t begin(struct fuse_ring *r, struct fuse_ring_entry *e, uint8_t *buf, size_t size)
+{
+	ssize_t n;
+
+	r->used = true;
+	pthread_mutex_lock(&r->lock);
+	n = take(e, buf, size);
+	e->state = n < 0 ? FUSE_ENTRY_BAD : FUSE_ENTRY_REQUEST;
+	r->now = e;
+	pthread_mutex_unlock(&r->lock);
+	return n;
 }
 
 /* No entry was ever used: the kernel refused it. */
@@ -113,15 +170,13 @@ static bool is_over(int error)
 static ssize_t ring_receive(struct fuse_chan *c, void *buf, size_t size)
 {
 	struct fuse_ring *r = ring_of(c);
+	struct fuse_ring_entry *e;
 	struct io_uring_cqe *cqe;
-	int error = 0;
+	int error;
 
 	if (r->state == FUSE_RING_NONE)
 		return refused(r, 0, buf, size);
-	if (r->state == FUSE_RING_NEW)
-		error = join(r);
-	else if (r->state != FUSE_RING_WAITING)
-		error = hand_over(r);
+	error = r->state == FUSE_RING_NEW ? join(r) : leave(r);
 	if (error == 0)
 		error = io_uring_submit_and_wait(&r->ring, 1);
 	if (error == -EINTR || error == -EAGAIN)
@@ -131,38 +186,73 @@ static ssize_t ring_receive(struct fuse_chan *c, void *buf, size_t size)
 	if (io_uring_peek_cqe(&r->ring, &cqe) < 0)
 		return -EAGAIN;
 	error = cqe->res;
+	e = io_uring_cqe_get_data(cqe);
 	io_uring_cqe_seen(&r->ring, cqe);
-	if (error >= 0) {
-		r->used = true;
-		return take(r, buf, size);
+	if (!e) {
+		error = hand_over_late(r);
+		return error < 0 ? error : -EAGAIN;
 	}
+	if (error >= 0)
+		return begin(r, e, buf, size);
 	if (is_over(error))
 		return 0;
 	return r->used ? error : refused(r, error, buf, size);
+}
+
+/* Return: 0; -ENOENT, there is no such request, or it has been answered. */
+static int answer(struct fuse_ring *r, uint64_t unique, const struct iovec *iov, int n)
+{
+	struct fuse_ring_entry *e = NULL;
+	size_t at = 0;
+
+	for (unsigned int i = 0; !e && i < FUSE_RING_ENTRIES; i++)
+		if (r->entry[i].state == FUSE_ENTRY_REQUEST && r->entry[i].unique == unique)
+			e = &r->entry[i];
+	if (!e)
+		return -ENOENT;
+	for (int i = 1; i < n; i++) {
+		if (iov[i].iov_len > PAYLOAD - at)
+			return -EIO;
+		memcpy(e->payload + at, iov[i].iov_base, iov[i].iov_len);
+		at += iov[i].iov_len;
+	}
+	memcpy(e->head->in_out, iov[0].iov_base, sizeof(struct fuse_out_header));
+	e->head->ent.payload_size = (uint32_t)at;
+	e->state = FUSE_ENTRY_ANSWERED;
+	return 0;
 }
 
 static int ring_send(struct fuse_chan *c, const struct iovec *iov, int n)
 {
 	struct fuse_ring *r = ring_of(c);
 	struct fuse_out_header h;
-	size_t at = 0;
+	int error;
 
 	memcpy(&h, iov[0].iov_base, sizeof(h));
 	/* Notifications leave by the device. */
 	if (h.unique == 0 || r->state == FUSE_RING_NONE)
 		return r->dev->chan.ops->send(&r->dev->chan, iov, n);
-	if (r->state != FUSE_RING_REQUEST)
-		return -EIO;
-	for (int i = 1; i < n; i++) {
-		if (iov[i].iov_len > PAYLOAD - at)
-			return -EIO;
-		memcpy(r->payload + at, iov[i].iov_base, iov[i].iov_len);
-		at += iov[i].iov_len;
-	}
-	memcpy(r->head->in_out, &h, sizeof(h));
-	r->head->ent.payload_size = (uint32_t)at;
-	r->state = FUSE_RING_ANSWERED;
-	return 0;
+	pthread_mutex_lock(&r->lock);
+	error = answer(r, h.unique, iov, n);
+	pthread_mutex_unlock(&r->lock);
+	if (error == 0 && !pthread_equal(r->self, pthread_self()))
+		(void)eventfd_write(r->event, 1);
+	return error;
+}
+
+/* Besides this request one has to be with the kernel. */
+static bool ring_has_room(struct fuse_chan *c)
+{
+	struct fuse_ring *r = ring_of(c);
+	unsigned int n = 0;
+
+	if (r->state == FUSE_RING_NONE)
+		return true;
+	pthread_mutex_lock(&r->lock);
+	for (unsigned int i = 0; i < FUSE_RING_ENTRIES; i++)
+		n += r->entry[i].state != FUSE_ENTRY_REQUEST;
+	pthread_mutex_unlock(&r->lock);
+	return n > 0;
 }
 
 static int ring_backing_open(struct fuse_chan *c, int fd)
@@ -182,6 +272,8 @@ static void ring_backing_close(struct fuse_chan *c, int id)
 static const struct fuse_transport ring_transport = {
 	.receive = ring_receive,
 	.send = ring_send,
+	.late = true,
+	.has_room = ring_has_room,
 	.bound = true,
 	.backing_open = ring_backing_open,
 	.backing_close = ring_backing_close,
@@ -218,26 +310,39 @@ static unsigned int possible_processors(void)
 	return n;
 }
 
+static int entry_init(struct fuse_ring_entry *e)
+{
+	e->head = aligned_alloc(PAGE, PAGE);
+	e->payload = aligned_alloc(PAGE, PAYLOAD);
+	if (!e->head || !e->payload)
+		return -ENOMEM;
+	memset(e->head, 0, PAGE);
+	e->iov[0] = (struct iovec){ e->head, sizeof(*e->head) };
+	e->iov[1] = (struct iovec){ e->payload, PAYLOAD };
+	return 0;
+}
+
 static int ring_init(struct fuse_ring *r, struct fuse_dev *dev, unsigned int queue)
 {
 	/* IORING_SETUP_SQE128: Linux 5.19; DEFER_TASKRUN: 6.1. Whoever enables it is its one user. */
 	struct io_uring_params p = { .flags = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER |
 					      IORING_SETUP_DEFER_TASKRUN |
 					      IORING_SETUP_R_DISABLED };
-	int error;
+	int error = 0;
 
 	r->chan.ops = &ring_transport;
 	r->dev = dev;
 	r->queue = queue;
 	r->ring.ring_fd = -1;
-	r->head = aligned_alloc(PAGE, PAGE);
-	r->payload = aligned_alloc(PAGE, PAYLOAD);
-	if (!r->head || !r->payload)
-		return -ENOMEM;
-	memset(r->head, 0, PAGE);
-	r->iov[0] = (struct iovec){ r->head, sizeof(*r->head) };
-	r->iov[1] = (struct iovec){ r->payload, PAYLOAD };
-	error = io_uring_queue_init_params(4, &r->ring, &p);
+	pthread_mutex_init(&r->lock, NULL);
+	r->event = eventfd(0, EFD_CLOEXEC);
+	if (r->event < 0)
+		return -errno;
+	for (unsigned int i = 0; error == 0 && i < FUSE_RING_ENTRIES; i++)
+		error = entry_init(&r->entry[i]);
+	/* A command of each at most, and that of the event. */
+	if (error == 0)
+		error = io_uring_queue_init_params(2 * FUSE_RING_ENTRIES, &r->ring, &p);
 	if (error < 0)
 		r->ring.ring_fd = -1;
 	return error;
@@ -270,8 +375,13 @@ void fuse_rings_fini(struct fuse_rings *r)
 		/* The kernel may write to the memory until its ring is gone. */
 		if (r->ring[i].ring.ring_fd >= 0)
 			io_uring_queue_exit(&r->ring[i].ring);
-		free(r->ring[i].head);
-		free(r->ring[i].payload);
+		for (unsigned int k = 0; k < FUSE_RING_ENTRIES; k++) {
+			free(r->ring[i].entry[k].head);
+			free(r->ring[i].entry[k].payload);
+		}
+		if (r->ring[i].event >= 0)
+			(void)close(r->ring[i].event);
+		pthread_mutex_destroy(&r->ring[i].lock);
 	}
 	free(r->ring);
 	*r = (struct fuse_rings){ 0 };

@@ -6,8 +6,12 @@
  *
  * Requests that are made on a processor come by the queue of its number, to a thread that is bound to
  * it: so nobody wakes another processor, and the reply and the wait for the next request are one system
- * call. A queue has one entry: memory that the kernel fills in while the entry is its, and that is ours until we
+ * call. A queue has a few entries: memory that the kernel fills in while the entry is its, and that is ours until we
  * give it back with the reply in it. send() writes the reply, receive() hands it over.
+ *
+ * The thread has one request at a time; the others are for those that are answered late. Such a reply is written by another thread,
+ * which wakes the queue's own by an eventfd, for a ring has one thread that may use it. One entry is kept: who is to answer
+ * may have to ask us something first.
  *
  * The kernel uses the rings once there is an entry in each queue. What cannot come by a ring (forgets,
  * interrupts) comes by the device, which needs a thread of its own; notifications leave by it. If the kernel
@@ -21,12 +25,29 @@
 #define FUSE_RING_H
 
 #include <liburing.h>
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "fuse_dev.h"
 #include "fuse_session.h"
 
 struct fuse_uring_head;
+
+/* The kernel takes the one that was given back last: those beyond cost address space. */
+#define FUSE_RING_ENTRIES 8
+
+struct fuse_ring_entry {
+	enum {
+		FUSE_ENTRY_WAITING,  /* the kernel's */
+		FUSE_ENTRY_BAD,      /* what came is no request, but has to be answered */
+		FUSE_ENTRY_REQUEST,  /* a request, that of the thread, or that is answered late */
+		FUSE_ENTRY_ANSWERED, /* and the reply */
+	} state;
+	uint64_t unique;
+	struct fuse_uring_head *head;
+	uint8_t *payload;
+	struct iovec iov[2]; /* of both, for the kernel */
+};
 
 struct fuse_ring {
 	struct fuse_chan chan;
@@ -35,15 +56,16 @@ struct fuse_ring {
 	unsigned int queue;
 	enum {
 		FUSE_RING_NEW,
-		FUSE_RING_WAITING,  /* the entry is the kernel's */
-		FUSE_RING_REQUEST,  /* it has a request */
-		FUSE_RING_ANSWERED, /* and the reply */
-		FUSE_RING_NONE,     /* refused: the device is read */
+		FUSE_RING_USED,
+		FUSE_RING_NONE, /* refused: the device is read */
 	} state;
 	bool used; /* there was a request */
-	struct fuse_uring_head *head;
-	uint8_t *payload;
-	struct iovec iov[2]; /* of both, for the kernel */
+	int event; /* there are late replies */
+	uint64_t events;
+	pthread_t self;
+	struct fuse_ring_entry *now; /* that the thread handles; or NULL */
+	pthread_mutex_t lock;        /* of each entry's @state and @unique */
+	struct fuse_ring_entry entry[FUSE_RING_ENTRIES];
 };
 
 struct fuse_rings {

@@ -46,7 +46,7 @@ struct fuse_call {
 
 /*
  * Return: 0 and @call->out is the reply; -errno; FUSE_LATER, fuse_session_reply() will be called for
- * it, where the transport has @late.
+ * it, where fuse_chan_late() says so.
  */
 #define FUSE_LATER 1
 typedef int (*fuse_op)(void *fs, struct fuse_call *call);

@@ -29,8 +29,12 @@ struct fuse_transport {
 	ssize_t (*receive)(struct fuse_chan *c, void *buf, size_t size);
 	/* Send a message in @n parts, the first a fuse_out_header. -ENOENT: nobody waits for it any more. */
 	int (*send)(struct fuse_chan *c, const struct iovec *iov, int n);
-	/* send() may be called for a request from another thread, after the next was taken. */
+	/*
+	 * send() may be called for a request from another thread, after the next was taken: where has_room() says so, while it is
+	 * handled. NULL: always.
+	 */
 	bool late;
+	bool (*has_room)(struct fuse_chan *c);
 	/* receive() binds its thread to a processor. */
 	bool bound;
 	/*
@@ -45,5 +49,11 @@ struct fuse_transport {
 struct fuse_chan {
 	const struct fuse_transport *ops;
 };
+
+/* May the request that this thread handles be answered late? */
+static inline bool fuse_chan_late(struct fuse_chan *c)
+{
+	return c->ops->late && (!c->ops->has_room || c->ops->has_room(c));
+}
 
 #endif

@@ -36,7 +36,7 @@ void files_fini(struct files *t)
 	pthread_mutex_destroy(&t->lock);
 }
 
-static struct file *file_new(int fd, const struct node_ref *ref, bool dir)
+static struct file *alloc(int fd, const struct node_ref *ref, bool dir)
 {
 	struct file *f = calloc(1, sizeof(*f));
 
@@ -53,6 +53,15 @@ static struct file *file_new(int fd, const struct node_ref *ref, bool dir)
 	f->fd = fd;
 	f->ref = *ref;
 	f->users = 1;
+	return f;
+}
+
+struct file *file_new(int fd, struct node_ref *ref, bool dir)
+{
+	struct file *f = alloc(fd, ref, dir);
+
+	if (f)
+		ref->node = NULL;
 	return f;
 }
 
@@ -80,7 +89,7 @@ static int slot_take(struct files *t, struct file *f, uint64_t *ret_fh)
 
 int files_add(struct files *t, int fd, struct node_ref *ref, bool dir, uint64_t *ret_fh)
 {
-	struct file *f = file_new(fd, ref, dir);
+	struct file *f = alloc(fd, ref, dir);
 	int r;
 
 	if (!f)

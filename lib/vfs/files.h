@@ -48,6 +48,8 @@ void files_fini(struct files *t);
 /* A file of @fd and the node, which it owns from now on if this succeeds; @dir makes it a directory. */
 int files_add(struct files *t, int fd, struct node_ref *ref, bool dir, uint64_t *ret_fh)
 	_must_check_;
+/* The same, which is in no table: file_put() is its end. NULL: no memory. */
+struct file *file_new(int fd, struct node_ref *ref, bool dir);
 /* Borrow a file, until file_put(). NULL: there is no such file. */
 struct file *file_get(struct files *t, uint64_t fh);
 /* Its descriptor. Return: -1, errno is set. */

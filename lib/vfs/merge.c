@@ -304,18 +304,21 @@ int merge_new(struct vfs *const layer[MERGE_LAYERS], const struct policy *policy
 	      struct merge_stats *stats, struct merge **ret, struct err *e)
 {
 	struct merge *m = calloc(1, sizeof(*m));
+	int r;
 
 	if (!m)
 		return err_set(e, ENOMEM, "out of memory");
 	memcpy(m->layer, layer, sizeof(m->layer));
-	m->policy = policy;
 	m->stats = stats ? stats : &m->own_stats;
 	pthread_mutex_init(&m->change, NULL);
 	pthread_mutex_init(&m->lock, NULL);
-	if (merge_table_init(m) < 0) {
+	r = merge_policy_init(m, policy, e);
+	if (r == 0 && merge_table_init(m) < 0)
+		r = err_set(e, ENOMEM, "out of memory");
+	if (r < 0) {
 		memset(m->layer, 0, sizeof(m->layer));
 		merge_free(m);
-		return err_set(e, ENOMEM, "out of memory");
+		return r;
 	}
 	*ret = m;
 	return 0;
@@ -329,6 +332,7 @@ void merge_free(struct merge *m)
 	merge_table_fini(m);
 	for (unsigned int i = 0; i < MERGE_LAYERS; i++)
 		vfs_free(m->layer[i]);
+	policy_fini(&m->rules);
 	pthread_mutex_destroy(&m->change);
 	pthread_mutex_destroy(&m->lock);
 	free(m);

@@ -60,7 +60,8 @@ struct merge;
  * merge_new() - Merge the layers, which become its own if this succeeds; that of MERGE_SCRATCH may be
  * NULL: then what the lower tree has is read-only (EROFS). So may that of MERGE_LOWER be: a single tree.
  *
- * @policy, @stats: borrowed; or NULL.
+ * @policy: read now: its paths hold as they are, and where they lead by symbolic links as these are now. Or NULL.
+ * @stats: borrowed; or NULL.
  */
 int merge_new(struct vfs *const layer[MERGE_LAYERS], const struct policy *policy,
 	      struct merge_stats *stats, struct merge **ret, struct err *e) _must_check_;

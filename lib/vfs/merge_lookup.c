@@ -87,7 +87,7 @@ static int see_in(struct merge *m, const struct merge_ref *dir, enum merge_layer
 
 /* A link of the lower tree in its top directory, where those above have a directory: what it leads to. */
 static void follow_link(struct merge *m, const struct merge_ref *dir, const char *name,
-			struct fuse_entry_out *entry)
+			struct fuse_entry_out *entry, policy_mark *mark)
 {
 	_cleanup_node_ struct node_ref root = { 0 };
 	struct nodes *nodes = &m->layer[MERGE_LOWER]->nodes;
@@ -98,7 +98,8 @@ static void follow_link(struct merge *m, const struct merge_ref *dir, const char
 	    node_ref(nodes, FUSE_ROOT_ID, &root) < 0)
 		return;
 	fd = mnt_open_in(root.fd, name, O_PATH | O_DIRECTORY);
-	if (fd < 0 || vfs_lookup_fd(m->layer[MERGE_LOWER], fd, &led) < 0)
+	if (fd < 0 || !merge_policy_follow(m, root.fd, name, mark) ||
+	    vfs_lookup_fd(m->layer[MERGE_LOWER], fd, &led) < 0)
 		return;
 	nodes_forget(nodes, entry->nodeid, 1);
 	*entry = led;
@@ -124,7 +125,13 @@ int merge_find(struct merge *m, const struct merge_ref *dir, const char *name,
 		if (!r)
 			continue;
 		if (i == MERGE_LOWER && any)
-			follow_link(m, dir, name, &out);
+			follow_link(m, dir, name, &out, &p.mark);
+		r = merge_policy_see(m, dir, i, &out, &p.mark);
+		if (r <= 0) {
+			nodes_forget(&m->layer[i]->nodes, out.nodeid, 1);
+			merge_drop(m, &p);
+			return r < 0 ? r : -ENOENT;
+		}
 		if (any && !S_ISDIR(out.attr.mode)) {
 			nodes_forget(&m->layer[i]->nodes, out.nodeid, 1);
 			break;

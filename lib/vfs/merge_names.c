@@ -63,6 +63,14 @@ static int exists(struct merge *m, const struct merge_ref *dir, const char *name
 	return r == -ENOENT ? 0 : r < 0 ? r : 1;
 }
 
+/* What exists() does not find may be there, and be another name of what is hidden: it is not to be replaced. */
+static int is_free(struct merge *m, const struct merge_ref *dir, const char *name)
+{
+	int r = m->policy && *name ? merge_has(m, dir, name, MERGE_UPPER) : 0;
+
+	return r == 1 ? -EPERM : r;
+}
+
 /* --- names that come --- */
 
 static int make(struct merge *m, struct fuse_call *c, const struct merge_ref *dir)
@@ -84,6 +92,8 @@ static int make(struct merge *m, struct fuse_call *c, const struct merge_ref *di
 	if (r)
 		return -EEXIST;
 	r = may_change(m, dir, name);
+	if (r == 0)
+		r = is_free(m, dir, name);
 	if (r == 0)
 		r = place_for(m, dir, name, &layer, &part);
 	if (r == 0)
@@ -121,6 +131,8 @@ static int link_node(struct merge *m, struct fuse_call *c, const struct merge_re
 	r = may_change(m, dir, req.name[0]);
 	if (r == 0 && old.parts.mark != policy_step(m->policy, dir->parts.mark, req.name[0]))
 		r = -EXDEV;
+	if (r == 0)
+		r = is_free(m, dir, req.name[0]);
 	if (r == 0)
 		r = place_for(m, dir, req.name[0], &layer, &part);
 	if (r == 0 && layer != old_layer)
@@ -312,7 +324,7 @@ static int may_move(struct merge *m, struct move *v)
 	v->replaces = r;
 	if (r)
 		return may_replace(m, v);
-	return v->flags & RENAME_EXCHANGE ? -ENOENT : 0;
+	return v->flags & RENAME_EXCHANGE ? -ENOENT : is_free(m, &v->to, v->newname);
 }
 
 static int do_move(struct merge *m, struct fuse_call *c, const struct move *v)

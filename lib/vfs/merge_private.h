@@ -32,7 +32,8 @@ struct merge_dir;
 
 struct merge {
 	struct vfs *layer[MERGE_LAYERS];
-	const struct policy *policy;
+	const struct policy *policy; /* @rules; NULL: none */
+	struct policy rules; /* as asked for, and where links of the trees lead from there */
 	struct merge_stats *stats, own_stats;
 	pthread_mutex_t change; /* held while names or copies are made; taken before @lock */
 	pthread_mutex_t lock;   /* of the tables below; never held over a system call */
@@ -94,6 +95,19 @@ int merge_has(struct merge *m, const struct merge_ref *dir, const char *name, en
 	_must_check_;
 /* Inodes of different layers may have one number. */
 uint64_t merge_ino(uint64_t ino, enum merge_layer layer);
+
+/* --- merge_policy.c --- */
+
+/* The rules that hold: those of @asked, which may be NULL, and the same for where links of the layers lead. */
+int merge_policy_init(struct merge *m, const struct policy *asked, struct err *e) _must_check_;
+/*
+ * @out, of @layer, was found as @name in @dir, whose mark would be *@mark. If that is another name of what has a place in
+ * the policy, *@mark is set to its. Return: 1; 0 it is hidden; -errno.
+ */
+int merge_policy_see(struct merge *m, const struct merge_ref *dir, enum merge_layer layer,
+		     const struct fuse_entry_out *out, policy_mark *mark) _must_check_;
+/* The mark of what the link @name of the lower tree's top leads to, in place of *@mark. Return: may it be followed? */
+bool merge_policy_follow(struct merge *m, int root, const char *name, policy_mark *mark);
 
 /* --- merge_copy.c; with @m->change held --- */
 

@@ -88,10 +88,31 @@ static int place_of(struct policy *p, const char *path)
 	return at;
 }
 
+static int add_named(struct policy *p, enum policy_rule rule, const char *path)
+{
+	char *copy;
+
+	for (size_t i = 0; i < p->count; i++)
+		if (p->named[i].rule == rule && strcmp(p->named[i].path, path) == 0)
+			return 0;
+	copy = strdup(path);
+	if (!copy || array_room(&p->named, &p->named_room, p->count + 1, sizeof(*p->named)) < 0) {
+		free(copy);
+		return -ENOMEM;
+	}
+	p->named[p->count++] = (struct policy_named){ copy, rule };
+	return 0;
+}
+
 int policy_add(struct policy *p, enum policy_rule rule, const char *path, struct err *e)
 {
 	int at = place_of(p, path);
 
+	if (at > 0) {
+		int r = add_named(p, rule, path);
+
+		at = r < 0 ? r : at;
+	}
 	if (at == -EINVAL || at == 0)
 		return err_set(e, EINVAL,
 			       "'%.100s' is no path below the root, without '.' and '..'", path);
@@ -109,6 +130,9 @@ void policy_fini(struct policy *p)
 	for (size_t i = 0; i < p->n; i++)
 		free(p->place[i].name);
 	free(p->place);
+	for (size_t i = 0; i < p->count; i++)
+		free(p->named[i].path);
+	free(p->named);
 	*p = (struct policy){ 0 };
 }
 
@@ -143,4 +167,63 @@ bool policy_protects(const struct policy *p, policy_mark m)
 bool policy_is_place(policy_mark m)
 {
 	return m >= MARK_PLACES;
+}
+
+policy_mark policy_next(const struct policy *p, policy_mark dir, policy_mark last,
+			const char **ret_name)
+{
+	uint16_t i = 0;
+
+	if (last >= MARK_PLACES)
+		i = p->place[last - MARK_PLACES].next;
+	else if (dir >= MARK_PLACES)
+		i = p->place[dir - MARK_PLACES].child;
+	if (!i)
+		return 0;
+	*ret_name = p->place[i - 1].name;
+	return (policy_mark)(i - 1 + MARK_PLACES);
+}
+
+policy_mark policy_at(const struct policy *p, const char *path)
+{
+	policy_mark m = policy_root(p);
+
+	while (m >= MARK_PLACES && *(path += strspn(path, "/"))) {
+		size_t len = strcspn(path, "/");
+		uint16_t child = find_child(p, (size_t)m - MARK_PLACES, path, len);
+
+		if (child)
+			m = (policy_mark)(child - 1 + MARK_PLACES);
+		else
+			m = p->place[m - MARK_PLACES].protects ? MARK_PROTECTED : 0;
+		path += len;
+	}
+	return m;
+}
+
+/* Children come after their parents, so the way down ends. */
+bool policy_hides_in(const struct policy *p, policy_mark m)
+{
+	const char *name;
+
+	if (policy_hides(p, m))
+		return true;
+	for (policy_mark c = 0; (c = policy_next(p, m, c, &name));)
+		if (policy_hides_in(p, c))
+			return true;
+	return false;
+}
+
+bool policy_covers(const struct policy *p, policy_mark a, policy_mark b)
+{
+	const char *name;
+
+	if (policy_hides(p, a))
+		return true;
+	if (policy_hides(p, b) || (policy_protects(p, b) && !policy_protects(p, a)))
+		return false;
+	for (policy_mark c = 0; (c = policy_next(p, b, c, &name));)
+		if (!policy_covers(p, policy_step(p, a, name), c))
+			return false;
+	return true;
 }

@@ -21,14 +21,19 @@
 
 typedef uint16_t policy_mark; /* 0: no rule holds here, nor below */
 
-struct policy {
-	struct policy_place *place;
-	size_t n, room;
-};
-
 enum policy_rule {
 	POLICY_HIDE,
 	POLICY_READ_ONLY
+};
+
+struct policy {
+	struct policy_place *place;
+	size_t n, room;
+	struct policy_named {
+		char *path; /* as it was given */
+		enum policy_rule rule;
+	} * named;
+	size_t count, named_room; /* of @named */
 };
 
 /* One rule more; @path is from the root, with or without a slash before it. -EINVAL and a sentence. */
@@ -43,5 +48,14 @@ bool policy_hides(const struct policy *p, policy_mark m);
 bool policy_protects(const struct policy *p, policy_mark m);
 /* Is it a path that was named, or on the way to one? Then its name stays. */
 bool policy_is_place(policy_mark m);
+/* The places in that of @dir, one after the other: that after @last, first 0. Return: 0, there are no more. */
+policy_mark policy_next(const struct policy *p, policy_mark dir, policy_mark last,
+			const char **ret_name);
+/* The mark of a path from the root. */
+policy_mark policy_at(const struct policy *p, const char *path);
+/* Is anything hidden at @m or below? */
+bool policy_hides_in(const struct policy *p, policy_mark m);
+/* Is at @a, and below, all hidden that is so at @b, and all protected? */
+bool policy_covers(const struct policy *p, policy_mark a, policy_mark b);
 
 #endif

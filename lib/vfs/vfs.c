@@ -75,6 +75,10 @@ uint64_t vfs_flags(const struct vfs_conf *conf)
 			 FUSE_CACHE_SYMLINKS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT |
 			 FUSE_DIRECT_IO_ALLOW_MMAP;
 
+	/* What an open would have cut is cut by a message of its own, then. */
+	if (conf->stateless)
+		return (flags & ~(uint64_t)FUSE_ATOMIC_O_TRUNC) | FUSE_NO_OPEN_SUPPORT |
+		       FUSE_NO_OPENDIR_SUPPORT;
 	return flags | (conf->passthrough ? FUSE_PASSTHROUGH : 0);
 }
 

@@ -40,6 +40,7 @@ enum vfs_small {
 struct vfs_conf {
 	struct vfs_times times; /* vfs_watch.h makes longer ones right */
 	bool passthrough;
+	bool stateless; /* nothing of it changes by us: see vfs_stateless.c. Not with passthrough */
 	enum vfs_small small;
 	bool carry_sockets;                      /* behind vfs_sockets_fs() */
 	const struct proc_idmap *users, *groups; /* vfs_map.h; borrowed; NULL: none */
@@ -65,6 +66,12 @@ void vfs_free(struct vfs *v);
 
 /* Its functions; their argument is the struct vfs. With maps of ids: vfs_functions(). */
 extern const struct fuse_fs vfs_fs;
+
+/*
+ * vfs_stateless_dirs() - With conf.stateless: directories, too, for positions in all of them stay right without one that is
+ * open, and changes are told. Before anything is served.
+ */
+void vfs_stateless_dirs(struct vfs *v);
 
 /* For struct fuse_conf: what it wants of the protocol. */
 uint64_t vfs_flags(const struct vfs_conf *conf);

@@ -195,7 +195,7 @@ int vfs_op_setattr(void *fs, struct fuse_call *c)
 
 	if (r < 0)
 		return r;
-	if (in->valid & FATTR_FH) {
+	if (in->valid & FATTR_FH && !vfs_is_stateless(v, c, false)) {
 		f.file = file_get(&v->files, in->fh);
 		if (!f.file)
 			return -EBADF;

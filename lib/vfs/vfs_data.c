@@ -16,7 +16,7 @@ int vfs_op_read(void *fs, struct fuse_call *c)
 	struct vfs *v = fs;
 	const struct fuse_read_in *in = &c->req->in.read;
 	ssize_t n;
-	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, in->fh) };
+	_cleanup_file_ struct file_ref f = { &v->files, vfs_file(v, c, in->fh, false) };
 
 	if (!f.file)
 		return -EBADF;
@@ -63,7 +63,7 @@ int vfs_op_write(void *fs, struct fuse_call *c)
 	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, in->fh) };
 
 	if (!f.file)
-		return -EBADF;
+		return vfs_is_stateless(v, c, false) ? -EROFS : -EBADF;
 	if (in->write_flags & FUSE_WRITE_KILL_SUIDGID)
 		r = vfs_kill_begin(c, c->req->h.nodeid, file_fd(f.file), &kill);
 	else if (!(in->write_flags & FUSE_WRITE_CACHE))
@@ -86,7 +86,8 @@ int vfs_op_fsync(void *fs, struct fuse_call *c)
 {
 	struct vfs *v = fs;
 	const struct fuse_fsync_in *in = &c->req->in.fsync;
-	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, in->fh) };
+	bool dir = c->req->h.opcode == FUSE_FSYNCDIR;
+	_cleanup_file_ struct file_ref f = { &v->files, vfs_file(v, c, in->fh, dir) };
 
 	if (!f.file)
 		return -EBADF;
@@ -104,7 +105,7 @@ int vfs_op_fallocate(void *fs, struct fuse_call *c)
 	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, in->fh) };
 
 	if (!f.file)
-		return -EBADF;
+		return vfs_is_stateless(v, c, false) ? -EROFS : -EBADF;
 	/* The request does not say whether the caller's writes keep set-id bits; who is not root has no say. */
 	if (c->req->h.uid != 0)
 		r = vfs_kill_begin(c, c->req->h.nodeid, file_fd(f.file), &kill);
@@ -121,7 +122,7 @@ int vfs_op_lseek(void *fs, struct fuse_call *c)
 	const struct fuse_lseek_in *in = &c->req->in.lseek;
 	struct fuse_lseek_out *out;
 	off_t off;
-	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, in->fh) };
+	_cleanup_file_ struct file_ref f = { &v->files, vfs_file(v, c, in->fh, false) };
 
 	if (!f.file)
 		return -EBADF;
@@ -149,7 +150,7 @@ static ssize_t copy_range(struct vfs *v, const struct fuse_call *c, size_t max)
 	_cleanup_file_ struct file_ref b = { &v->files, file_get(&v->files, in->fh_out) };
 
 	if (!a.file || !b.file)
-		return -EBADF;
+		return vfs_is_stateless(v, c, false) ? -EROFS : -EBADF;
 	/* As in vfs_op_fallocate(). */
 	if (c->req->h.uid != 0)
 		r = vfs_kill_begin(c, in->nodeid_out, file_fd(b.file), &kill);
@@ -220,7 +221,8 @@ int vfs_op_ioctl(void *fs, struct fuse_call *c)
 		struct fsxattr attr;
 	} arg = { 0 };
 	struct fuse_ioctl_out *out;
-	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, in->fh) };
+	bool dir = in->flags & FUSE_IOCTL_DIR;
+	_cleanup_file_ struct file_ref f = { &v->files, vfs_file(v, c, in->fh, dir) };
 
 	if (!f.file)
 		return -EBADF;

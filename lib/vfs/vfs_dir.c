@@ -29,6 +29,8 @@ int vfs_op_opendir(void *fs, struct fuse_call *c)
 
 	if (r < 0)
 		return r;
+	if (vfs_is_stateless(v, c, true))
+		return -ENOSYS;
 	fd = node_open(&n, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return take_fd(&fd);
@@ -127,7 +129,7 @@ static int read_entries(struct vfs *v, struct fuse_call *c, struct file *f)
 int vfs_op_readdir(void *fs, struct fuse_call *c)
 {
 	struct vfs *v = fs;
-	_cleanup_file_ struct file_ref f = { &v->files, file_get(&v->files, c->req->in.read.fh) };
+	_cleanup_file_ struct file_ref f = { &v->files, vfs_file(v, c, c->req->in.read.fh, true) };
 	int r;
 
 	if (!f.file || !f.file->dir)

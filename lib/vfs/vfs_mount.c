@@ -13,12 +13,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -61,6 +63,7 @@ struct mounted {
 	struct fuse_dev_mount conf;
 	int tree;     /* a copy of the mounts at and below the source, of our own */
 	int source;   /* its top, open for reading */
+	bool alone;   /* nothing is mounted in it */
 	char *target; /* where, absolute */
 	uint64_t mount_id;
 };
@@ -84,6 +87,8 @@ static int open_source(struct mounted *m, const struct vfs_mount_conf *o, struct
 			       err_str(m->tree));
 	/* Times of access are written behind, by the rules of the mount there. */
 	attrs = o->attrs & (MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME);
+	/* Also if the mount should be made writable (remount). */
+	attrs |= o->stateless ? MOUNT_ATTR_RDONLY : 0;
 	r = attrs ? mnt_set(m->tree, attrs, 0, true) : 0;
 	if (r < 0)
 		return err_set(e, -r, "cannot set how times of access are kept: %s", err_str(r));
@@ -195,24 +200,49 @@ static int mount_for_sockets(void *arg)
 	return r < 0 ? r : mfd;
 }
 
-/* Anywhere in our mount namespace: it may have been moved. What cannot be read may be. */
-static bool mnt_exists(uint64_t id)
+/* How many mounts of our mount namespace @is says. What cannot be read is one. */
+static unsigned int mnt_count(bool (*is)(const struct mount_entry *entry, const void *arg),
+			      const void *arg)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_free_ struct mount_entry *entry = malloc(sizeof(*entry));
+	unsigned int n = 0;
 	struct cursor c;
 	size_t len;
+	int r;
 
 	if (!entry ||
 	    io_read_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_SIZE_MAX, &text, &len) < 0)
-		return true;
+		return 1;
 	c = cur_of(text, len);
-	for (;;) {
-		int r = mountinfo_next(&c, entry);
+	while ((r = mountinfo_next(&c, entry)) != 0)
+		n += r > 0 && is(entry, arg);
+	return n;
+}
 
-		if (r == 0 || (r > 0 && entry->id == id))
-			return r > 0;
-	}
+static bool has_id(const struct mount_entry *entry, const void *arg)
+{
+	return entry->id == *(const uint64_t *)arg;
+}
+
+/* Anywhere: it may have been moved. */
+static bool mnt_exists(uint64_t id)
+{
+	return mnt_count(has_id, &id) != 0;
+}
+
+static bool is_below(const struct mount_entry *entry, const void *arg)
+{
+	const char *rest = path_below(entry->point, arg);
+
+	return rest && *rest;
+}
+
+static bool has_mounts_below(const char *dir)
+{
+	_cleanup_free_ char *path = realpath(dir, NULL);
+
+	return !path || mnt_count(is_below, path) != 0;
 }
 
 /* With a mount of it for the sockets, the end of ours is to be noticed by looking. */
@@ -361,6 +391,25 @@ static struct vfs_times choose_times(const struct vfs_times *asked, const struct
 				   choose(asked->negative_ns, best->negative_ns) };
 }
 
+/*
+ * Is a position in a directory right for whoever opens it anew, whatever happened to it meanwhile? Not so of what makes up its
+ * list when it is opened (overlayfs), or counts entries (tmpfs before Linux 6.6); what is mounted in the tree may be that.
+ */
+static bool has_lasting_positions(const struct mounted *m)
+{
+	static const uint32_t types[] = { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+					  F2FS_SUPER_MAGIC };
+	struct statfs s;
+
+	if (!m->alone || fstatfs(m->source, &s) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		if ((uint32_t)s.f_type == types[i])
+			return true;
+	}
+	return false;
+}
+
 /* The numbers of a merged tree's nodes are others. */
 static void watch(struct mounted *m, const struct vfs_mount_conf *o)
 {
@@ -372,6 +421,8 @@ static void watch(struct mounted *m, const struct vfs_mount_conf *o)
 	r = vfs_watch_start(m->vfs, m->source, &m->session, m->chan[0], &times, &m->watch);
 	if (r < 0)
 		log_info("changes in '%s' are seen by timeouts only: %s", o->source, err_str(r));
+	else if (o->stateless && has_lasting_positions(m))
+		vfs_stateless_dirs(m->vfs);
 }
 
 /* The trees, opened, and what serves them. */
@@ -424,7 +475,8 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, bool quiet
 		   struct err *e)
 {
 	const struct vfs_conf conf = { .times = choose_times(&o->times, &when_not),
-				       .passthrough = o->passthrough,
+				       .passthrough = o->passthrough && !o->stateless,
+				       .stateless = o->stateless,
 				       .small = o->small,
 				       .carry_sockets = o->sockets,
 				       .users = o->users,
@@ -435,6 +487,7 @@ static int prepare(struct mounted *m, const struct vfs_mount_conf *o, bool quiet
 	m->target = realpath(o->target, NULL);
 	if (!m->target)
 		return err_set(e, errno, "cannot mount on '%s': %s", o->target, err_str(errno));
+	m->alone = o->stateless && !has_mounts_below(o->source);
 	r = o->sockets ? vfs_sockets_new(quiet, &m->sockets, e) : 0;
 	if (r == 0)
 		r = open_trees(m, o, &conf, e);

@@ -19,7 +19,7 @@ struct vfs_mount_conf {
 	bool read_only, allow_other;
 	bool again; /* it is there: vfs_mount_again() */
 	/* of the server */
-	bool passthrough, watch, io_uring, sockets;
+	bool passthrough, watch, io_uring, sockets, stateless;
 	bool ordinary; /* struct fuse_conf */
 	enum vfs_small small;
 	long threads;

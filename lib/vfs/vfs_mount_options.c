@@ -59,6 +59,7 @@ static const struct flag {
 	{ "noio_uring", offsetof(struct vfs_mount_conf, io_uring), false },
 	{ "watch", offsetof(struct vfs_mount_conf, watch), true },
 	{ "nowatch", offsetof(struct vfs_mount_conf, watch), false },
+	{ "stateless", offsetof(struct vfs_mount_conf, stateless), true },
 	{ "sched_idle", offsetof(struct vfs_mount_conf, ordinary), false },
 	{ "nosched_idle", offsetof(struct vfs_mount_conf, ordinary), true },
 	{ "nopassthrough", offsetof(struct vfs_mount_conf, passthrough), false },

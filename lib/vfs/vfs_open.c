@@ -109,6 +109,8 @@ int vfs_op_open(void *fs, struct fuse_call *c)
 
 	if (r < 0)
 		return r;
+	if (vfs_is_stateless(v, c, false))
+		return -ENOSYS;
 	out = fuse_out_add(&c->out, sizeof(*out));
 	/* Whoever only reads needs no descriptor of ours where the kernel has one. */
 	if (opened.reads_only && (backing = vfs_pass_again(v, &n)) > 0)

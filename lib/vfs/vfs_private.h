@@ -17,6 +17,7 @@ struct vfs {
 	struct vfs_conf conf;
 	struct nodes nodes;
 	struct files files;
+	bool stateless_dirs;
 	/* vfs_watch.c: while somebody tells of changes, other times hold for what is on the root's mount */
 	_Atomic bool watched;
 	struct vfs_times watched_times;
@@ -128,6 +129,14 @@ int vfs_pass_again(struct vfs *v, const struct node_ref *n);
 void vfs_pass_leave(struct vfs *v, struct node *n, bool direct, bool used);
 /* The backing file @id, if it is one, is not used any more; @arg is a struct vfs. */
 void vfs_pass_close(void *arg, int id);
+
+/*
+ * vfs_is_stateless() - Does the peer open files, or directories, without a message?
+ * vfs_file() - The open file, or directory, @fh of the request's node: a number of the table's, or, if there is none
+ *	for it is stateless, a new one for this request alone. NULL: there is none.
+ */
+bool vfs_is_stateless(const struct vfs *v, const struct fuse_call *c, bool dir);
+struct file *vfs_file(struct vfs *v, const struct fuse_call *c, uint64_t fh, bool dir);
 
 /* Become the caller, for a file to be made; or for what is written to one. */
 int vfs_become(const struct fuse_call *c, mode_t umask) _must_check_;

@@ -61,9 +61,9 @@ static int met(struct vfs_sockets *s, const struct fuse_call *c, int fd,
 	}
 	if (k && (k->state == LIVE || k->state == INWARD))
 		k->used = ++s->clock;
-	else if (k && c->chan->ops->late)
+	else if (k && fuse_chan_late(c->chan))
 		r = sockets_wait_for(k, c->chan, c->req->h.unique, out) < 0 ? 0 : FUSE_LATER;
-	else if (!k && type > 0 && c->chan->ops->late && !s->over)
+	else if (!k && type > 0 && fuse_chan_late(c->chan) && !s->over)
 		r = want(s, c, type, fd, out);
 	pthread_mutex_unlock(&s->lock);
 	return r;

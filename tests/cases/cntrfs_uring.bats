@@ -44,8 +44,48 @@ mounted()
 		"$BATS_TEST_DIRNAME/cntrfs.bats" "$BATS_TEST_DIRNAME/cntrfs_watch.bats"
 	echo "$output"
 	same 0 "$status"
-	matches "$output" '^1\.\.11'
+	matches "$output" '^1\.\.12'
 	run ! grep -q '# skip' <<<"$output"
+}
+
+@test "sockets over io_uring: the same cases pass; a lookup waits in the ring while others are answered" {
+	need uring
+	run env -u BATS_TEST_NUMBER CNTRFS_OPTIONS=io_uring bats --tap --filter \
+		'a stream and packets|200 connections|nobody listens|as who it is|more sockets than|kill -9 of the server' "$BATS_TEST_DIRNAME/sockets.bats"
+	echo "$output"
+	same 0 "$status"
+	matches "$output" '^1\.\.6'
+	run ! grep -q '# skip' <<<"$output"
+	# More at one time than a queue has entries, of one processor: those who cannot wait are refused, and come again.
+	paths=()
+	for i in {1..40}; do paths+=("$BACK/s$i"); done
+	spawn "$LOG.peer" /usr/bin/python3 "$BED_DIR/sockets.py" serve "${paths[@]}"
+	PEER=$!
+	wait_for 10 grep -q ready "$LOG.peer"
+	mounted
+	matches "$(cat "$LOG")" 'FUSE over io_uring'
+	run timeout 60 taskset -c 0 /usr/bin/python3 - "$MNT" <<-'END'
+		import socket, sys, threading, time
+		bad, go = [], threading.Barrier(40)
+		def work(i):
+		    go.wait()
+		    end = time.monotonic() + 30
+		    while True:
+		        try:
+		            with socket.socket(socket.AF_UNIX) as s:
+		                return s.connect(sys.argv[1] + "/s%d" % i)
+		        except ConnectionRefusedError:
+		            if time.monotonic() > end: return bad.append(i)
+		all = [threading.Thread(target=work, args=(i + 1,)) for i in range(40)]
+		for t in all: t.start()
+		for t in all: t.join()
+		assert not bad, bad
+	END
+	same 0 "$status" "$output"
+	stop_pid "$PEER"
+	rm "${paths[@]}"
+	umount "$MNT"
+	wait "$SERVER"
 }
 
 @test "requests come by the queues of all processors, forgets by the device" {

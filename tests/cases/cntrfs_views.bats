@@ -239,6 +239,51 @@ layer() { getfattr --absolute-names --only-values -n user.cntr.layer "$MNT/$1"; 
 	END
 }
 
+@test "policy: what is hidden has no other name: links, hard links, a second mount" {
+	mkdir -p "$U/usr/bin" "$U/data" "$U/pub" "$U/mnt"
+	echo s | tee "$U/usr/bin/su" "$U/data/key" >/dev/null
+	echo o | tee "$U/usr/bin/ls" "$U/data/open" >/dev/null
+	ln -s usr/bin "$U/bin" && ln -s ../data/key "$U/pub/key" && ln -s ../data "$U/pub/dir" && ln -s "$MNT/data" "$U/pub/out"
+	ln "$U/data/key" "$U/pub/hard"
+	mount --bind "$U/data" "$U/mnt"
+	mounted "hide=/bin/su,hide=/pub/key,ro=/bin"
+	for path in bin/su usr/bin/su usr/bin/../bin/su pub/key data/key pub/dir/key pub/out/key pub/hard mnt/key \
+		pub/../data/key; do
+		run ! cat "$MNT/$path"
+		matches "$output" 'No such file'
+	done
+	run ! sh -c "echo x >'$MNT/pub/hard'"
+	run ! mv "$MNT/data/open" "$MNT/pub/hard"
+	run ! touch "$MNT/usr/bin/new"
+	matches "$output" 'Read-only'
+	same "$(printf 'o\no\no')" "$(cat "$MNT/bin/ls" "$MNT/usr/bin/ls" "$MNT/pub/dir/open")"
+	# Also if it comes to be one later, by whomever.
+	ln "$U/data/key" "$U/pub/later"
+	ln -s data/key "$U/later"
+	run ! cat "$MNT/pub/later" "$MNT/later"
+	same s "$(<"$U/data/key")"
+	umount "$MNT"
+	umount "$U/mnt"
+}
+
+@test "policy: in a directory that ignores case" {
+	truncate -s 8M "$DIR/fold.img"
+	mkfs.ext4 -q -O casefold "$DIR/fold.img"
+	mount -o loop "$DIR/fold.img" "$U" 2>/dev/null || skip "this kernel has no file system that ignores case"
+	mkdir "$U/case"
+	chattr +F "$U/case"
+	mkdir "$U/case/Secret"
+	echo s >"$U/case/Secret/f"
+	mounted "hide=/case/secret"
+	for path in case/Secret/f case/SECRET/f case/secret; do
+		run ! cat "$MNT/$path"
+		matches "$output" 'No such file'
+	done
+	run ! mkdir "$MNT/case/SECRET"
+	umount "$MNT"
+	umount "$U"
+}
+
 @test "without root: in a user namespace of one's own" {
 	need userns
 	local dir=$BED/user/views

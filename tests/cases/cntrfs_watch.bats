@@ -219,3 +219,74 @@ free_again() { [ "$(df --output=avail "$DISK" | tail -1)" -ge "$1" ]; }
 	"$MNT/x"
 	echo more >>"$MNT/x"
 }
+
+@test "stateless: what is in memory is read without a message, and is what is there" {
+	run -2 "$CNTRFS" -o stateless "$BACK" "$MNT"
+	matches "$output" 'stateless takes ro'
+	run -2 "$CNTRFS" -o stateless,ro,hide=/a "$BACK" "$MNT"
+	for i in {1..40}; do echo "text $i" >"$BACK/$i"; done
+	mkdir "$BACK/d"
+	cp /bin/true "$BACK/d/true"
+	truncate -s 1M "$BACK/holes"
+	long ro,stateless
+	for i in 1 2 3; do
+		same 40 "$(grep -rlx 'text [0-9]*' "$MNT" | wc -l)"
+	done
+	"$MNT/d/true"
+	# Seen: data, names, attributes, that one name is another file.
+	echo 'TEXT 1' >"$BACK/1"
+	seen "grep -q TEXT '$MNT/1'"
+	echo longer >>"$BACK/1"
+	seen "test \$(wc -l <'$MNT/1') = 2"
+	touch "$BACK/d/new"
+	seen "ls '$MNT/d' | grep -qx new"
+	mv "$BACK/2" "$BACK/3"
+	seen "grep -q 'text 2' '$MNT/3' && ! test -e '$MNT/2' && ! ls '$MNT' | grep -qx 2"
+	# What wants an open file gets one.
+	/usr/bin/python3 - "$MNT" <<-'END'
+		import mmap, os, sys
+		f = os.open(sys.argv[1] + "/holes", os.O_RDONLY)
+		assert os.lseek(f, 0, os.SEEK_HOLE) == 0
+		os.fsync(f)
+		d = os.open(sys.argv[1], os.O_RDONLY)
+		os.fsync(d)
+		m = mmap.mmap(os.open(sys.argv[1] + "/4", os.O_RDONLY), 7, prot=mmap.PROT_READ)
+		assert m[:] == b"text 4\n"
+	END
+	same "$(lsattr -d "$BACK/d" | cut -d' ' -f1)" "$(lsattr -d "$MNT/d" | cut -d' ' -f1)"
+	same "$(lsattr "$BACK/4" | cut -d' ' -f1)" "$(lsattr "$MNT/4" | cut -d' ' -f1)"
+	# The tree is read-only whatever the mount is.
+	"$CNTRFS" -o remount,rw "$BACK" "$MNT"
+	for command in 'echo x >>$MNT/4' ': >$MNT/4' 'touch $MNT/none' 'rm $MNT/4' 'truncate -s 1 $MNT/4'; do
+		run timeout 10 bash -c "MNT='$MNT'; $command"
+		[ "$status" != 0 ] || fail "$command"
+		matches "$output" 'Read-only file system'
+	done
+	same 'text 4' "$(<"$BACK/4")"
+	umount "$MNT"
+	ends 0
+	for what in open opendir; do
+		[ "$(requests $what)" -le 4 ] || fail "$(cat "$LOG")"
+	done
+	# Once each, and again what was changed.
+	[ "$(requests read)" -le 60 ] || fail "$(cat "$LOG")"
+}
+
+@test "stateless: a directory of 3,000 entries, that changes behind while it is read" {
+	(cd "$BACK" && seq -f 'f%.0f' 3000 | xargs touch)
+	long ro,stateless
+	/usr/bin/python3 - "$MNT" "$BACK" <<-'END'
+		import os, sys
+		mnt, back = sys.argv[1:]
+		seen = set()
+		with os.scandir(mnt) as it:
+		    for i, e in enumerate(it):
+		        assert e.name not in seen
+		        seen.add(e.name)
+		        if i % 100 == 50: os.unlink(back + "/" + e.name)
+		        if i % 100 == 70: open(back + "/new%d" % i, "w")
+		assert len({n for n in seen if n[0] == "f"}) == 3000
+	END
+	umount "$MNT"
+	ends 0
+}

@@ -30,7 +30,7 @@ sockets() { timeout -k 5 120 /usr/bin/python3 "$BED/sockets.py" "$@"; }
 # mounted OPTION...: as $SERVER.
 mounted()
 {
-	spawn "$LOG" "$CNTRFS" -f "$@" "$BACK" "$MNT"
+	spawn "$LOG" "$CNTRFS" -f -o "${CNTRFS_OPTIONS:-rw}" "$@" "$BACK" "$MNT"
 	SERVER=$!
 	wait_for 10 mountpoint -q "$MNT"
 }

@@ -31,7 +31,8 @@ reads_without_end='while :; do ls -lR /usr/share/doc /etc; cat /usr/bin/env /etc
 
 @test "/ is a FUSE file system, and the only one" {
 	same fuse.cntrfs "$(attach findmnt -no FSTYPE /)"
-	same 1 "$(attach grep -c fuse.cntrfs /proc/self/mountinfo)"
+	# Where the tools lack a mount point, parts of it are mounted beside that.
+	same 1 "$(attach awk '/ - fuse.cntrfs / { print $3 }' /proc/self/mountinfo | sort -u | wc -l)"
 }
 
 @test "kill -9 of cntr: nothing is left, nobody waits" {

@@ -378,7 +378,13 @@ static void test_policy(void **state)
 		{ RENAME, "both/b", "both/c", -ENOENT, 0, NULL },
 		{ RENAME, "both/a", "both/b", -EPERM, 0, NULL },
 		{ LINK, "both/a", "both/b", -EPERM, 0, NULL },
-		{ OPEN_WRITE, "both/linked", NULL, -ESTALE, MERGE_SCRATCH, "both/linked" },
+		/* another name of it */
+		{ OPEN_WRITE, "both/linked", NULL, -ENOENT, 0, NULL },
+		{ UNLINK, "both/linked", NULL, -ENOENT, 0, NULL },
+		{ CREATE, "both/linked", NULL, -EPERM, 0, NULL },
+		{ MKDIR, "both/linked", NULL, -EPERM, 0, NULL },
+		{ RENAME, "both/a", "both/linked", -EPERM, 0, NULL },
+		{ LINK, "both/a", "both/linked", -EPERM, 0, NULL },
 		{ OPEN_WRITE, "up/x", NULL, -EROFS, 0, NULL },
 		{ CHMOD, "up/x", NULL, -EROFS, 0, NULL },
 		{ CHMOD, "up", NULL, -EROFS, 0, NULL },
@@ -394,6 +400,67 @@ static void test_policy(void **state)
 	};
 
 	check(*state, rows, ARRAY_SIZE(rows));
+}
+
+/* "lib" is a directory above and a link to "low" below. */
+static int setup_links(void **state)
+{
+	struct rig *r = rig_new();
+	int l = r->top[MERGE_LOWER], u = r->top[MERGE_UPPER];
+	struct err e = { 0 };
+
+	assert_int_equal(symlinkat("../low/./deep/", l, "both/way") |
+				 symlinkat("/both/../both/way", l, "far") |
+				 symlinkat("round", l, "round") | symlinkat("/", l, "all"),
+			 0);
+	put(l, "low/secret", "lower");
+	put(l, "low/h", "lower");
+	assert_int_equal(linkat(l, "low/h", l, "elsewhere", 0), 0);
+	put(u, "up/key", "upper");
+	assert_int_equal(linkat(u, "up/key", u, "both/key", 0), 0);
+	assert_int_equal(policy_add(&r->policy, POLICY_HIDE, "/lib/secret", &e), 0);
+	assert_int_equal(policy_add(&r->policy, POLICY_HIDE, "far/g", &e), 0);
+	assert_int_equal(policy_add(&r->policy, POLICY_HIDE, "low/h", &e), 0);
+	assert_int_equal(policy_add(&r->policy, POLICY_HIDE, "up/key", &e), 0);
+	assert_int_equal(policy_add(&r->policy, POLICY_HIDE, "all", &e), 0);
+	assert_int_equal(policy_add(&r->policy, POLICY_READ_ONLY, "both/way", &e), 0);
+	merge_up(r, true);
+	*state = r;
+	return 0;
+}
+
+static void test_policy_of_links(void **state)
+{
+	static const char *const hidden[] = { "lib/secret", "low/secret", "low/deep/g",
+					      "low/h",      "lib/h",      "elsewhere",
+					      "up/key",     "both/key",   "all" };
+	static const char *const seen[] = {
+		"lib/f", "low/f", "low/deep", "both/way", "far", "up/x"
+	};
+	static const struct row rows[] = {
+		{ CHMOD, "low/deep", NULL, -EROFS, 0, NULL },
+		{ CREATE, "low/deep/new", NULL, -EROFS, 0, NULL },
+		{ CREATE, "both/key", NULL, -EPERM, 0, NULL },
+		{ RENAME, "up/x", "both/key", -EPERM, 0, NULL },
+		{ CREATE, "lib/h", NULL, -EPERM, 0, NULL },
+		{ CREATE, "lib/new", NULL, 0, MERGE_UPPER, "lib/new" },
+	};
+	struct rig *r = *state;
+	uint64_t id;
+
+	for (size_t i = 0; i < ARRAY_SIZE(hidden); i++)
+		assert_int_equal(walk(r, hidden[i], &id), -ENOENT);
+	for (size_t i = 0; i < ARRAY_SIZE(seen); i++)
+		(void)at(r, seen[i]);
+	/* What comes to be another name, does so for the mount, too. */
+	assert_int_equal(linkat(r->top[MERGE_UPPER], "up/key", r->top[MERGE_UPPER], "late", 0), 0);
+	assert_int_equal(walk(r, "late", &id), -ENOENT);
+	check(r, rows, ARRAY_SIZE(rows));
+	/* A link that leads elsewhere by now leads to nothing that is hidden. */
+	assert_int_equal(unlinkat(r->top[MERGE_LOWER], "lib", 0) |
+				 symlinkat("low/deep", r->top[MERGE_LOWER], "lib"),
+			 0);
+	assert_int_equal(walk(r, "lib/g", &id), -ENOENT);
 }
 
 static void test_names_are_one_node_while_they_are_known(void **state)
@@ -536,6 +603,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_without_scratch_the_lower_tree_is_read_only,
 						setup_without_scratch, teardown),
 		cmocka_unit_test_setup_teardown(test_policy, setup_policy, teardown),
+		cmocka_unit_test_setup_teardown(test_policy_of_links, setup_links, teardown),
 		cmocka_unit_test_setup_teardown(test_names_are_one_node_while_they_are_known, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_nodes_come_back, setup, teardown),

@@ -155,6 +155,9 @@ int main(int argc, char **argv)
 	log_init("cntrfs", "CNTR_LOG", s.verbose);
 	if (r == 0 && s.mount.merge.scratch && !s.mount.merge.lower)
 		r = err_set(&e, EINVAL, "scratch= takes lower= as well");
+	if (r == 0 && s.mount.stateless && (!s.mount.read_only || merge_is_wanted(&s.mount.merge)))
+		r = err_set(&e, EINVAL,
+			    "stateless takes ro, and does not go with lower=, hide= and ro=PATH");
 	if (r != 0)
 		vfs_mount_conf_fini(&s.mount);
 	if (r > 0)
