@@ -78,6 +78,13 @@ traces()
     echo "$(ls /proc/$vmm/fd | wc -l) descriptors, $(grep -c . /proc/$vmm/maps) mappings, $(grep -c memfd:vmsh /proc/$vmm/maps) ours"
     ./side-try $vmm ./guest-echo traces
 }
+# As it was before: the kernel takes a file system apart after its last user has gone.
+settled()
+{
+    n=0
+    until traces >is; [ "$(cat is)" = "$(cat was)" ] || [ $n -gt 30 ]; do sleep 1; n=$((n + 1)); done
+    cat is
+}
 ticks()
 {
     # Two more: the second may not be written to its end.
@@ -106,12 +113,13 @@ killed()
 said inspect ./vmsh inspect --json $vmm
 said ps ./vmsh guest-ps --json $vmm
 said dmesg ./vmsh dmesg $vmm
-said before traces
+traces >was
+said before cat was
 said mounts ticks
 said files ./vmsh attach -v --timeout 60 --tools /tools $vmm -- sh -c 'echo kernel $(uname -r); ls / /var/lib/vmsh; ps; md5sum </big; echo written >/var/lib/vmsh/etc/marker; exit 7'
 said archive ./vmsh attach -v --timeout 60 --tools archive $vmm -- busybox sh -c 'busybox cat /var/lib/vmsh/etc/passwd; exit 3'
 said killed killed
-said after traces
+said after settled
 said ticks ticks
 md5sum </tools/big
 cat /tmp/console | grep 'L2-FACT'
