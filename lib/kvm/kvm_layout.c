@@ -213,7 +213,15 @@ static void try_mapping(struct search *s, const struct kvm_mapping *m)
 		try(s, slot(0, m->start.v, m->size), none);
 }
 
-/* Cuts that somebody chose: only for more evidence than the usual ones have. */
+static void try_cuts(struct search *s, const struct kvm_mappings *m)
+{
+	for (size_t i = 0; i < m->n && i < PAIRS_MAX; i++)
+		for (uint64_t cut = CUT_STEP; cut < HIGH; cut += CUT_STEP)
+			if (!is_usual(cut))
+				try_cut(s, &m->v[i], cut);
+}
+
+/* Cuts that somebody chose: only for more evidence than the usual ones have, or if KVM knows none of those. */
 static void try_unusual(struct search *s, const struct kvm_mappings *m)
 {
 	const struct kvm_layouts usual = *s->found;
@@ -222,10 +230,7 @@ static void try_unusual(struct search *s, const struct kvm_mappings *m)
 	s->found->n = 0;
 	s->contradiction = false;
 	s->best++;
-	for (size_t i = 0; i < m->n && i < PAIRS_MAX; i++)
-		for (uint64_t cut = CUT_STEP; cut < HIGH; cut += CUT_STEP)
-			if (!is_usual(cut))
-				try_cut(s, &m->v[i], cut);
+	try_cuts(s, m);
 	if (s->found->n && !s->contradiction)
 		return;
 	*s = before;
@@ -271,14 +276,17 @@ static void try_pairs(struct search *s, const struct kvm_mappings *m)
 }
 
 int kvm_layout_find(struct kvm_vm *vm, const struct kvm_mappings *m,
-		    const struct kvm_evidence *evidence, size_t n, struct kvm_layouts *ret)
+		    const struct kvm_evidence *evidence, size_t n, bool unusual,
+		    struct kvm_layouts *ret)
 {
 	struct search s = { .vm = vm, .evidence = evidence, .n = n, .found = ret };
 
 	ret->n = 0;
 	for (size_t i = 0; n && i < m->n; i++)
 		try_mapping(&s, &m->v[i]);
-	if (s.best < n)
+	if (unusual)
+		try_cuts(&s, m);
+	else if (s.best < n)
 		try_unusual(&s, m);
 	if (s.best < n)
 		try_pairs(&s, m);

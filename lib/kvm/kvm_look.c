@@ -173,6 +173,7 @@ static bool still(struct tracee *t, const struct proof *proof)
 static int probe_stopped(const struct pid_ref *p, struct result *res, const struct proof *proof,
 			 struct err *e)
 {
+	uint64_t ns = 0;
 	struct tracee t;
 	int end, r = tracee_stop(p, 0, &t, e);
 
@@ -181,13 +182,15 @@ static int probe_stopped(const struct pid_ref *p, struct result *res, const stru
 	if (still(&t, proof))
 		r = kvm_slots_probe(&t, &res->vm, &res->mappings, &res->layouts, proof->v[0].gpa,
 				    e);
-	end = tracee_release(&t, &res->vm.probing_ns, e);
+	end = tracee_release(&t, &ns, e);
+	res->vm.probing_ns += ns; /* of all attempts */
 	return r < 0 ? r : end;
 }
 
 static int look(const struct pid_ref *p, const struct kvm_fds *fds, struct result *res,
 		struct err *e)
 {
+	bool unusual = false;
 	struct proof proof;
 	int r = 0;
 
@@ -200,8 +203,14 @@ static int look(const struct pid_ref *p, const struct kvm_fds *fds, struct resul
 		if (r < 0)
 			return r;
 		/* the tables that a processor had may be gone by now, with the process that they were of */
-		if (!kvm_layout_find(&res->vm, &res->mappings, proof.v, proof.n, &res->layouts))
-			return probe_stopped(p, res, &proof, e);
+		if (kvm_layout_find(&res->vm, &res->mappings, proof.v, proof.n, unusual,
+				    &res->layouts) < 0)
+			continue;
+		r = probe_stopped(p, res, &proof, e);
+		if (r < 0 || res->vm.exact)
+			return r;
+		/* all that the walks need can be below a cut that is not usual: only KVM's answers speak against the others */
+		unusual = !unusual;
 	}
 	/* a guest without page tables of its own, or with two memories that both fit, has no slots here */
 	return 0;

@@ -37,7 +37,7 @@ struct kvm_layout {
 	size_t n;
 };
 
-#define LAYOUTS_MAX 32
+#define LAYOUTS_MAX 48 /* more than there are places where memory below 4 GiB can end */
 
 /* Those that fit to what KVM says. What is known to be there is at the same place in all. */
 struct kvm_layouts {
@@ -51,11 +51,11 @@ int kvm_mappings_read(const struct pid_ref *p, struct kvm_mappings *ret, struct 
 /*
  * kvm_layout_find() - Which mapping is memory, by page tables that translate as @evidence says; the first is of what is known.
  *
- * Sets @vm->slot to what all layouts that fit have in common. Return: 0; -ENOENT none fits, or two that contradict each other.
+ * Sets @vm->slot to what all layouts that fit have in common. @unusual: memory may end anywhere below 4 GiB. Return: 0; -ENOENT none fits, or two that contradict each other.
  */
 int kvm_layout_find(struct kvm_vm *vm, const struct kvm_mappings *m,
-		    const struct kvm_evidence *evidence, size_t n, struct kvm_layouts *ret)
-	_must_check_;
+		    const struct kvm_evidence *evidence, size_t n, bool unusual,
+		    struct kvm_layouts *ret) _must_check_;
 
 /* The slots as KVM has them. @vm->slot is what kvm_layout_find() made, and stays so if they can't be found. */
 int kvm_slots_probe(struct tracee *t, struct kvm_vm *vm, const struct kvm_mappings *m,

@@ -37,6 +37,7 @@
 	PT_PAGE /* an address here that nothing is mapped at (vm.mmap_min_addr), and that is no slot's */
 #define IDS_AT_ONCE 48
 #define BATCH_MAX   512
+#define BATCH_TIMED 64          /* one list of calls; then the clock is looked at */
 #define PROBES_MAX  8000        /* some us each, while the machine stands */
 #define OTHERS_MAX  16          /* mappings that are tried as a whole */
 #define REST_NS     50000000ULL /* that a machine stands for slots that are no memory of its kernel */
@@ -263,6 +264,12 @@ static int ask_parts(struct prober *p, struct batch *b, struct err *e)
 	return r < 0 ? r : 0;
 }
 
+/* How many are asked together. */
+static size_t batch_room(const struct prober *p)
+{
+	return p->end_ns == UINT64_MAX ? BATCH_MAX : BATCH_TIMED;
+}
+
 /* Is one of the slots that are not found yet @s? It is asked when there is enough to ask, and by ask_parts(). */
 static int add_part(struct prober *p, struct batch *b, struct kvm_slot s, struct err *e)
 {
@@ -270,7 +277,7 @@ static int add_part(struct prober *p, struct batch *b, struct kvm_slot s, struct
 		return 0;
 	for (size_t i = 0; i < p->nids; i++)
 		for (int readonly = 0; !p->ids[i].found && readonly < 2; readonly++) {
-			int r = b->n == BATCH_MAX ? ask_parts(p, b, e) : 0;
+			int r = b->n >= batch_room(p) ? ask_parts(p, b, e) : 0;
 
 			if (r < 0)
 				return r;

@@ -2,13 +2,13 @@
 /*
  * mini_linux.c - minivmm boot=VMLINUX initrd=FILE console=FILE append=LINE KNOB...: a stock kernel by PVH, with a serial port.
  *
- * 256 MiB, one processor, no firmware, no PCI, and, with a PIC and a PIT, no ACPI. What other hypervisors do differently is a knob:
+ * 256 MiB, one processor, no firmware, no PCI, tables of ACPI as Firecracker and Cloud Hypervisor have. What other hypervisors do differently is a knob:
  *
  *	memfd		memory is shared (crosvm, Cloud Hypervisor); private and without a file (Firecracker, kvmtool) if not
  *	split		one slot for the first 640 KiB, one from 1 MiB on
  *	above		the second half of memory is at 4 GiB
  *	order		slots from high to low, with numbers from low to high and holes between them
- *	lapic		only the local APIC is in the kernel, the IOAPIC is ours, no PIC, no PIT, and ACPI says so (Cloud Hypervisor, crosvm)
+ *	lapic		only the local APIC is in the kernel, the IOAPIC is ours, no PIC, no PIT (Cloud Hypervisor, crosvm)
  *	seccomp		a filter on every thread, as Firecracker's, but with less in it, and it kills
  *	renamed		threads are called as Firecracker's are
  *	uid		it gives up its rights once the machine is made
@@ -230,7 +230,7 @@ static uint32_t load(void)
 				   .modules = MODULES,
 				   .cmdline = CMDLINE,
 				   .memmap = MEMMAP,
-				   .rsdp = knobs.lapic ? mini_acpi(ram, ACPI) : 0,
+				   .rsdp = mini_acpi(ram, ACPI),
 				   .memmap_entries = low == RAM ? 3 : 4 };
 
 	memcpy(ram + module.at, initrd, size);

@@ -11,6 +11,7 @@
  *	apart, q35	the same in two; the same, cut at 2 GiB
  *	odd		the same, cut at 640 MiB
  *	far		page tables are in memory at 9 GiB
+ *	near		they are all in the first MiBs
  *	split, shadow	a slot below 1 MiB and one above; several below
  *	order		slots in another order, with holes between their numbers
  *	many		40 slots that can't be found
@@ -58,6 +59,7 @@
 #define CUT_ODD 0x28000000UL
 #define ABOVE   (4UL << 30)
 #define FAR     (9UL << 30)
+#define NEAR    0x500000UL
 #define TOP     (64UL << 20) /* what a large one has there */
 #define LOW     0xa0000UL
 #define HIGH    0x100000UL
@@ -78,7 +80,7 @@ static atomic_bool running;
 
 struct knobs {
 	bool memfd, hugetlb, snapshot, demand, large, apart, split, order, second, seccomp, twice,
-		threads, shadow, q35, odd, many, far;
+		threads, shadow, q35, odd, many, far, near;
 	uint64_t lstar;
 	uint32_t flags;
 };
@@ -387,6 +389,7 @@ static void read_knobs(int argc, char **argv, struct knobs *k)
 		k->second |= !strcmp(argv[i], "second");
 		k->seccomp |= !strcmp(argv[i], "seccomp");
 		k->far |= !strcmp(argv[i], "far");
+		k->near |= !strcmp(argv[i], "near");
 		k->many |= !strcmp(argv[i], "many");
 		k->odd |= !strcmp(argv[i], "odd");
 		k->q35 |= !strcmp(argv[i], "q35");
@@ -420,7 +423,9 @@ int main(int argc, char **argv)
 		mini_die("KVM_CREATE_VM");
 	make_memory(&k);
 	make_tables();
-	if (low_end(&k) != RAM)
+	if (k.near)
+		make_map(ram + NEAR, NEAR);
+	else if (low_end(&k) != RAM)
 		make_map(top, ABOVE);
 	else if (k.far)
 		make_map(make_far(), FAR);

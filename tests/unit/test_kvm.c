@@ -212,6 +212,21 @@ static void test_far(void **state)
 	stop(&r);
 }
 
+/* Memory below 4 GiB ends at an unusual place, and no page table is above it: KVM knows none of the usual ones. */
+static void test_near(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start(&r, "near", "odd", "split");
+	look(&r, &vm);
+	assert_true(vm.exact);
+	assert_int_equal(vm.unknown_slots, 0);
+	assert_int_equal(slot_at(&vm, 0x100000).size, 0x28000000 - 0x100000);
+	assert_int_equal(slot_at(&vm, 4ULL << 30).size, 0xc0000000 + (64 << 20) - 0x28000000);
+	stop(&r);
+}
+
 /* A process that makes threads all the time stands as a whole, too. */
 static void test_threads(void **state)
 {
@@ -333,11 +348,11 @@ static void test_no_machine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_slots),      cmocka_unit_test(test_filter),
-		cmocka_unit_test(test_refused),    cmocka_unit_test(test_two_machines),
-		cmocka_unit_test(test_many),       cmocka_unit_test(test_far),
-		cmocka_unit_test(test_threads),    cmocka_unit_test(test_restart),
-		cmocka_unit_test(test_no_machine),
+		cmocka_unit_test(test_slots),   cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_two_machines),
+		cmocka_unit_test(test_many),    cmocka_unit_test(test_far),
+		cmocka_unit_test(test_near),    cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_restart), cmocka_unit_test(test_no_machine),
 	};
 
 	return cmocka_run_group_tests_name("kvm", tests, NULL, NULL);

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""kernels - stock Debian kernels: vmlinuz, vmlinux and the few modules that a guest needs.
+"""kernels - stock Debian kernels: vmlinuz, vmlinux and the few modules that a guest needs; and a QEMU of another suite.
 
 Theory of operation
 
 get_kernel() asks the mirror that this machine's apt already uses for one more suite, in an apt
 configuration of its own, so that the machine's stays as it is. The packages of the cloud kernel
-of that suite are downloaded by apt, which checks their signatures, and unpacked, never installed. What
-is made of them stays in a cache that may vanish at any time.
+of that suite, or of one of another flavour, are downloaded by apt, which checks their signatures, and unpacked, never
+installed. What is made of them stays in a cache that may vanish at any time.
 
 A bzImage is unpacked here and not in the guest: with software emulation that would take seconds.
 """
@@ -23,7 +23,9 @@ import tempfile
 import zlib
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-META = "linux-image-cloud-amd64"
+FLAVOUR = "cloud-amd64"
+QEMU_PACKAGES = ["qemu-system-x86", "qemu-system-data", "seabios"]
+QEMU_FILES = ["qemu-system-x86_64", "pvh.bin", "linuxboot_dma.bin", "kvmvapic.bin", "bios-256k.bin", "bios-microvm.bin"]
 # In the order of loading; what is missing is part of the kernel.
 MODULES = ["virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
            "crc16", "crc32c_generic", "mbcache", "jbd2", "ext4", "virtio_blk", "virtio_console", "overlay"]
@@ -90,11 +92,11 @@ class Apt:
         return re.search(r"^Depends: (.*)", shown, re.M)[1]
 
 
-def packages_of(apt):
+def packages_of(apt, flavour):
     """The kernel's packages: one up to Debian 13, several later."""
-    found, todo = [], [META]
+    found, todo = [], [f"linux-image-{flavour}"]
     while todo:
-        names = re.findall(r"\blinux-(?:image|binary|modules)-\d[^ ,]*cloud-amd64", apt.depends(todo.pop()))
+        names = re.findall(rf"\blinux-(?:image|binary|modules)-\d[^ ,]*{flavour}", apt.depends(todo.pop()))
         todo += [n for n in dict.fromkeys(names) if n not in found]
         found += [n for n in dict.fromkeys(names) if n not in found]
     return found
@@ -130,26 +132,47 @@ def take_members(deb, out):
                 (out / (module[1].replace("-", "_") + ".ko")).write_bytes(data)
 
 
-def get_kernel(suite):
-    """A directory with vmlinux and *.ko of the kernel of this suite of Debian."""
+def cached(name, wanted, suite, packages, take):
+    """The directory of that name with all that is wanted; if need be take(deb, out) makes it of the suite's packages."""
     cache = pathlib.Path(os.environ.get("DVS_CACHE") or pathlib.Path.home() / ".cache/dvs")
-    # What was unpacked for other modules lacks some of these.
-    wanted = zlib.crc32(" ".join(["vmlinuz", *ALL_MODULES]).encode())
-    kernel = cache / "vm" / f"{suite}-{wanted:08x}"
-    if (kernel / "vmlinux").exists():
-        return kernel
-    kernel.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=kernel.name + ".", dir=kernel.parent) as top:
+    # What was unpacked for other files lacks some of these.
+    made = cache / "vm" / f"{name}-{zlib.crc32(' '.join(wanted).encode()):08x}"
+    if (made / wanted[0]).exists():
+        return made
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=made.name + ".", dir=made.parent) as top:
         top = pathlib.Path(top)
         apt = Apt(top, suite)
         apt("apt-get", "update", "-qq", "--error-on=any")
-        apt("apt-get", "download", "-qq", *packages_of(apt), cwd=top)
+        apt("apt-get", "download", "-qq", *packages(apt), cwd=top)
         (top / "out").mkdir()
         for deb in sorted(top.glob("*.deb")):
-            take_members(deb, top / "out")
-        if not (top / "out/vmlinux").exists():
-            raise Unavailable(f"no kernel in {', '.join(d.name for d in top.glob('*.deb'))}")
+            take(deb, top / "out")
+        if not (top / "out" / wanted[0]).exists():
+            raise Unavailable(f"no {wanted[0]} in {', '.join(d.name for d in top.glob('*.deb'))}")
         # Another bed may have been faster.
-        shutil.rmtree(kernel, ignore_errors=True)
-        (top / "out").rename(kernel)
-    return kernel
+        shutil.rmtree(made, ignore_errors=True)
+        (top / "out").rename(made)
+    return made
+
+
+def get_kernel(suite, flavour=FLAVOUR):
+    """A directory with vmlinux, vmlinuz and *.ko of the kernel of this suite of Debian."""
+    name = suite if flavour == FLAVOUR else f"{suite}-{flavour}"
+    return cached(name, ["vmlinuz", *ALL_MODULES], suite, lambda apt: packages_of(apt, flavour), take_members)
+
+
+def take_qemu(deb, out):
+    """The emulator and the firmware that it boots a kernel with, out of one package."""
+    raw = subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
+        for member in tar:
+            name = pathlib.PurePosixPath(member.name).name
+            if name in QEMU_FILES and member.isfile():
+                (out / name).write_bytes(tar.extractfile(member).read())
+                (out / name).chmod(0o755)
+
+
+def get_qemu(suite):
+    """A directory with QEMU_FILES of this suite; the libraries are this machine's."""
+    return cached(f"qemu-{suite}", QEMU_FILES, suite, lambda apt: QEMU_PACKAGES, take_qemu)

@@ -24,7 +24,13 @@ from bed import STEADY
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("BUILD", str(HERE.parent.parent / "build")))
 PROGRAMS = [str(BUILD / name) for name in ("vmsh", "tests/sideload/side-try", "tests/sideload/guest-echo", "tests/kvm/minivmm")]
+# Those of which all is tried; and others of the same suites, of which one machine is.
 SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie", "newest": "trixie-backports"}
+FLAVOURS = {f"{kernel} {name}": (suite, flavour) for kernel, suite in SUITES.items()
+            for name, flavour in [("amd64", "amd64"), ("rt", "rt-amd64")]}
+BTF_MAGIC = bytes.fromhex("9feb0100 18000000")
+NO_BTF = "has no description of its types (CONFIG_DEBUG_INFO_BTF)"
+OTHER_QEMU = "/usr/local/lib/qemu" # in L1
 TRIES = 3
 UP_S = 480  # some 30 s of a processor of its own
 TRY_S = 600  # the same
@@ -72,6 +78,13 @@ traces()
     echo "$(ls /proc/$vmm/fd | wc -l) descriptors, $(grep -c . /proc/$vmm/maps) mappings, $(grep -c memfd:vmsh /proc/$vmm/maps) ours"
     ./side-try $vmm ./guest-echo traces
 }
+# As it was before: the kernel takes a file system apart after its last user has gone.
+settled()
+{
+    n=0
+    until traces >is; [ "$(cat is)" = "$(cat was)" ] || [ $n -gt 30 ]; do sleep 1; n=$((n + 1)); done
+    cat is
+}
 ticks()
 {
     # Two more: the second may not be written to its end.
@@ -86,7 +99,7 @@ echo "BOOT done in $(cut -d' ' -f1 /proc/uptime)"
 # kill -9 of vmsh; until what it started is gone in the guest, and its memory in the hypervisor.
 killed()
 {
-    ./vmsh attach --tools /tools $vmm -- sh -c 'echo it started; exec sleep 1000002' >said 2>&1 &
+    ./vmsh attach --timeout 60 --tools /tools $vmm -- sh -c 'echo it started; exec sleep 1000002' >said 2>&1 &
     n=0
     until grep -q started said 2>/dev/null || [ $n -gt 600 ]; do usleep 100000; n=$((n + 1)); done
     cat said
@@ -100,12 +113,13 @@ killed()
 said inspect ./vmsh inspect --json $vmm
 said ps ./vmsh guest-ps --json $vmm
 said dmesg ./vmsh dmesg $vmm
-said before traces
+traces >was
+said before cat was
 said mounts ticks
-said files ./vmsh attach -v --tools /tools $vmm -- sh -c 'echo kernel $(uname -r); ls / /var/lib/vmsh; ps; md5sum </big; echo written >/var/lib/vmsh/etc/marker; exit 7'
-said archive ./vmsh attach -v --tools archive $vmm -- busybox sh -c 'busybox cat /var/lib/vmsh/etc/passwd; exit 3'
+said files ./vmsh attach -v --timeout 60 --tools /tools $vmm -- sh -c 'echo kernel $(uname -r); ls / /var/lib/vmsh; ps; md5sum </big; echo written >/var/lib/vmsh/etc/marker; exit 7'
+said archive ./vmsh attach -v --timeout 60 --tools archive $vmm -- busybox sh -c 'busybox cat /var/lib/vmsh/etc/passwd; exit 3'
 said killed killed
-said after traces
+said after settled
 said ticks ticks
 md5sum </tools/big
 cat /tmp/console | grep 'L2-FACT'
@@ -117,18 +131,21 @@ FEATURES = ["inspect", "ps", "dmesg", "files", "archive", "kill -9", "no trace"]
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """kernel: of SUITES; machine: pc, q35, microvm, with what QEMU's -machine takes, or mini and minivmm's knobs."""
+    """kernel: of SUITES or FLAVOURS; machine: pc, q35, microvm, with what QEMU's -machine takes, or mini and minivmm's knobs;
+    qemu: of another suite."""
     kernel: str
     machine: str
     cpus: int = 1
     kaslr: bool = False
     append: str = ""
     cpu: str = "qemu64,+svm,+npt"
+    qemu: str = ""
+    btf: bool = True
 
     def name(self):
-        words = [self.kernel, self.machine, f"{self.cpus} vCPU" + "s" * (self.cpus > 1)]
+        words = [self.kernel, self.machine] + [f"of {self.qemu}"] * bool(self.qemu) + [f"{self.cpus} vCPU" + "s" * (self.cpus > 1)]
         words += ["KASLR"] * self.kaslr + [self.append] * bool(self.append)
-        return " ".join(words + ["5-level paging"] * ("la57" in self.cpu))
+        return " ".join(words + ["5-level paging"] * ("la57" in self.cpu) + ["no BTF"] * (not self.btf))
 
     def start(self):
         """The command that starts it in L1, in the background."""
@@ -137,7 +154,8 @@ class Cell:
         if self.machine.startswith("mini"):
             return f"mkfifo /tmp/in; exec 8<>/tmp/in; ./minivmm {self.machine[4:]} boot=./{self.image()} initrd=./initramfs.cpio " \
                    f"console=/tmp/console append='{append}' >/tmp/qemu 2>&1 <&8 8<&- &"
-        return f"qemu-system-x86_64 -machine {self.machine} -accel kvm -cpu host -m 256 -smp {self.cpus} " \
+        qemu = f"{OTHER_QEMU}/qemu-system-x86_64 -L {OTHER_QEMU}" if self.qemu else "qemu-system-x86_64"
+        return f"{qemu} -machine {self.machine} -accel kvm -cpu host -m 256 -smp {self.cpus} " \
                f"-name guest=the-guest,debug-threads=on -kernel ./{self.image()} -initrd ./initramfs.cpio -display none -nodefaults " \
                f"-serial file:/tmp/console -append '{append}' >/tmp/qemu 2>&1 &"
 
@@ -152,12 +170,25 @@ def guests(work):
 
     def get(name):
         if name not in made:
-            kernel = kernels.get_kernel(SUITES[name])
+            kernel = kernels.get_kernel(*FLAVOURS.get(name, (SUITES.get(name),)))
             where = pathlib.Path(work) / name
-            where.mkdir(exist_ok=True)
+            where.mkdir(parents=True, exist_ok=True)
             made[name] = (kernel, machine.make_initramfs(where, kernel, kernels.GUEST_MODULES, GUEST_INIT))
         return made[name]
     return get
+
+
+def without_btf(vmlinux, where):
+    """A copy of the kernel as one that was built without a description of its types: that has lost its magic (and version, flags)."""
+    data = vmlinux.read_bytes()
+    assert data.count(BTF_MAGIC) == 1
+    (where / "vmlinux").write_bytes(data.replace(BTF_MAGIC, bytes(len(BTF_MAGIC))))
+    return where / "vmlinux"
+
+
+def qemu_files(suite):
+    """For a host in which Cell.start() finds that QEMU."""
+    return [(str(path), f"{OTHER_QEMU}/{path.name}") for path in sorted(kernels.get_qemu(suite).iterdir())] if suite else []
 
 
 def parts(said):
@@ -200,6 +231,12 @@ def judge(cell, said):
         said_of["ticks"][1] == 0 and all(mounts) and mounts[0][1] == mounts[1][1] and mounts[1][2] == "written" and
         not re.search(r"^.*(BUG|Oops|panic|WARNING|Call Trace)", said.rpartition("L2-FACT")[2], re.M),
     }
+    if not cell.btf:
+        # Nothing is known of processes and log, and attach refuses before it has changed anything.
+        refused = {name: said_of[name][1] == 1 and NO_BTF in said_of[name][0] for name in ("ps", "dmesg")}
+        refused |= {name: said_of[name][1] == 125 and f"{NO_BTF}; nothing was changed" in said_of[name][0] for name in ("files", "archive")}
+        good |= refused | {"kill -9": NO_BTF in said_of["killed"][0], "no trace": said_of["before"] == said_of["after"] and
+                           " 0 ours" in said_of["before"][0] and said_of["ticks"][1] == 0 and mounts[0][1] == mounts[1][1]}
     why = {"no trace": ("before", "after", "mounts", "ticks"), "kill -9": ("killed",)}
     return {name: None if good[name] else "\n".join(f"{k}: {said_of[k]}" for k in why.get(name, (name,))) + f"\n{facts}"
             for name in FEATURES}
@@ -219,10 +256,11 @@ def lacks(cell, said):
 def try_cell(bed, cell, get_guest):
     """What was said in a guest that came up, or None; and how long it took."""
     kernel, initramfs = get_guest(cell.kernel)
+    image = kernel / cell.image() if cell.btf else without_btf(kernel / cell.image(), initramfs.parent)
     script = SCRIPT.replace("@START@", cell.start()).replace("@LOOKS@", str(UP_S * 5))
     begun = time.monotonic()
     for _ in range(TRIES):
-        said = bed.run([*PROGRAMS, str(kernel / cell.image()), str(initramfs)], script, UP_S + TRY_S)
+        said = bed.run([*PROGRAMS, str(image), str(initramfs)], script, UP_S + TRY_S)
         # From here on the guest is up: what does not end now is vmsh's.
         if "BOOT done" in bed.said():
             return said if said is not None else bed.said() + "\nno end\n", time.monotonic() - begun

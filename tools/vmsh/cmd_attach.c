@@ -172,10 +172,8 @@ static int open_machine(struct attach_cmd *a, struct err *e)
 		r = vm_open(&info, &a->vm, e);
 	if (!r)
 		r = vm_open_kernel(&a->vm, e);
-	if (!r && !a->vm.have_types) {
-		*e = a->vm.no_types;
-		r = -ENOTSUP;
-	}
+	if (!r && !a->vm.have_types)
+		r = err_set(e, ENOTSUP, "%s; nothing was changed", a->vm.no_types.msg);
 	return r;
 }
 
