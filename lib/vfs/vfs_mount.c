@@ -112,6 +112,8 @@ static int connect_first(struct mounted *m, const struct vfs_mount_conf *o, int 
 	/* Of the mount, not of the file system: sockets are bound in that. */
 	if (o->read_only)
 		m->conf.attrs |= MOUNT_ATTR_RDONLY;
+	/* Of a file system that is read-only the kernel does not forget the time of access after each read. */
+	m->conf.read_only = o->stateless && !o->sockets;
 	r = fuse_dev_mount(&m->conf, &m->dev[0], ret_mfd, e);
 	if (r < 0)
 		return r;
