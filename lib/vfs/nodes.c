@@ -98,10 +98,12 @@ static int node_reopen(struct nodes *t, struct node *n)
 	int fd = open_handle(t->mount[n->mount].fd, n->handle_type, n->handle, n->handle_bytes);
 	int spare = -1;
 
-	if (fd < 0)
+	if (fd < 0 && fd != -ESTALE)
 		return fd;
 	pthread_mutex_lock(&t->lock);
-	if (n->fd < 0) {
+	if (fd < 0) {
+		n->gone = true;
+	} else if (n->fd < 0) {
 		n->fd = fd;
 		t->fds++;
 	} else {
@@ -229,7 +231,7 @@ uint64_t nodes_find(struct nodes *t, const struct statx *stx)
 	mount = table_mount(t, stx);
 	if (mount >= 0)
 		n = table_find(t, mount, stx);
-	if (n) {
+	if (n && n->nlookup) {
 		n->nlookup++;
 		id = node_id(n);
 		table_settle(t, n, &closing);
@@ -237,6 +239,12 @@ uint64_t nodes_find(struct nodes *t, const struct statx *stx)
 	pthread_mutex_unlock(&t->lock);
 	node_close(&closing);
 	return id;
+}
+
+static bool same_handle(const struct node *a, const struct node *b)
+{
+	return a->handle_type == b->handle_type && a->handle_bytes == b->handle_bytes &&
+	       memcmp(a->handle, b->handle, a->handle_bytes) == 0;
 }
 
 /* Fill in how to reach the new node. Return: the path descriptor for it; -1, it has a handle; -errno. */
@@ -276,6 +284,10 @@ int nodes_add(struct nodes *t, const struct statx *stx, int fd, bool taken, uint
 	}
 	pthread_mutex_lock(&t->lock);
 	n = table_find(t, mount, stx);
+	if (n && fresh.handle_bytes && n->handle_bytes && !same_handle(n, &fresh)) {
+		n->gone = true;
+		n = NULL;
+	}
 	/* Descriptors beyond are for files that are open. */
 	if (!n && !fresh.handle_bytes && t->fds >= t->max_fds)
 		r = -ENFILE;

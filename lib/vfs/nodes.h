@@ -8,6 +8,10 @@
  * birth, which tells it from a later inode of the same number. Its id is an index and a generation,
  * looked up in a table: a peer that invents ids finds nothing.
  *
+ * Two inodes may have one number and one time of birth, when the first is gone within a tick of the clock. A node that has a
+ * descriptor keeps its inode, and so the number. Of another the file handle tells: nodes_add() compares it, a node that was forgotten is not
+ * found by its number alone, and if a handle opens nothing any more, no lookup finds the node either.
+ *
  * A node is reached by a path descriptor (O_PATH). There are at most @max_fds of them; a node that was
  * not used for long loses its own and is opened again by its file handle (name_to_handle_at). A node
  * without a handle, or without a time of birth, keeps its descriptor for as long as it lives. So nothing
@@ -63,6 +67,7 @@ struct node {
 	uint8_t handle_bytes;
 	uint8_t pass; /* NODE_PASS_* */
 	bool fresh;
+	bool gone; /* the inode: what has its number is another */
 	int32_t handle_type;
 	uint8_t handle[NODE_HANDLE_MAX];
 };
@@ -136,7 +141,7 @@ void node_unref(struct node_ref *r);
 #define _cleanup_node_ _cleanup_(node_unref)
 
 /*
- * nodes_find() - Count a lookup of the node that @stx is of. Return: its id; 0, it is not known.
+ * nodes_find() - Count a lookup of the node that @stx is of. Return: its id; 0, it is not known to the peer.
  * nodes_add() - The same, and make it if need be.
  *
  * @fd: open on it. @taken: it is a path descriptor, and the node's, or closed, in any case.

@@ -70,7 +70,7 @@ struct node *table_find(struct nodes *t, int mount, const struct statx *stx)
 		struct node *n = table_at(t, i);
 
 		if (n->ino == stx->stx_ino && n->mount == mount && n->btime_ns == btime_ns &&
-		    n->type == stx->stx_mode >> 12)
+		    n->type == stx->stx_mode >> 12 && !n->gone)
 			return n;
 		i = n->hash_next;
 	}

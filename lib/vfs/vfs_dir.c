@@ -4,7 +4,7 @@
  *
  * A position is that of the backing file system, so it stays right whatever happens to the directory.
  * Entries that were read and did not fit are kept with the open directory; whoever asks for another
- * position gets them anew.
+ * position gets them anew. A directory that the peer opens without a message (vfs_stateless.c) is opened for each request.
  *
  * A list that the kernel keeps is one of names. Reading a file makes the kernel forget its time of access, and so ask for
  * the attributes of it the next time, one request for each file; a list that is taken anew brings those of all in one or
@@ -18,6 +18,9 @@
 
 #include "cleanup.h"
 #include "vfs_private.h"
+
+/* A name of 255 bytes fits, several times. */
+#define BATCH_MIN 4096
 
 int vfs_op_opendir(void *fs, struct fuse_call *c)
 {
@@ -44,15 +47,29 @@ int vfs_op_opendir(void *fs, struct fuse_call *c)
 	return r;
 }
 
+/*
+ * How much to read at one time. What does not fit into the reply is lost if the directory is open for this request alone: so
+ * not much more. An entry with its attributes is five times as long.
+ */
+static size_t batch(const struct vfs *v, const struct fuse_call *c)
+{
+	size_t size = c->req->in.read.size;
+
+	if (!vfs_is_stateless(v, c, true))
+		return DIR_BUFFER;
+	size = c->req->h.opcode == FUSE_READDIRPLUS ? size / 4 : size;
+	return size < BATCH_MIN ? BATCH_MIN : size > DIR_BUFFER ? DIR_BUFFER : size;
+}
+
 /* Have something at d->off, if there is more. Return: 1 there is; 0 the end; -errno. */
-static int refill(struct file *f)
+static int refill(struct file *f, size_t size)
 {
 	struct dir *d = f->dir;
 	ssize_t n;
 
 	if (d->off < d->end)
 		return 1;
-	n = getdents64(f->fd, d->buf, sizeof(d->buf));
+	n = getdents64(f->fd, d->buf, size);
 	d->off = 0;
 	d->end = n > 0 ? (size_t)n : 0;
 	/* A directory that was removed has no entries. */
@@ -112,7 +129,7 @@ static int read_entries(struct vfs *v, struct fuse_call *c, struct file *f)
 	while (r >= 0) {
 		const struct dirent64 *e;
 
-		r = refill(f);
+		r = refill(f, batch(v, c));
 		if (r <= 0)
 			break;
 		e = (const void *)(d->buf + d->off);

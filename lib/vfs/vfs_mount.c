@@ -85,8 +85,9 @@ static int open_source(struct mounted *m, const struct vfs_mount_conf *o, struct
 	if (m->tree < 0)
 		return err_set(e, -m->tree, "cannot copy the mount of '%s': %s", path,
 			       err_str(m->tree));
-	/* Times of access are written behind, by the rules of the mount there. */
-	attrs = o->attrs & (MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME);
+	/* Times of access are written behind, by the rules of the mount there. Through one that is read-only nothing is. */
+	attrs = o->attrs & MOUNT_ATTR_NODIRATIME;
+	attrs |= o->read_only ? MOUNT_ATTR_NOATIME : o->attrs & MOUNT_ATTR__ATIME;
 	/* Also if the mount should be made writable (remount). */
 	attrs |= o->stateless ? MOUNT_ATTR_RDONLY : 0;
 	r = attrs ? mnt_set(m->tree, attrs, 0, true) : 0;
@@ -111,6 +112,8 @@ static int connect_first(struct mounted *m, const struct vfs_mount_conf *o, int 
 	/* Of the mount, not of the file system: sockets are bound in that. */
 	if (o->read_only)
 		m->conf.attrs |= MOUNT_ATTR_RDONLY;
+	/* Of a file system that is read-only the kernel does not forget the time of access after each read. */
+	m->conf.read_only = o->stateless && !o->sockets;
 	r = fuse_dev_mount(&m->conf, &m->dev[0], ret_mfd, e);
 	if (r < 0)
 		return r;

@@ -272,6 +272,18 @@ free_again() { [ "$(df --output=avail "$DISK" | tail -1)" -ge "$1" ]; }
 	[ "$(requests read)" -le 60 ] || fail "$(cat "$LOG")"
 }
 
+@test "stateless and without sockets: a file that was read is not asked for again" {
+	for i in {1..40}; do echo "text $i" >"$BACK/$i"; done
+	long ro,stateless,nosockets
+	for i in 1 2 3; do
+		same 40 "$(grep -rlx 'text [0-9]*' "$MNT" | wc -l)"
+	done
+	umount "$MNT"
+	ends 0
+	[ "$(requests read)" = 40 ] || fail "$(cat "$LOG")"
+	[ "$(requests getattr)" -le 8 ] || fail "$(cat "$LOG")"
+}
+
 @test "stateless: a directory of 3,000 entries, that changes behind while it is read" {
 	(cd "$BACK" && seq -f 'f%.0f' 3000 | xargs touch)
 	long ro,stateless

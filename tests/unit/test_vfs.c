@@ -450,6 +450,70 @@ static struct opened create(struct rig *r, uint32_t pid, const char *name, uint3
 	return opened_of(r, entry.nodeid, sizeof(entry));
 }
 
+static void close_and_forget(struct rig *r, const struct opened *o, bool forget)
+{
+	r->req = (struct fuse_req){ .in.release.fh = o->fh };
+	assert_int_equal(call(r, FUSE_RELEASE, o->node, NULL), 0);
+	if (forget)
+		nodes_forget(&r->vfs->nodes, o->node, 1);
+}
+
+static struct opened make_nameless(struct rig *r)
+{
+	struct fuse_entry_out entry;
+
+	r->req = (struct fuse_req){ .in.create = { .flags = O_RDWR | O_EXCL, .mode = 0600 } };
+	assert_int_equal(call(r, FUSE_TMPFILE, FUSE_ROOT_ID, ""), 0);
+	memcpy(&entry, r->buf, sizeof(entry));
+	return opened_of(r, entry.nodeid, sizeof(entry));
+}
+
+/*
+ * Two files of which one ends and the other is made within a tick of the clock by which the file system keeps times may have one
+ * number and one time of birth. (To remove a name would make this kernel's clock go on.)
+ */
+static void test_a_new_file_of_an_old_number_and_birth(void **state)
+{
+	struct rig *r = *state;
+	struct opened o = make_nameless(r);
+
+	if (getattr(r, o.node).nlink != 0)
+		skip();
+	close_and_forget(r, &o, true);
+	for (unsigned int i = 0; i < 400; i++) {
+		bool forget = i % 2;
+		uint64_t id;
+		int e;
+
+		/* With the peer, which makes it and uses it. */
+		o = make_nameless(r);
+		close_and_forget(r, &o, forget);
+		if (i % 4 < 2) {
+			o = create(r, 1, "a", O_WRONLY);
+			assert_int_equal(getattr(r, o.node).ino, ino_of(r, "a"));
+			close_and_forget(r, &o, true);
+			assert_int_equal(unlinkat(r->root, "a", 0), 0);
+			continue;
+		}
+		/* Behind it: what it knows is stale, so it looks again. */
+		make(r, 1);
+		id = lookup(r, FUSE_ROOT_ID, "f0");
+		r->req = (struct fuse_req){ .in.open.flags = O_RDONLY };
+		e = call(r, FUSE_OPEN, id, NULL);
+		if (e == -ESTALE) {
+			assert_false(forget);
+			id = lookup(r, FUSE_ROOT_ID, "f0");
+			r->req = (struct fuse_req){ .in.open.flags = O_RDONLY };
+			e = call(r, FUSE_OPEN, id, NULL);
+		}
+		assert_int_equal(e, 0);
+		o = opened_of(r, id, 0);
+		assert_int_equal(getattr(r, id).ino, ino_of(r, "f0"));
+		close_and_forget(r, &o, true);
+		assert_int_equal(unlinkat(r->root, "f0", 0), 0);
+	}
+}
+
 static struct opened open_again(struct rig *r, uint32_t pid, uint64_t node, uint32_t flags)
 {
 	r->req = (struct fuse_req){ .h.pid = pid, .in.open.flags = flags };
@@ -631,6 +695,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_many_nodes_few_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_new_file_of_an_old_number, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_new_file_of_an_old_number_and_birth, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_forgotten_nodes_are_kept_for_a_while, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_without_handles, setup, teardown),
