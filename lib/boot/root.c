@@ -113,16 +113,6 @@ static int check_wish(const struct disk *d, const struct root_opts *o, struct er
 	return 0;
 }
 
-/* The back end locks it, but a sentence of ours comes before a machine without a disk. */
-static int check_free(int fd, bool read_only, struct err *e)
-{
-	struct flock l = { .l_type = read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
-
-	if (fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK)
-		return err_set(e, EBUSY, "it is in use by another process");
-	return 0;
-}
-
 static int plan(int fd, const struct root_opts *o, struct boot_conf *conf, bool *ret_read_only,
 		struct err *e)
 {
@@ -134,7 +124,8 @@ static int plan(int fd, const struct root_opts *o, struct boot_conf *conf, bool 
 	if (r < 0)
 		return r;
 	*ret_read_only = o->read_only || d.has_verity;
-	r = check_free(fd, *ret_read_only, e);
+	/* The back end locks it, but a sentence of ours comes before a machine without a disk. */
+	r = disk_check_free(fd, *ret_read_only, e);
 	if (r < 0)
 		return r;
 	if (d.has_integrity)

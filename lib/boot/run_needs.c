@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,8 +29,8 @@
 
 const char run_needs_note[] =
 	"a program and the Linux that it runs on have the same privilege, so it can overwrite that Linux; the "
-	"border is around both. Protection keys are not used. The root user of this host can read the memory of "
-	"both";
+	"border is around both. Protection keys are not used, for it could change those too. The root user of this "
+	"host can read the memory of both";
 
 static bool has_file(const char *name)
 {
@@ -53,6 +54,11 @@ static bool has_init(void)
 static bool has_blk(void)
 {
 	return has_file("rktio-blk");
+}
+
+static bool has_net(void)
+{
+	return has_file("rktio-net");
 }
 
 static unsigned int features(void)
@@ -111,10 +117,21 @@ static bool has_uring(void)
 	return syscall(SYS_io_uring_setup, 1, NULL) < 0 && errno == EFAULT;
 }
 
+/* As the library OS does it: a tmpfs with huge pages that is mounted nowhere. */
+static bool may_mount_huge(void)
+{
+	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+
+	return fs >= 0 && fsconfig(fs, FSCONFIG_SET_STRING, "huge", "within_size", 0) == 0 &&
+	       fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0;
+}
+
 static bool has_huge(void)
 {
 	_cleanup_free_ char *text = NULL;
 
+	if (may_mount_huge())
+		return true;
 	return io_read_at(AT_FDCWD, SHMEM_HUGE, 256, &text, NULL) == 0 &&
 	       !strstr(text, "[never]") && !strstr(text, "[deny]");
 }
@@ -137,6 +154,10 @@ size_t run_needs_all(struct need v[RUN_NEEDS_MAX])
 		    .needs = "rktio-blk beside rktio or in RKTIO_LIBEXEC",
 		    .without = no_run },
 		  has_blk },
+		{ { .name = "networks",
+		    .needs = "rktio-net beside rktio or in RKTIO_LIBEXEC",
+		    .without = "no --net, no --publish" },
+		  has_net },
 		{ { .name = "XSAVE and FSGSBASE",
 		    .needs =
 			    "a processor of Intel since 2013 or AMD since 2017, and Linux 5.9 without 'nofsgsbase'",
@@ -161,7 +182,9 @@ size_t run_needs_all(struct need v[RUN_NEEDS_MAX])
 			    "programs with much memory are slow: their mappings are dropped and made again" },
 		  has_maps },
 		{ { .name = "huge pages for shared memory",
-		    .needs = "'echo advise > " SHMEM_HUGE "'",
+		    .needs =
+			    "the right to mount a tmpfs (CAP_SYS_ADMIN), or 'echo advise > " SHMEM_HUGE
+			    "'",
 		    .without = "programs with much memory fault more often" },
 		  has_huge },
 		{ { .name = "io_uring",

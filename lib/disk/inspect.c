@@ -2,6 +2,7 @@
 #include "inspect.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -139,4 +140,13 @@ int disk_inspect(int fd, struct disk *ret, struct err *e)
 	if (!r)
 		*ret = d;
 	return r;
+}
+
+int disk_check_free(int fd, bool read_only, struct err *e)
+{
+	struct flock l = { .l_type = read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK)
+		return err_set(e, EBUSY, "it is in use by another process");
+	return 0;
 }

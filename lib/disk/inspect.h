@@ -21,4 +21,7 @@ struct disk {
 /* Return: 0; -EPROTO it looks like a known kind, but is damaged; another -errno. An unknown kind has none of the flags. */
 int disk_inspect(int fd, struct disk *ret, struct err *e) _must_check_;
 
+/* -EBUSY: another process has it locked, as rktio-blk does; to read it, readers do no harm. */
+int disk_check_free(int fd, bool read_only, struct err *e) _must_check_;
+
 #endif

@@ -156,7 +156,7 @@ static int resolve_user(const char *name, struct span passwd, struct ns_user *re
 	if (!is_number(name)) {
 		if (ns_passwd_by_name(passwd, name, ret) < 0)
 			return err_set(e, ENOENT,
-				       "the container's /etc/passwd has no user '%s'; "
+				       "there is no user '%s' in its /etc/passwd; "
 				       "a number needs no line there",
 				       name);
 		return 0;
@@ -175,7 +175,7 @@ static int resolve_group(const char *name, struct span group, gid_t *ret, struct
 	if (!is_number(name)) {
 		if (ns_group_by_name(group, name, ret) < 0)
 			return err_set(e, ENOENT,
-				       "the container's /etc/group has no group '%s'; "
+				       "there is no group '%s' in its /etc/group; "
 				       "a number needs no line there",
 				       name);
 		return 0;

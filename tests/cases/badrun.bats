@@ -98,6 +98,7 @@ fails()
 
 @test "too little memory: for Linux, and for a program" {
 	fails 2 "64M is the least" "$RKTIO" run --memory 63M --disk "$DISK" -- true
+	fails 2 "8T is the most" "$RKTIO" run --memory 9T --disk "$DISK" -- true
 	same 0 "$(status "$RKTIO" run --memory 64M --disk "$DISK" -- true)"
 	# tail keeps a line that has no end.
 	run "$RKTIO" run --memory 64M --disk "$DISK" -- tail /dev/zero
@@ -171,6 +172,12 @@ fails()
 	run "$RKTIO" run --disk "$DISK" --core /no/such/dir/core -- sh -c "$crash"
 	same 125 "$status" "$output"
 	matches "$output" 'no core: '
+	# What is no file stays as it is.
+	mkfifo -m 644 "$BED/pipe"
+	run "$RKTIO" run --memory 128M --disk "$DISK" --core "$BED/pipe" -- sh -c "$crash"
+	same 125 "$status" "$output"
+	matches "$output" "no core: .*is not a file"
+	same 644 "$(stat -c %a "$BED/pipe")"
 	# An end that is none of the kernel's makes no core.
 	same 3 "$(status "$RKTIO" run --disk "$DISK" --core "$BED/none" -- sh -c 'exit 3')"
 	[ ! -e "$BED/none" ]

@@ -49,6 +49,21 @@ inside()
 	matches "$output" 'exited normally'
 }
 
+# gdb sets debug registers for these without a question. They are played (kernel/debugreg.c).
+@test "gdb: watchpoints and breakpoints of the hardware, as it takes them by itself" {
+	run -0 inside 'gdb -nx -batch -ex "break main" -ex run -ex "watch counter" -ex c -ex c -ex "info watchpoints" -ex delete -ex c crash 2>&1
+		gdb -nx -batch -ex "break main" -ex run -ex "hbreak work" -ex c -ex bt -ex "watch counter if counter == 6" -ex c -ex c crash 2>&1'
+	matches "$output" 'Hardware watchpoint 2: counter'
+	matches "$output" 'Old value = 0'$'\n''New value = 1'
+	matches "$output" 'Old value = 1'$'\n''New value = 3'
+	matches "$output" 'breakpoint already hit 2 times'
+	matches "$output" 'counter 10'
+	matches "$output" 'Hardware assisted breakpoint 2'
+	matches "$output" 'Breakpoint 2, work \(n=4\)'
+	matches "$output" 'Old value = 3'$'\n''New value = 6'
+	matches "$output" 'exited normally'
+}
+
 @test "gdb: a core file, and a process that it attaches to" {
 	run -0 inside 'ulimit -c unlimited; crash x; gdb -nx -batch -ex bt -ex "print counter" -ex "print \$ymm0" /usr/bin/crash core 2>&1
 		sleep 100 & sleep 0.2; gdb -nx -batch -p $! -ex "info registers rip" -ex detach 2>&1; kill $! && wait $!; echo "status $?"'

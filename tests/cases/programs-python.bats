@@ -27,10 +27,19 @@ python_passes()
 	python_passes -j 3 -w test_mmap test_signal test_threading
 }
 
-# Left out: test_sendall_interrupted and its like with a time-out give 16 MB one second to be made; a signal that comes before
-# the call is then lost on it, on a machine that is busy enough.
+# test_sendall_interrupted and its like with a time-out set an alarm of a second and then make 16 MB for the call. A signal that comes
+# before the call is lost on it: python looks for signals after calls, and this one never returns. It hangs natively, too, with an alarm
+# that is short enough (0.5 ms); a second is, where the host is busy enough. So they get 1 MB, which no socket takes either.
 @test "test_socket" {
 	python_passes -i '*test_sendall_interrupted*' test_socket
+	said 'cd /tmp; python3 -c "$1"' '
+import sys, test.support, unittest
+test.support.SOCK_MAX_SIZE = 1 << 20
+import test.test_socket
+name = "GeneralModuleTests.test_sendall_interrupted"
+tests = unittest.defaultTestLoader.loadTestsFromNames([name, name + "_with_timeout"], test.test_socket)
+result = unittest.TextTestRunner().run(tests)
+sys.exit(result.testsRun != 2 or not result.wasSuccessful() or bool(result.skipped))'
 }
 
 # They sleep most of the time, the second one for minutes.

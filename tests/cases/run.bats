@@ -140,6 +140,9 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 	matches "$output" 'in use'
 	run "$RKTIO" image create "$DISK" --quiet --force --dir "$BED/bin"
 	same 1 "$status"
+	run "$RKTIO" image verify "$DISK"
+	same 1 "$status"
+	matches "$output" 'in use'
 	kill -TERM "$p"
 	wait "$p" || :
 	root=$(<"$SEALED.roothash")

@@ -504,6 +504,108 @@ static void core_files(void)
 	CHECK(unlink("/tmp/core") == 0);
 }
 
+#define DEBUGREG(n) (offsetof(struct user, u_debugreg) + (n) * sizeof(long))
+/* DR7 for slot 0: enabled; 8 bytes that are written, or an instruction. DR6: that slot. */
+#define DR7_WRITTEN  0x90001L
+#define DR7_EXECUTED 0x1L
+#define DR6_SLOT0    0x1L
+
+static long debugreg(pid_t pid, int n)
+{
+	errno = 0;
+	long value = ptrace(PTRACE_PEEKUSER, pid, DEBUGREG(n), NULL);
+	CHECK(errno == 0);
+	return value;
+}
+
+static void set_debugreg(pid_t pid, int n, long value)
+{
+	CHECK(ptrace(PTRACE_POKEUSER, pid, DEBUGREG(n), value) == 0);
+}
+
+/* It stops for slot 0, which is cleared. */
+static struct user_regs_struct wait_slot0(pid_t pid)
+{
+	siginfo_t info;
+
+	CHECK(ptrace(PTRACE_CONT, pid, NULL, NULL) == 0);
+	CHECK(wait_stop(pid) == SIGTRAP);
+	CHECK(debugreg(pid, 6) & DR6_SLOT0);
+	set_debugreg(pid, 6, 0);
+	CHECK(ptrace(PTRACE_GETSIGINFO, pid, NULL, &info) == 0 && info.si_code == TRAP_HWBKPT);
+	return regs_of(pid);
+}
+
+/* Calls and a handler in between, of which each comes out of the kernel with other flags. */
+static void write_with_calls(void)
+{
+	(void)signal(SIGUSR1, on_usr1);
+	for (int i = 0; i < 2 * PATCHED; i++)
+		(void)getppid();
+	/* If there is a trap flag behind it, it is lost here. */
+	asm volatile("push $0x202; popf" ::: "cc", "memory");
+	shared_value = 4711;
+	for (int i = 0; i < 2 * PATCHED; i++)
+		(void)getppid();
+	(void)raise(SIGUSR1);
+	pid_t pid = fork();
+	if (pid == 0) {
+		shared_value = 5; /* not watched: a child has slots of its own */
+		_exit(shared_value == 5 ? 0 : 1);
+	}
+	CHECK(wait_end(pid) == 0);
+	shared_value = 4712;
+}
+
+static void watched(void)
+{
+	pid_t pid = tracee();
+
+	if (pid == 0) {
+		write_with_calls();
+		_exit(0);
+	}
+	set_debugreg(pid, 0, (long)&shared_value);
+	set_debugreg(pid, 7, DR7_WRITTEN);
+	CHECK(debugreg(pid, 0) == (long)&shared_value &&
+	      (debugreg(pid, 7) & DR7_WRITTEN) == DR7_WRITTEN);
+	(void)wait_slot0(pid);
+	CHECK(ptrace(PTRACE_PEEKDATA, pid, &shared_value, NULL) == 4711);
+	CHECK(ptrace(PTRACE_CONT, pid, NULL, NULL) == 0);
+	CHECK(wait_stop(pid) == SIGUSR1);
+	CHECK(ptrace(PTRACE_CONT, pid, NULL, SIGUSR1) == 0);
+	CHECK(wait_stop(pid) == SIGTRAP && (debugreg(pid, 6) & DR6_SLOT0));
+	CHECK(ptrace(PTRACE_PEEKDATA, pid, &shared_value, NULL) == SIGUSR1);
+	CHECK(ptrace(PTRACE_CONT, pid, NULL, NULL) == 0);
+	CHECK(wait_stop(pid) == SIGCHLD);
+	(void)wait_slot0(pid);
+	CHECK(ptrace(PTRACE_PEEKDATA, pid, &shared_value, NULL) == 4712);
+	set_debugreg(pid, 7, 0);
+	CHECK(ptrace(PTRACE_CONT, pid, NULL, NULL) == 0);
+	CHECK(wait_end(pid) == 0);
+}
+
+/* At an instruction, before it is executed; without a byte in the code. What no processor takes is refused. */
+static void executed(void)
+{
+	pid_t pid = tracee();
+
+	if (pid == 0)
+		_exit(add(20, 22) == 42 && add(1, 2) == 3 ? 0 : 1);
+	CHECK(ptrace(PTRACE_POKEUSER, pid, DEBUGREG(0), -4096L) == -1 && errno == EINVAL);
+	set_debugreg(pid, 0, (long)&shared_value + 1);
+	CHECK(ptrace(PTRACE_POKEUSER, pid, DEBUGREG(7), DR7_WRITTEN) == -1 && errno == EINVAL);
+	set_debugreg(pid, 0, (long)address_of(add));
+	set_debugreg(pid, 7, DR7_EXECUTED);
+	struct user_regs_struct regs = wait_slot0(pid);
+	CHECK(regs.rip == (uintptr_t)address_of(add) && regs.rdi == 20);
+	CHECK(!(regs.eflags & TRAP_FLAG));
+	regs = wait_slot0(pid);
+	CHECK(regs.rip == (uintptr_t)address_of(add) && regs.rdi == 1);
+	CHECK(ptrace(PTRACE_DETACH, pid, NULL, NULL) == 0);
+	CHECK(wait_end(pid) == 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct t_case cases[] = {
@@ -519,6 +621,8 @@ int main(int argc, char **argv)
 		{ "vector_registers", vector_registers },
 		{ "followed", followed },
 		{ "core_files", core_files },
+		{ "watched", watched },
+		{ "executed", executed },
 		{ NULL, NULL },
 	};
 

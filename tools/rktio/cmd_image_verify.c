@@ -83,7 +83,10 @@ int image_verify(const struct image_args *a, const struct progress *progress, st
 
 	if (fd < 0)
 		return err_set(e, errno, "cannot open '%.150s': %s", a->path, err_str(errno));
-	r = disk_inspect(fd, &d, e);
+	/* What is being written looks like what somebody has changed. */
+	r = disk_check_free(fd, true, e);
+	if (!r)
+		r = disk_inspect(fd, &d, e);
 	if (!r && d.has_integrity)
 		r = verify_tags(fd, a, progress, e);
 	else if (!r && d.has_verity)

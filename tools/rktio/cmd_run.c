@@ -12,6 +12,7 @@
 #include "size.h"
 
 #define MEMORY_MIN     (64ULL << 20)
+#define MEMORY_MAX     (8ULL << 40) /* docs/libos.md, mem= */
 #define MEMORY_DEFAULT (1ULL << 30)
 
 enum {
@@ -103,6 +104,8 @@ static int take_memory(struct args *a, const char *text, struct err *e)
 		return err_set(e, EINVAL, "'%.40s' is not a size: 512M, 2G", text);
 	if (a->m.memory < MEMORY_MIN)
 		return err_set(e, EINVAL, "--memory %s is too little; 64M is the least", text);
+	if (a->m.memory > MEMORY_MAX)
+		return err_set(e, EINVAL, "--memory %s is too much; 8T is the most", text);
 	return 0;
 }
 

@@ -73,6 +73,11 @@ static const struct program rktio = {
 	.version = DVS_VERSION,
 	.summary = "programs on Linux as a library",
 	.footer =
+		"What this does not protect: the root user of this host can read the memory of every\n"
+		"process, a program's and its key's too. A program can overwrite the Linux that it\n"
+		"runs on; the border is around both. A whole image can be replaced by an older copy of\n"
+		"itself. When, where and how much is read and written can be seen.\n"
+		"\n"
 		"Environment: RKTIO_LOG (log levels: info,disk=debug), RKTIO_LIBEXEC (where the parts of\n"
 		"'run' are), RKTIO_LINUX (what --linux is if it is not given), TMPDIR\n"
 		"(where images are prepared, in the clear; /var/tmp).",

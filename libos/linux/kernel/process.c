@@ -60,6 +60,7 @@ int copy_thread(struct task_struct *task, const struct kernel_clone_args *args)
 	task->thread.sp = (unsigned long)frame;
 	if (args->fn) {
 		memset(regs, 0, sizeof(*regs));
+		task->thread.debug = (struct lo_debugreg){};
 		lo_fpu_reset(task);
 		return 0;
 	}
@@ -70,6 +71,7 @@ int copy_thread(struct task_struct *task, const struct kernel_clone_args *args)
 	lo_fpu_save(current);
 	task->thread = current->thread;
 	task->thread.sp = (unsigned long)frame;
+	task->thread.debug = (struct lo_debugreg){}; /* a debugger sets them for each thread */
 	if (args->flags & CLONE_SETTLS)
 		task->thread.fs = args->tls;
 	return 0;
@@ -90,6 +92,9 @@ void start_thread(struct pt_regs *regs, unsigned long ip, unsigned long sp)
 void flush_thread(void)
 {
 	lo_fpu_reset(current);
+	current->thread.debug = (struct lo_debugreg){};
+	if (!test_thread_flag(TIF_SINGLESTEP))
+		clear_thread_flag(TIF_FORCED_TF);
 }
 
 void show_regs(struct pt_regs *regs)

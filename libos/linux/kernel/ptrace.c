@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ptrace.c - the registers of a program for debuggers and core files, as on x86-64. */
+#include <asm/debugreg.h>
 #include <asm/elf.h>
 #include <asm/fpu.h>
 #include <asm/patch.h>
@@ -24,7 +25,9 @@
 #define XFEATURES_AVX512 0xe0
 /* What a debugger may set: arithmetic, trap, direction, nested task, alignment check. */
 #define FLAGS_OF_DEBUGGER 0x54dd5UL
-#define USER_DEBUGREG     848 /* offsetof(struct user, u_debugreg) */
+/* offsetof(struct user, u_debugreg): eight of them */
+#define USER_DEBUGREG 848
+#define DEBUGREGS     8
 
 /* struct user_regs_struct of x86-64: pt_regs, then these. */
 enum {
@@ -182,11 +185,17 @@ const struct user_regset_view *task_user_regset_view(struct task_struct *task)
 	return &view;
 }
 
+static bool is_debugreg(unsigned long addr)
+{
+	return addr >= USER_DEBUGREG && addr < USER_DEBUGREG + DEBUGREGS * sizeof(long);
+}
+
 static int peek_user(struct task_struct *task, unsigned long addr, unsigned long __user *to)
 {
 	if (addr & (sizeof(long) - 1))
 		return -EIO;
-	/* Above the registers are the debug registers, which are all zero. */
+	if (is_debugreg(addr))
+		return put_user(lo_debugreg_get(task, (addr - USER_DEBUGREG) / sizeof(long)), to);
 	return put_user(addr / sizeof(long) < USER_REGS ? get_reg(task, addr / sizeof(long)) : 0,
 			to);
 }
@@ -195,9 +204,8 @@ static int poke_user(struct task_struct *task, unsigned long addr, unsigned long
 {
 	if (addr & (sizeof(long) - 1))
 		return -EIO;
-	/* Debuggers clear those of each new thread. There is nothing behind them: clear is all that they can be. */
-	if (addr >= USER_DEBUGREG && addr < USER_DEBUGREG + 8 * sizeof(long))
-		return value ? -EIO : 0;
+	if (is_debugreg(addr))
+		return lo_debugreg_set(task, (addr - USER_DEBUGREG) / sizeof(long), value);
 	if (addr / sizeof(long) >= USER_REGS)
 		return -EIO;
 	return set_reg(task, addr / sizeof(long), value);
@@ -245,6 +253,7 @@ void user_enable_single_step(struct task_struct *task)
 	if (!(regs->flags & FLAG_TRAP))
 		set_tsk_thread_flag(task, TIF_FORCED_TF);
 	regs->flags |= FLAG_TRAP;
+	lo_debugreg_resume(task);
 }
 
 void user_disable_single_step(struct task_struct *task)
@@ -253,10 +262,13 @@ void user_disable_single_step(struct task_struct *task)
 	clear_task_syscall_work(task, SYSCALL_EXIT_TRAP);
 	if (test_and_clear_tsk_thread_flag(task, TIF_FORCED_TF))
 		task_pt_regs(task)->flags &= ~FLAG_TRAP;
+	if (task != current)
+		lo_debugreg_resume(task);
 }
 
 void ptrace_disable(struct task_struct *task)
 {
+	task->thread.debug.control = 0;
 	user_disable_single_step(task);
 }
 

@@ -45,6 +45,8 @@ struct rt_sigframe {
 static void get_context(struct sigcontext *c, const struct pt_regs *regs)
 {
 	const struct lo_trap *trap = &current->thread.trap;
+	/* Set for a debugger, it is nothing that the program knows of. */
+	unsigned long forced = test_thread_flag(TIF_FORCED_TF) ? FLAG_TRAP : 0;
 
 	*c = (struct sigcontext){
 		.r8 = regs->r8,
@@ -64,7 +66,7 @@ static void get_context(struct sigcontext *c, const struct pt_regs *regs)
 		.cx = regs->cx,
 		.sp = regs->sp,
 		.ip = regs->ip,
-		.flags = regs->flags,
+		.flags = regs->flags & ~forced,
 		.cs = LO_USER_CS,
 		.ss = LO_USER_SS,
 		.err = trap->error,

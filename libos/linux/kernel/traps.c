@@ -16,6 +16,7 @@
  * From lo_trap_user() on it is Linux's generic entry code, which treats "interrupts" as off in the
  * program. lo_prepare_user() is its last step.
  */
+#include <asm/debugreg.h>
 #include <asm/event.h>
 #include <asm/fpu.h>
 #include <asm/hostproc.h>
@@ -193,8 +194,11 @@ static void trap_fault(struct pt_regs *regs, const struct lo_trap *trap)
 		return;
 	}
 	/* The program, or its debugger, looks at each instruction. */
-	if (trap->signal == SIGTRAP && trap->nr == TRAP_DEBUG)
+	if (trap->signal == SIGTRAP && trap->nr == TRAP_DEBUG) {
 		lo_patch_stop(current->mm);
+		if (lo_debugreg_on(current) && lo_debugreg_step(regs))
+			return;
+	}
 	current->thread.trap.addr = 0;
 	if (trap->signal == SIGSEGV) {
 		force_sig(SIGSEGV);
@@ -245,6 +249,9 @@ __visible void lo_trap_user(struct pt_regs *regs)
 
 	if (trap.signal == SIGSYS) {
 		trap_syscall(regs);
+		if (unlikely(lo_debugreg_on(current)))
+			lo_debugreg_after_call(regs);
+		lo_debugreg_arm(regs);
 		lo_leave(regs);
 	}
 	if (unlikely(lo_patch_is_trampoline(&current->mm->context.patch, regs->ip))) {
@@ -262,6 +269,7 @@ __visible void lo_trap_user(struct pt_regs *regs)
 		local_irq_disable();
 	}
 	irqentry_exit_to_user_mode(regs);
+	lo_debugreg_arm(regs);
 	lo_leave(regs);
 }
 

@@ -17,6 +17,8 @@
 #define LO_XSTATE_SIZE 2688
 
 #ifndef __ASSEMBLY__
+#include <asm/debugreg.h>
+
 struct task_struct;
 
 /* Why the program stopped, from the host's signal frame. */
@@ -29,6 +31,7 @@ struct thread_struct {
 	unsigned long sp;     /* of the kernel, while switched out */
 	unsigned long fs, gs; /* valid while the task doesn't own the registers, see kernel/fpu.c */
 	struct lo_trap trap;
+	struct lo_debugreg debug;
 	unsigned char xstate[LO_XSTATE_SIZE] __aligned(64);
 };
 
