@@ -114,6 +114,11 @@ reads_without_end='while :; do ls -lR /usr/share/doc /etc; cat /usr/bin/env /etc
 	[ -d /usr/share/doc ]
 	run cntr attach --merge --hide /app --hide /usr/bin/gdb "$TARGET" -- sh -c 'test -e /app || test -e /usr/bin/gdb || ls /etc/os-release'
 	same /etc/os-release "$output"
+	# Where a link in the path leads is meant, too.
+	if [ -L /bin ]; then
+		run cntr attach --hide /bin/gdb "$TARGET" -- sh -c 'test -e /bin/gdb || test -e /usr/bin/gdb || ls /usr/bin/env'
+		same /usr/bin/env "$output"
+	fi
 	tool_error 2 "$CNTR" attach --view bind --hide /app "$TARGET"
 	tool_error 2 "$CNTR" attach --view fuse --hide / "$TARGET"
 }
