@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "opt_complete.h"
+#include "out.h"
 
 #define OPTS_MAX 48
 
@@ -163,9 +164,10 @@ bool opt_wants_help(const char *word)
 	return !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
-void opt_print_help(const char *program, const struct verb *self)
+int opt_print_help(const char *program, const struct verb *self)
 {
 	print_verb(program, self);
+	return out_exit();
 }
 
 /* --help counts only before the operands are complete: in "attach web -- ls --help" it is ls's. */
@@ -191,7 +193,7 @@ static int run_verb(const struct program *prog, const struct verb *v, int argc, 
 		return OPT_EXIT_FAILED;
 	if (help_asked(v, argc, argv)) {
 		print_verb(prog->name, v);
-		return 0;
+		return out_exit();
 	}
 	optind = 1;
 	opterr = 0;
@@ -217,11 +219,11 @@ int opt_main(const struct program *prog, int argc, char **argv)
 	}
 	if (opt_wants_help(argv[1]) || !strcmp(argv[1], "help")) {
 		print_program(prog);
-		return 0;
+		return out_exit();
 	}
 	if (!strcmp(argv[1], "--version")) {
 		printf("%s %s\n", prog->name, prog->version);
-		return 0;
+		return out_exit();
 	}
 	if (!strcmp(argv[1], "completions"))
 		return opt_completions(prog, argc > 2 ? argv[2] : "");

@@ -215,3 +215,43 @@ print("ready", flush=True); time.sleep(60)' >"$BATS_TEST_TMPDIR/fake" 3>&- 4>&- 
 	mv /run/away.sock /run/docker.sock
 	[ "$s" = 0 ] || [ "$s" = 125 ] || fail "gave $s: $(<"$BATS_TEST_TMPDIR/out")"
 }
+
+# Of every program: what it prints is done only when it is written.
+@test "a standard output that is full: exit code 1, and the reason" {
+	local words count=0
+	while read -r words; do
+		# shellcheck disable=SC2086 # words on purpose
+		run --separate-stderr eval "$BUILD/$words >/dev/full"
+		same 1 "$status" "exit code of '$words'"
+		same 1 "${#stderr_lines[@]}" "lines of '$stderr'"
+		matches "$stderr" '^[a-z-]+: writing to standard output: No space left on device$'
+		count=$((count + 1))
+	done <<-END
+		cntr --help
+		cntr attach --help
+		cntr --version
+		cntr completions bash
+		cntr doctor
+		cntr doctor --json
+		cntr ps
+		cntr ps --json
+		cntr ps --names
+		cntr inspect $TPID
+		cntr inspect --json $TPID
+		vmsh --help
+		vmsh doctor
+		vmsh doctor --json
+		vmsh ps --json
+		rktio --help
+		rktio doctor
+		rktio doctor --json
+		rktio ps --json
+		cntrfs --help
+		cntrfs --version
+		rktio-blk --help
+		rktio-blk --print-capabilities
+		rktio-net --version
+		rktio-net --print-capabilities
+	END
+	same 25 "$count"
+}

@@ -8,6 +8,7 @@
 #include "cmd.h"
 #include "ctr.h"
 #include "json.h"
+#include "out.h"
 #include "probe.h"
 #include "run.h"
 #include "text.h"
@@ -119,8 +120,11 @@ int cmd_doctor(struct opt_parser *p)
 	if (json) {
 		_cleanup_json_ struct json_object *o = report_json(v, n, &l);
 
-		return json_print(o, stdout) < 0 ? OPT_EXIT_FAILED : fatal;
+		id = json_print(o, stdout);
+	} else {
+		print_text(v, n, &l);
 	}
-	print_text(v, n, &l);
+	if (out_done(id, &e) < 0)
+		return run_failed(&e, OPT_EXIT_FAILED);
 	return fatal ? OPT_EXIT_FAILED : 0;
 }

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "net.h"
 #include "opt.h"
+#include "out.h"
 #include "vu_relay.h"
 #include "vu_sandbox.h"
 #include "vu_serve.h"
@@ -335,13 +336,11 @@ int main(int argc, char **argv)
 	int r;
 
 	log_init("rktio-net", "RKTIO_LOG", false);
-	if (argc > 1 && opt_wants_help(argv[argc - 1])) {
-		opt_print_help("rktio-net", &self);
-		return 0;
-	}
+	if (argc > 1 && opt_wants_help(argv[argc - 1]))
+		return opt_print_help("rktio-net", &self);
 	r = parse(argc, argv, &c, &e);
 	if (r > 0)
-		return 0;
+		return out_exit();
 	if (r < 0) {
 		log_warn("%s; see 'rktio-net --help'", e.msg);
 		return OPT_EXIT_USAGE;

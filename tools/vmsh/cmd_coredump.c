@@ -12,6 +12,7 @@
 #include "json.h"
 #include "log.h"
 #include "newfile.h"
+#include "out.h"
 #include "size.h"
 #include "target.h"
 #include "vm_core.h"
@@ -133,7 +134,7 @@ static int print_text(const struct coredump *o, const struct vm_core_result *res
 	printf("'%s' has %s of memory, %s of that are not zeros; paused %.1f ms\n",
 	       path ? path : "it", size_show(res->memory, memory), size_show(res->written, written),
 	       (double)res->paused_ns / 1e6);
-	return fflush(stdout) || ferror(stdout) ? -EIO : 0;
+	return out_flush(stdout);
 }
 
 int cmd_coredump(struct opt_parser *p)
@@ -158,9 +159,5 @@ int cmd_coredump(struct opt_parser *p)
 	if (r < 0)
 		return target_failed(&e);
 	warn(&res);
-	if ((o.json ? print_json(&o, &res) : print_text(&o, &res)) < 0) {
-		log_error("printing about the core failed");
-		return OPT_EXIT_FAILED;
-	}
-	return 0;
+	return target_printed(o.json ? print_json(&o, &res) : print_text(&o, &res));
 }
