@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "opt.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -103,8 +104,9 @@ int opt_number(const char *text, const char *what, long min, long max, long *ret
 	long v;
 
 	errno = 0;
-	v = strtol(text, &end, 0);
-	if (errno || end == text || *end || v < min || v > max)
+	v = strtol(text, &end, 10);
+	if (errno || end == text || *end || isspace((unsigned char)*text) || *text == '+' ||
+	    v < min || v > max)
 		return err_set(e, EINVAL, "%s takes a number from %ld to %ld, not '%.40s'", what,
 			       min, max, text);
 	*ret = v;

@@ -98,7 +98,7 @@ int opt_main(const struct program *prog, int argc, char **argv);
 bool opt_wants_help(const char *word);
 int opt_print_help(const char *program, const struct verb *self) _must_check_;
 
-/* A number within [@min, @max]; the message names option @what. */
+/* A decimal number within [@min, @max]; the message names option @what. */
 int opt_number(const char *text, const char *what, long min, long max, long *ret, struct err *e)
 	_must_check_;
 

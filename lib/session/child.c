@@ -23,6 +23,7 @@
 #include "io.h"
 #include "log.h"
 #include "mnt.h"
+#include "start.h"
 #include "tools_lock.h"
 
 /* Joined before the user namespace, by a caller who may. */
@@ -371,6 +372,7 @@ static int become_command(struct child *ch, struct err *e)
 			return err_set(e, -r, "installing the container's seccomp filter: %s",
 				       err_str(r));
 	}
+	start_command();
 	(void)execve(program, argv, s->env->v);
 	r = errno == ENOEXEC ? exec_script(program, s->argv, s->env->v) : -errno;
 	ch->exit_code = pty_exec_exit_code(r);

@@ -216,6 +216,15 @@ print("ready", flush=True); time.sleep(60)' >"$BATS_TEST_TMPDIR/fake" 3>&- 4>&- 
 	[ "$s" = 0 ] || [ "$s" = 125 ] || fail "gave $s: $(<"$BATS_TEST_TMPDIR/out")"
 }
 
+@test "a misspelt log level is said, once" {
+	local v
+	for v in inof inof,view=debug view=nonsense; do
+		run --separate-stderr env CNTR_LOG="$v" "$CNTR" attach "$TARGET" -- true
+		same 0 "$status"
+		same 1 "$(grep -c 'is no log level' <<<"$stderr")"
+	done
+}
+
 # Of every program: what it prints is done only when it is written.
 @test "a standard output that is full: exit code 1, and the reason" {
 	local words count=0

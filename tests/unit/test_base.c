@@ -316,6 +316,11 @@ static void test_opt_number(void **state)
 	assert_int_equal(opt_number("8", "--n", 0, 7, &v, &e), -EINVAL);
 	assert_int_equal(opt_number("", "--n", 0, 7, &v, &e), -EINVAL);
 	assert_int_equal(opt_number("7x", "--n", 0, 7, &v, &e), -EINVAL);
+	assert_int_equal(opt_number("0x7", "--n", 0, 7, &v, &e), -EINVAL);
+	assert_int_equal(opt_number(" 7", "--n", 0, 7, &v, &e), -EINVAL);
+	assert_int_equal(opt_number("+7", "--n", 0, 7, &v, &e), -EINVAL);
+	assert_int_equal(opt_number("010", "--n", 0, 10, &v, &e), 0);
+	assert_int_equal(v, 10);
 	assert_int_equal(opt_number("99999999999999999999", "--n", 0, 7, &v, &e), -EINVAL);
 }
 

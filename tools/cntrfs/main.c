@@ -14,6 +14,7 @@
 #include "log.h"
 #include "opt.h"
 #include "out.h"
+#include "start.h"
 #include "vfs_mount.h"
 
 enum {
@@ -147,6 +148,8 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	int r;
 
+	if (start_program() < 0)
+		return OPT_EXIT_FAILED;
 	log_init("cntrfs", "CNTR_LOG", false);
 	if (argc > 1 && opt_wants_help(argv[argc - 1]))
 		return opt_print_help("cntrfs", &self);

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "opt.h"
 #include "out.h"
+#include "start.h"
 #include "vu_sandbox.h"
 #include "vu_serve.h"
 #include "vu_sock.h"
@@ -197,6 +198,8 @@ int main(int argc, char **argv)
 	struct store *store;
 	int r;
 
+	if (start_program() < 0)
+		return OPT_EXIT_FAILED;
 	log_init("rktio-blk", "RKTIO_LOG", false);
 	if (argc > 1 && opt_wants_help(argv[argc - 1]))
 		return opt_print_help("rktio-blk", &self);

@@ -18,6 +18,7 @@
 #include "net.h"
 #include "opt.h"
 #include "out.h"
+#include "start.h"
 #include "vu_relay.h"
 #include "vu_sandbox.h"
 #include "vu_serve.h"
@@ -335,6 +336,8 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	int r;
 
+	if (start_program() < 0)
+		return OPT_EXIT_FAILED;
 	log_init("rktio-net", "RKTIO_LOG", false);
 	if (argc > 1 && opt_wants_help(argv[argc - 1]))
 		return opt_print_help("rktio-net", &self);
