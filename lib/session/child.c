@@ -265,6 +265,8 @@ int session_find_program(const char *name, const char *path, char ret[PATH_MAX])
 	int r = -ENOENT;
 	struct stat st;
 
+	if (!*name)
+		return -ENOENT;
 	if (strchr(name, '/'))
 		path = "";
 	for (;; path++) {

@@ -121,6 +121,11 @@ time.sleep(30)' >"$BATS_TEST_TMPDIR/pid" 3>&- 4>&- &
 	tool_error 125 "$AS_USER" "$CNTR" attach docker:web -- true
 }
 
+@test "a root that lacks capabilities: which" {
+	tool_error 125 setpriv --bounding-set=-sys_ptrace,-chown "$CNTR" attach "$TPID" -- true
+	matches "$said" 'capabilities that this root lacks, such as chown'
+}
+
 @test "a command that is missing, or can't be executed" {
 	tool_error 127 "$CNTR" attach "$TARGET" -- no-such-command
 	matches "$said" no-such-command
@@ -128,6 +133,7 @@ time.sleep(30)' >"$BATS_TEST_TMPDIR/pid" 3>&- 4>&- &
 	tool_error 126 "$CNTR" attach "$TARGET" -- /etc/passwd
 	matches "$said" /etc/passwd
 	tool_error 126 "$CNTR" attach "$TARGET" -- /usr
+	tool_error 127 "$CNTR" attach "$TARGET" -- ''
 }
 
 # A verb that runs a command leaves 2 to it: its own mistakes are 125.
@@ -143,13 +149,12 @@ time.sleep(30)' >"$BATS_TEST_TMPDIR/pid" 3>&- 4>&- &
 }
 
 @test "bad values: --cap-add, --user, CNTR_BASE_DIR" {
-	local s
-	for args in '--cap-add nonsense' '--cap-drop nonsense' '--user 99999999999'; do
-		s=0
-		# shellcheck disable=SC2086 # words on purpose
-		said=$("$CNTR" attach $args "$TARGET" -- true 2>&1 </dev/null) || s=$?
-		[ "$s" = 125 ] || [ "$s" = 2 ] || fail "'$args' gave $s: $said"
+	local args
+	for args in --cap-{add,drop}={nonsense,,',','chown,,kill'} --user={,0:,:0,4294967296,99999999999}; do
+		tool_error 2 "$CNTR" attach "$args" "$TARGET" -- true
 	done
+	tool_error 125 "$CNTR" attach --user nobody-of-it "$TARGET" -- true
+	matches "$said" "the container's /etc/passwd has no user"
 	tool_error 125 env CNTR_BASE_DIR=not/absolute "$CNTR" attach "$TARGET" -- true
 	tool_error 125 env CNTR_BASE_DIR=/var/lib/../../etc "$CNTR" attach "$TARGET" -- true
 	tool_error 125 env CNTR_BASE_DIR=/ "$CNTR" attach "$TARGET" -- true
