@@ -12,7 +12,8 @@
 #include "opt_complete.h"
 #include "out.h"
 
-#define OPTS_MAX 48
+#define OPTS_MAX   48
+#define OPT_SHELLS "bash|zsh|fish"
 
 static size_t opt_count(const struct opt *opts)
 {
@@ -155,6 +156,7 @@ static void print_program(const struct program *prog)
 	       prog->name);
 	for (const struct verb *v = prog->verbs; v->name; v++)
 		print_help(printf("  %s %s", v->name, v->operands), 34, v->summary);
+	print_help(printf("  completions %s", OPT_SHELLS), 34, "print what makes a shell complete");
 	printf("\n'%s VERB --help' tells more of each; '%s --version' the version.\n", prog->name,
 	       prog->name);
 	if (prog->footer)
@@ -212,6 +214,19 @@ int opt_each(struct opt_parser *p, opt_take_fn *take, void *arg, struct err *e)
 	return r ? r : id;
 }
 
+static int run_completions(const struct program *prog, int argc, char **argv)
+{
+	if (argc > 2 && opt_wants_help(argv[2])) {
+		printf("Usage: %s completions %s\n", prog->name, OPT_SHELLS);
+		return out_exit();
+	}
+	if (argc == 3)
+		return opt_completions(prog, argv[2]);
+	(void)fprintf(stderr, "%s: completions takes one of %s; see '%s --help'\n", prog->name,
+		      OPT_SHELLS, prog->name);
+	return OPT_EXIT_USAGE;
+}
+
 int opt_main(const struct program *prog, int argc, char **argv)
 {
 	if (argc < 2) {
@@ -228,7 +243,7 @@ int opt_main(const struct program *prog, int argc, char **argv)
 		return out_exit();
 	}
 	if (!strcmp(argv[1], "completions"))
-		return opt_completions(prog, argc > 2 ? argv[2] : "");
+		return run_completions(prog, argc, argv);
 	for (const struct verb *v = prog->verbs; v->name; v++)
 		if (!strcmp(argv[1], v->name))
 			return run_verb(prog, v, argc - 1, argv + 1);

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bar.h"
 #include "cmd.h"
 #include "counters.h"
 #include "json.h"
@@ -55,7 +56,7 @@ static int print(const struct counters *c, const struct counters *old, bool json
 		r = json_print(o, stdout);
 	} else {
 		if (old)
-			printf(isatty(STDOUT_FILENO) ? "\033[H\033[J" : "\n");
+			printf(bar_works(STDOUT_FILENO) ? "\033[H\033[J" : "\n");
 		print_text(c, old);
 	}
 	return out_done(r, e);
