@@ -48,6 +48,7 @@ load ../bed/cntrfs
 	matches "$output" "cannot open .*/none"
 	run -1 "$CNTRFS" "$BACK" "$MNT/none"
 	run -1 user "$CNTRFS" -f "$BACK" "$MNT"
+	matches "$output" 'be root'
 	run ! mountpoint -q "$MNT"
 }
 

@@ -67,7 +67,8 @@ static struct json_object *report_json(const struct probe *v, size_t n, const st
 
 static void print_probe(const struct probe *p)
 {
-	printf("  %-3s  %-22s %s\n", word[p->result], p->name, p->detail);
+	printf("  %-3s  %-*s%s%s\n", word[p->result], *p->detail ? 22 : 0, p->name,
+	       *p->detail ? " " : "", p->detail);
 	if (p->result != PROBE_YES)
 		printf("       %-22s needs %s\n       %-22s without: %s\n", "", p->needs, "",
 		       p->without);
