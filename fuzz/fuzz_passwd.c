@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = span_dup(spec);
 	if (!text)
 		return 0;
-	if (ns_user_resolve(text, passwd, group, &u, &e) == 0) {
+	if (ns_user_resolve(text, "container's", passwd, group, &u, &e) == 0) {
 		if (u.uid == UINT32_MAX || u.gid == UINT32_MAX || u.ngroups > NS_USER_GROUPS_MAX)
 			abort();
 		if (strnlen(u.home, sizeof(u.home)) == sizeof(u.home) ||

@@ -61,7 +61,8 @@ static int settle_user(const struct wire_request *req, struct err *e)
 		(void)!ns_passwd_by_uid(pw, with.target.cred.uid, &with.user);
 		return 0;
 	}
-	r = ns_user_resolve(req->user, pw, gr, &with.user, e);
+	r = ns_user_resolve(req->user, req->container ? "container's" : "guest's", pw, gr,
+			    &with.user, e);
 	return r < 0 ? r : ns_cred_set_user(&with.target.cred, &with.user, e);
 }
 

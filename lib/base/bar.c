@@ -2,6 +2,7 @@
 #include "bar.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,9 +57,16 @@ static void tell(void *arg, const char *step, uint64_t done, uint64_t total)
 	draw(b, done < total ? done : total, total);
 }
 
+bool bar_works(int fd)
+{
+	const char *term = getenv("TERM");
+
+	return term && *term && strcmp(term, "dumb") != 0 && isatty(fd);
+}
+
 struct progress bar_start(struct bar *b, bool quiet)
 {
-	*b = (struct bar){ .on = !quiet && isatty(STDERR_FILENO) };
+	*b = (struct bar){ .on = !quiet && bar_works(STDERR_FILENO) };
 	return (struct progress){ .fn = b->on ? tell : NULL, .arg = b };
 }
 

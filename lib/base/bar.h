@@ -14,6 +14,9 @@ struct bar {
 	char step[64];    /* what it showed then */
 };
 
+/* Is @fd a terminal that moves its cursor? TERM says so. */
+bool bar_works(int fd);
+
 /* @b is used until bar_end(), which takes the line away. */
 struct progress bar_start(struct bar *b, bool quiet);
 void bar_end(struct bar *b);

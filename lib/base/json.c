@@ -7,6 +7,7 @@
 
 #include "cleanup.h"
 #include "io.h"
+#include "out.h"
 #include "text.h"
 
 static void tokener_freep(struct json_tokener **t)
@@ -163,5 +164,5 @@ int json_print(struct json_object *o, FILE *f)
 		n = n ? n : 1;
 	}
 	(void)fputc('\n', f);
-	return fflush(f) || ferror(f) ? -EIO : 0;
+	return out_flush(f);
 }

@@ -55,7 +55,7 @@ void json_add_bool(struct json_object *o, const char *key, bool value);
  * json_print() - Print @o, indented, and a newline.
  *
  * Strings come from others: what a terminal would act on is printed as \uNNNN, bytes
- * that are not UTF-8 as \ufffd. Return: 0, -ENOMEM, -EIO.
+ * that are not UTF-8 as \ufffd. Return: 0, -ENOMEM, what out_flush() returns.
  */
 int json_print(struct json_object *o, FILE *f) _must_check_;
 

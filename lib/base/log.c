@@ -51,11 +51,45 @@ static int spec_level(const char *spec, const char *module)
 	return found;
 }
 
+static bool is_meant(const char *word, size_t len)
+{
+	const char *eq = memchr(word, '=', len);
+	size_t skip = eq ? (size_t)(eq - word) + 1 : 0;
+
+	return !len || level_parse(word + skip, len - skip) >= 0;
+}
+
+/* Programs that we start, ourselves again among them, read the rest: it is said once. */
+static void drop_odd_words(const char *env)
+{
+	const char *spec = getenv(env);
+	char *rest = spec ? strdup(spec) : NULL, *p = rest;
+	bool odd = false;
+
+	while (p && *p) {
+		size_t len = strcspn(p, ","), next = len + (p[len] == ',');
+
+		if (is_meant(p, len)) {
+			p += next;
+			continue;
+		}
+		log_warn(
+			"%s: '%.*s' is no log level; there are error, warn, info, debug, trace, and MODULE=LEVEL",
+			env, (int)(len > 40 ? 40 : len), p);
+		memmove(p, p + next, strlen(p + next) + 1);
+		odd = true;
+	}
+	if (odd)
+		(void)setenv(env, rest, 1);
+	free(rest);
+}
+
 void log_init(const char *program, const char *env, bool verbose)
 {
 	int level;
 
 	conf.program = program;
+	drop_odd_words(env);
 	conf.spec = getenv(env);
 	level = spec_level(conf.spec, NULL);
 	conf.level = level >= 0 ? (enum log_level)level : verbose ? LOG_INFO : LOG_WARN;

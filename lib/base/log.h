@@ -34,7 +34,10 @@ struct log_limit {
 	unsigned int count;
 };
 
-/* @program stands before each line and must outlive the process; @env names the variable. */
+/*
+ * @program stands before each line and must outlive the process; @env names the variable. Words in it that say no
+ * level are warned of, and taken out of it.
+ */
 void log_init(const char *program, const char *env, bool verbose);
 
 bool log_on(const char *module, enum log_level level);

@@ -52,10 +52,10 @@ static int check_old(struct newfile *f, struct err *e)
 	if (fstatat(f->dirfd, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0
 				       : err_set(e, errno, "'%.150s': %s", f->path, err_str(errno));
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, "'%.150s' is there, and is not a regular file", f->path);
 	if (!f->force)
 		return err_set(e, EEXIST, "'%.150s' exists; --force replaces it", f->path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, EINVAL, "'%.150s' is not a regular file", f->path);
 	f->oldfd = openat(f->dirfd, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (f->oldfd < 0)
 		return err_set(e, errno, "cannot open '%.150s': %s", f->path, err_str(errno));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "opt.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -9,8 +10,10 @@
 
 #include "cleanup.h"
 #include "opt_complete.h"
+#include "out.h"
 
-#define OPTS_MAX 48
+#define OPTS_MAX   48
+#define OPT_SHELLS "bash|zsh|fish"
 
 static size_t opt_count(const struct opt *opts)
 {
@@ -102,8 +105,9 @@ int opt_number(const char *text, const char *what, long min, long max, long *ret
 	long v;
 
 	errno = 0;
-	v = strtol(text, &end, 0);
-	if (errno || end == text || *end || v < min || v > max)
+	v = strtol(text, &end, 10);
+	if (errno || end == text || *end || isspace((unsigned char)*text) || *text == '+' ||
+	    v < min || v > max)
 		return err_set(e, EINVAL, "%s takes a number from %ld to %ld, not '%.40s'", what,
 			       min, max, text);
 	*ret = v;
@@ -152,6 +156,7 @@ static void print_program(const struct program *prog)
 	       prog->name);
 	for (const struct verb *v = prog->verbs; v->name; v++)
 		print_help(printf("  %s %s", v->name, v->operands), 34, v->summary);
+	print_help(printf("  completions %s", OPT_SHELLS), 34, "print what makes a shell complete");
 	printf("\n'%s VERB --help' tells more of each; '%s --version' the version.\n", prog->name,
 	       prog->name);
 	if (prog->footer)
@@ -163,9 +168,10 @@ bool opt_wants_help(const char *word)
 	return !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
-void opt_print_help(const char *program, const struct verb *self)
+int opt_print_help(const char *program, const struct verb *self)
 {
 	print_verb(program, self);
+	return out_exit();
 }
 
 /* --help counts only before the operands are complete: in "attach web -- ls --help" it is ls's. */
@@ -191,7 +197,7 @@ static int run_verb(const struct program *prog, const struct verb *v, int argc, 
 		return OPT_EXIT_FAILED;
 	if (help_asked(v, argc, argv)) {
 		print_verb(prog->name, v);
-		return 0;
+		return out_exit();
 	}
 	optind = 1;
 	opterr = 0;
@@ -208,6 +214,19 @@ int opt_each(struct opt_parser *p, opt_take_fn *take, void *arg, struct err *e)
 	return r ? r : id;
 }
 
+static int run_completions(const struct program *prog, int argc, char **argv)
+{
+	if (argc > 2 && opt_wants_help(argv[2])) {
+		printf("Usage: %s completions %s\n", prog->name, OPT_SHELLS);
+		return out_exit();
+	}
+	if (argc == 3)
+		return opt_completions(prog, argv[2]);
+	(void)fprintf(stderr, "%s: completions takes one of %s; see '%s --help'\n", prog->name,
+		      OPT_SHELLS, prog->name);
+	return OPT_EXIT_USAGE;
+}
+
 int opt_main(const struct program *prog, int argc, char **argv)
 {
 	if (argc < 2) {
@@ -217,14 +236,14 @@ int opt_main(const struct program *prog, int argc, char **argv)
 	}
 	if (opt_wants_help(argv[1]) || !strcmp(argv[1], "help")) {
 		print_program(prog);
-		return 0;
+		return out_exit();
 	}
 	if (!strcmp(argv[1], "--version")) {
 		printf("%s %s\n", prog->name, prog->version);
-		return 0;
+		return out_exit();
 	}
 	if (!strcmp(argv[1], "completions"))
-		return opt_completions(prog, argc > 2 ? argv[2] : "");
+		return run_completions(prog, argc, argv);
 	for (const struct verb *v = prog->verbs; v->name; v++)
 		if (!strcmp(argv[1], v->name))
 			return run_verb(prog, v, argc - 1, argv + 1);

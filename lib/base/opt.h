@@ -94,11 +94,11 @@ int opt_each(struct opt_parser *p, opt_take_fn *take, void *arg, struct err *e) 
 /* Exit code of the whole program. */
 int opt_main(const struct program *prog, int argc, char **argv);
 
-/* For a program without verbs, whose table is @self with an empty name: its --help. */
+/* For a program without verbs, whose table is @self with an empty name: its --help, and the exit code. */
 bool opt_wants_help(const char *word);
-void opt_print_help(const char *program, const struct verb *self);
+int opt_print_help(const char *program, const struct verb *self) _must_check_;
 
-/* A number within [@min, @max]; the message names option @what. */
+/* A decimal number within [@min, @max]; the message names option @what. */
 int opt_number(const char *text, const char *what, long min, long max, long *ret, struct err *e)
 	_must_check_;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "opt_script.h"
+#include "out.h"
 
 void script_put(const struct program *prog, const char *text)
 {
@@ -92,7 +93,7 @@ int opt_completions(const struct program *prog, const char *shell)
 		if (strcmp(shell, writers[i].shell) != 0)
 			continue;
 		writers[i].write(prog);
-		return fflush(stdout) == 0 && !ferror(stdout) ? 0 : OPT_EXIT_FAILED;
+		return out_exit();
 	}
 	(void)fprintf(stderr, "%s: no completions for '%.20s': bash, zsh or fish\n", prog->name,
 		      shell);

@@ -278,13 +278,16 @@ static int parse_cap(struct span word, uint64_t *ret)
 	return 0;
 }
 
-static int parse_caps(const char *names, uint64_t *ret, struct err *e)
+int ns_caps_parse(const char *names, uint64_t *ret, struct err *e)
 {
 	struct cursor c = cur_of(names, strlen(names));
 	struct span word;
 	uint64_t mask = 0, bit = 0;
 
 	while (cur_until(&c, ',', &word)) {
+		if (!span_trim(word).len)
+			return err_set(e, EINVAL, "'%.40s' has a comma without a capability",
+				       names);
 		if (parse_cap(span_trim(word), &bit) < 0)
 			return err_set(e, EINVAL,
 				       "'%.*s' is no capability; capabilities(7) lists them",
@@ -297,13 +300,8 @@ static int parse_caps(const char *names, uint64_t *ret, struct err *e)
 	return 0;
 }
 
-int ns_cred_add_caps(struct ns_cred *c, const char *names, struct err *e)
+void ns_cred_add_caps(struct ns_cred *c, uint64_t mask)
 {
-	uint64_t mask = 0;
-	int r = parse_caps(names, &mask, e);
-
-	if (r < 0)
-		return r;
 	c->caps.bnd |= mask;
 	c->caps.prm |= mask;
 	c->caps.eff |= mask;
@@ -311,20 +309,13 @@ int ns_cred_add_caps(struct ns_cred *c, const char *names, struct err *e)
 		c->caps.inh |= mask;
 		c->caps.amb |= mask;
 	}
-	return 0;
 }
 
-int ns_cred_drop_caps(struct ns_cred *c, const char *names, struct err *e)
+void ns_cred_drop_caps(struct ns_cred *c, uint64_t mask)
 {
-	uint64_t mask = 0;
-	int r = parse_caps(names, &mask, e);
-
-	if (r < 0)
-		return r;
 	c->caps.bnd &= ~mask;
 	c->caps.prm &= ~mask;
 	c->caps.eff &= ~mask;
 	c->caps.inh &= ~mask;
 	c->caps.amb &= ~mask;
-	return 0;
 }

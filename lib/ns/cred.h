@@ -43,7 +43,7 @@
  *  - Otherwise the target's securebits, which cannot be read, are as if unset.
  *  - The capabilities that the caller lacks are missing; the report says so.
  *
- * CAP_SYS_PTRACE is the caller's to add (ns_cred_add_caps(c, "sys_ptrace", e)).
+ * CAP_SYS_PTRACE is the caller's to add (ns_cred_add_caps()).
  */
 #ifndef NS_CRED_H
 #define NS_CRED_H
@@ -126,13 +126,15 @@ void ns_cred_fini(struct ns_cred *c);
  */
 int ns_cred_set_user(struct ns_cred *c, const struct ns_user *u, struct err *e) _must_check_;
 
+/* A set of capabilities by their names: one, or several with commas; any case, with or without "cap_"; "all". -EINVAL. */
+int ns_caps_parse(const char *names, uint64_t *ret, struct err *e) _must_check_;
+
 /*
- * Add or take capabilities by name: one, or several with commas; any case, with or without
- * "cap_"; "all". Adding goes to the bounding set as well, and for a uid other than 0 to the
- * inheritable and ambient sets. After ns_cred_set_user().
+ * Add or take the capabilities of a set. Adding goes to the bounding set as well, and for a uid
+ * other than 0 to the inheritable and ambient sets. After ns_cred_set_user().
  */
-int ns_cred_add_caps(struct ns_cred *c, const char *names, struct err *e) _must_check_;
-int ns_cred_drop_caps(struct ns_cred *c, const char *names, struct err *e) _must_check_;
+void ns_cred_add_caps(struct ns_cred *c, uint64_t caps);
+void ns_cred_drop_caps(struct ns_cred *c, uint64_t caps);
 
 /* May root of the container trace a process of ours that still has the caller's rights? */
 bool ns_cred_may_trace(const struct ns_cred *c);

@@ -317,7 +317,7 @@ static void put_caps(struct text *t, uint64_t caps)
 bool ns_cred_report_text(const struct ns_cred_report *report, char *buf, size_t size)
 {
 	struct text t = { buf, size, 0 };
-	const char *before = "limits ";
+	const char *before = "limits (";
 
 	buf[0] = '\0';
 	for (int i = 0; i < (int)RLIM_NLIMITS; i++) {
@@ -326,6 +326,8 @@ bool ns_cred_report_text(const struct ns_cred_report *report, char *buf, size_t 
 		put(&t, before, proc_limit_name(i));
 		before = ", ";
 	}
+	if (report->limits)
+		put(&t, ")", "");
 	if (report->caps)
 		put_caps(&t, report->caps);
 	if (report->oom_score_adj)

@@ -149,20 +149,21 @@ static bool is_number(const char *s)
 	return *s && s[strspn(s, "0123456789")] == '\0';
 }
 
-static int resolve_user(const char *name, struct span passwd, struct ns_user *ret, struct err *e)
+static int resolve_user(const char *name, const char *whose, struct span passwd,
+			struct ns_user *ret, struct err *e)
 {
 	uint32_t uid;
 
 	if (!is_number(name)) {
 		if (ns_passwd_by_name(passwd, name, ret) < 0)
 			return err_set(e, ENOENT,
-				       "there is no user '%s' in its /etc/passwd; "
+				       "the %s /etc/passwd has no user '%s'; "
 				       "a number needs no line there",
-				       name);
+				       whose, name);
 		return 0;
 	}
 	if (parse_id((struct span){ name, strlen(name) }, &uid) < 0)
-		return err_set(e, EINVAL, "'%s' is no user id", name);
+		return -EINVAL;
 	if (ns_passwd_by_uid(passwd, uid, ret) < 0) {
 		ret->uid = uid;
 		ret->gid = 0;
@@ -170,39 +171,66 @@ static int resolve_user(const char *name, struct span passwd, struct ns_user *re
 	return 0;
 }
 
-static int resolve_group(const char *name, struct span group, gid_t *ret, struct err *e)
+static int resolve_group(const char *name, const char *whose, struct span group, gid_t *ret,
+			 struct err *e)
 {
-	if (!is_number(name)) {
-		if (ns_group_by_name(group, name, ret) < 0)
-			return err_set(e, ENOENT,
-				       "there is no group '%s' in its /etc/group; "
-				       "a number needs no line there",
-				       name);
-		return 0;
-	}
-	if (parse_id((struct span){ name, strlen(name) }, ret) < 0)
-		return err_set(e, EINVAL, "'%s' is no group id", name);
-	return 0;
+	if (is_number(name))
+		return parse_id((struct span){ name, strlen(name) }, ret);
+	return ns_group_by_name(group, name, ret) < 0
+		       ? err_set(e, ENOENT,
+				 "the %s /etc/group has no group '%s'; "
+				 "a number needs no line there",
+				 whose, name)
+		       : 0;
 }
 
-int ns_user_resolve(const char *spec, struct span passwd, struct span group, struct ns_user *ret,
-		    struct err *e)
+/* Return: the group, "" without one; NULL and @e. */
+static const char *take_apart(const char *spec, char name[NS_NAME_MAX], struct err *e)
 {
 	const char *colon = strchrnul(spec, ':');
 	size_t len = (size_t)(colon - spec);
+	uint32_t id;
+
+	if (!len || len >= NS_NAME_MAX || (*colon && !colon[1])) {
+		(void)err_set(e, EINVAL, "'%.100s' is not USER or USER:GROUP", spec);
+		return NULL;
+	}
+	memcpy(name, spec, len);
+	name[len] = '\0';
+	if (is_number(name) && parse_id((struct span){ name, len }, &id) < 0) {
+		(void)err_set(e, EINVAL, "'%.100s' is no user id", name);
+		return NULL;
+	}
+	colon += *colon == ':';
+	if (is_number(colon) && parse_id((struct span){ colon, strlen(colon) }, &id) < 0) {
+		(void)err_set(e, EINVAL, "'%.100s' is no group id", colon);
+		return NULL;
+	}
+	return colon;
+}
+
+int ns_user_check(const char *spec, struct err *e)
+{
 	char name[NS_NAME_MAX];
+
+	return take_apart(spec, name, e) ? 0 : -EINVAL;
+}
+
+int ns_user_resolve(const char *spec, const char *whose, struct span passwd, struct span group,
+		    struct ns_user *ret, struct err *e)
+{
+	char name[NS_NAME_MAX];
+	const char *group_name = take_apart(spec, name, e);
 	int r;
 
 	clear_user(ret);
-	if (!len || len >= sizeof(name) || (*colon && !colon[1]))
-		return err_set(e, EINVAL, "'%s' is not USER or USER:GROUP", spec);
-	memcpy(name, spec, len);
-	name[len] = '\0';
-	r = resolve_user(name, passwd, ret, e);
+	if (!group_name)
+		return -EINVAL;
+	r = resolve_user(name, whose, passwd, ret, e);
 	if (r < 0)
 		return r;
-	if (*colon)
-		return resolve_group(colon + 1, group, &ret->gid, e);
+	if (*group_name)
+		return resolve_group(group_name, whose, group, &ret->gid, e);
 	if (ret->known)
 		ret->ngroups = ns_group_list(group, ret->name, ret->groups, NS_USER_GROUPS_MAX);
 	return 0;

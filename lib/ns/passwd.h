@@ -49,9 +49,12 @@ size_t ns_group_list(struct span group, const char *name, gid_t *ret, size_t max
  * supplementary groups come from @group unless GROUP is given. A name
  * made of digits alone is a number.
  *
+ * @whose: the files are, for the message: "container's".
  * Return: 0; -EINVAL malformed; -ENOENT no such name. *@ret is big: not for small stacks.
  */
-int ns_user_resolve(const char *spec, struct span passwd, struct span group, struct ns_user *ret,
-		    struct err *e) _must_check_;
+int ns_user_resolve(const char *spec, const char *whose, struct span passwd, struct span group,
+		    struct ns_user *ret, struct err *e) _must_check_;
+/* What of that can be told without the files: is @spec well formed? -EINVAL. */
+int ns_user_check(const char *spec, struct err *e) _must_check_;
 
 #endif

@@ -31,19 +31,6 @@ int pty_exec_exit_code(int error)
 	return error == ENOENT || error == -ENOENT ? PTY_EXIT_NOT_FOUND : PTY_EXIT_CANNOT;
 }
 
-int pty_reserve_std(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR); /* the lowest that is free; stays over exec */
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd < 0)
-		return -errno;
-	(void)close(fd);
-	return 0;
-}
-
 static bool is_devpts(int fd)
 {
 	struct statfs fs;

@@ -90,12 +90,6 @@ int pty_exit_code(const siginfo_t *si);
 int pty_exec_exit_code(int error);
 
 /*
- * Open /dev/null for those of 0, 1, 2 that the caller has closed, so that no other
- * descriptor gets to stand there. First thing in main().
- */
-int pty_reserve_std(void) _must_check_;
-
-/*
  * pty_open_at() - A fresh pair from the devpts file system mounted at @devpts_dirfd.
  *
  * The directory may be a hostile container's: that it is devpts is checked before

@@ -23,6 +23,7 @@
 #include "io.h"
 #include "log.h"
 #include "mnt.h"
+#include "start.h"
 #include "tools_lock.h"
 
 /* Joined before the user namespace, by a caller who may. */
@@ -264,6 +265,8 @@ int session_find_program(const char *name, const char *path, char ret[PATH_MAX])
 	int r = -ENOENT;
 	struct stat st;
 
+	if (!*name)
+		return -ENOENT;
 	if (strchr(name, '/'))
 		path = "";
 	for (;; path++) {
@@ -371,6 +374,7 @@ static int become_command(struct child *ch, struct err *e)
 			return err_set(e, -r, "installing the container's seccomp filter: %s",
 				       err_str(r));
 	}
+	start_command();
 	(void)execve(program, argv, s->env->v);
 	r = errno == ENOEXEC ? exec_script(program, s->argv, s->env->v) : -errno;
 	ch->exit_code = pty_exec_exit_code(r);

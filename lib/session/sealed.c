@@ -59,7 +59,10 @@ int sealed_self(char **argv, struct err *e)
 		copy = memfd_create("cntr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	r = copy < 0 ? -errno : copy_into(exe, copy);
 	if (r < 0)
-		return err_set(e, -r, "copying ourselves to memory: %s", err_str(r));
+		return err_set(e, -r, "copying ourselves to memory: %s%s", err_str(r),
+			       r == -EFBIG
+				       ? "; the limit on the size of files (ulimit -f) is too low"
+				       : "");
 	(void)execveat(copy, "", argv, environ, AT_EMPTY_PATH);
 	return err_set(e, errno, "executing a copy of ourselves: %s", err_str(errno));
 }

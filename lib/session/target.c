@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "environ.h"
@@ -43,16 +45,43 @@ int target_check(const struct target *t, struct err *e)
 	return err_set(e, ESRCH, "the container's process %d has ended meanwhile", t->ref.pid);
 }
 
+/* As __ptrace_may_access() of the kernel decides: who has not CAP_SYS_PTRACE needs all that the other has. */
+static int denied_root(const struct target *t, int r, const char *what, struct err *e)
+{
+	_cleanup_pid_ struct pid_ref self = PID_REF_INIT;
+	_cleanup_status_ struct proc_status ours = { 0 }, theirs = { 0 };
+	char name[NS_CAP_NAME_MAX];
+	uint64_t lacking;
+
+	if (pid_open(getpid(), &self, NULL) < 0 || proc_status_read(&self, &ours, NULL) < 0 ||
+	    proc_status_read(&t->ref, &theirs, NULL) < 0 || ours.caps.eff >> CAP_SYS_PTRACE & 1)
+		return err_set(e, -r, "reading %s of process %d: %s", what, t->ref.pid, err_str(r));
+	lacking = theirs.caps.prm & ~ours.caps.eff & ~(UINT64_C(1) << CAP_SYS_PTRACE);
+	if (!lacking)
+		return err_set(e, -r,
+			       "attaching to process %d takes capability sys_ptrace, which this "
+			       "root lacks",
+			       t->ref.pid);
+	ns_cap_name(__builtin_ctzll(lacking), name);
+	return err_set(
+		e, -r,
+		"process %d has capabilities that this root lacks, such as %s: attaching to it "
+		"takes them, or sys_ptrace",
+		t->ref.pid, name);
+}
+
 /* The errors of files in another process's /proc directory, as a sentence about the process. */
 static int denied(const struct target *t, int r, const char *what, struct err *e)
 {
 	if (r == -ESRCH || r == -ENOENT)
 		return err_set(e, ESRCH, "process %d has just ended", t->ref.pid);
-	if (r == -EACCES || r == -EPERM)
+	if ((r == -EACCES || r == -EPERM) && geteuid())
 		return err_set(e, -r,
 			       "process %d belongs to another user or has more rights than you: "
 			       "run as root to attach to it",
 			       t->ref.pid);
+	if (r == -EACCES || r == -EPERM)
+		return denied_root(t, r, what, e);
 	return err_set(e, -r, "reading %s of process %d: %s", what, t->ref.pid, err_str(r));
 }
 

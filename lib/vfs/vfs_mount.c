@@ -83,8 +83,9 @@ static int open_source(struct mounted *m, const struct vfs_mount_conf *o, struct
 		return err_set(e, errno, "cannot open '%s': %s", path, err_str(errno));
 	m->tree = mnt_clone(fd, true, MS_PRIVATE);
 	if (m->tree < 0)
-		return err_set(e, -m->tree, "cannot copy the mount of '%s': %s", path,
-			       err_str(m->tree));
+		return err_set(e, -m->tree, "cannot copy the mount of '%s': %s%s", path,
+			       err_str(m->tree),
+			       m->tree == -EPERM ? "; it takes CAP_SYS_ADMIN: be root" : "");
 	/* Times of access are written behind, by the rules of the mount there. Through one that is read-only nothing is. */
 	attrs = o->attrs & MOUNT_ATTR_NODIRATIME;
 	attrs |= o->read_only ? MOUNT_ATTR_NOATIME : o->attrs & MOUNT_ATTR__ATIME;

@@ -199,10 +199,9 @@ static int resolve_name(const char *name, struct vm_info *ret, struct err *e)
 			       "%zu machines are called '%.100s'; give a pid, 'vmsh ps' has them",
 			       found, name);
 	if (!found)
-		return err_set(e, ENOENT, "no virtual machine is called '%.100s'%s", name,
-			       l.unreadable
-				       ? "; of processes that may not be looked at nothing is known"
-				       : "");
+		return err_set(e, ENOENT,
+			       "no virtual machine is called '%.100s'; 'vmsh ps' lists those %s",
+			       name, l.unreadable ? "that this user may see" : "that run");
 	*ret = l.v[at];
 	return 0;
 }

@@ -36,6 +36,7 @@ void vm_probe_all(struct vm_probe ret[VM_PROBES])
 	_cleanup_status_ struct proc_status st = { 0 };
 	_cleanup_pid_ struct pid_ref self = PID_REF_INIT;
 	_cleanup_vm_list_ struct vm_list l = { 0 };
+	char count[32];
 	bool kvm = !access("/dev/kvm", F_OK), pagemap = !access("/proc/self/pagemap", R_OK), known;
 
 	ret[0] = (struct vm_probe){ .name = "kvm", .without = "no machine can be run here" };
@@ -54,7 +55,7 @@ void vm_probe_all(struct vm_probe ret[VM_PROBES])
 		.without =
 			"coredump has to touch memory that a machine has never used, which gives it that"
 	};
-	ret[5] = (struct vm_probe){ .name = "machines", .without = "there is nothing to look at" };
+	ret[5] = (struct vm_probe){ .name = "machines", .without = "no machine is found" };
 
 	known = !pid_open(getpid(), &self, NULL) && !proc_status_read(&self, &st, NULL);
 	say(&ret[0], kvm, kvm ? "/dev/kvm is there" : "there is no /dev/kvm");
@@ -78,7 +79,8 @@ void vm_probe_all(struct vm_probe ret[VM_PROBES])
 		say(&ret[5], false, "/proc can't be read");
 		return;
 	}
-	ret[5].works = l.n > 0;
-	(void)snprintf(ret[5].detail, sizeof(ret[5].detail), "%zu running%s", l.n,
+	ret[5].works = true;
+	(void)snprintf(count, sizeof(count), "%zu", l.n);
+	(void)snprintf(ret[5].detail, sizeof(ret[5].detail), "%s running%s", l.n ? count : "none",
 		       l.unreadable ? ", not counting those of other users" : "");
 }

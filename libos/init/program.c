@@ -47,7 +47,8 @@ static void change_user(const char *spec, char **env)
 	static struct ns_user user;
 	struct err e = { 0 };
 
-	if (ns_user_resolve(spec, load("/etc/passwd"), load("/etc/group"), &user, &e) < 0) {
+	if (ns_user_resolve(spec, "image's", load("/etc/passwd"), load("/etc/group"), &user, &e) <
+	    0) {
 		dprintf(STDERR_FILENO, "rktio: %s\n", e.msg);
 		_exit(EXIT_CANNOT);
 	}

@@ -121,6 +121,11 @@ time.sleep(30)' >"$BATS_TEST_TMPDIR/pid" 3>&- 4>&- &
 	tool_error 125 "$AS_USER" "$CNTR" attach docker:web -- true
 }
 
+@test "a root that lacks capabilities: which" {
+	tool_error 125 setpriv --bounding-set=-sys_ptrace,-chown "$CNTR" attach "$TPID" -- true
+	matches "$said" 'capabilities that this root lacks, such as chown'
+}
+
 @test "a command that is missing, or can't be executed" {
 	tool_error 127 "$CNTR" attach "$TARGET" -- no-such-command
 	matches "$said" no-such-command
@@ -128,6 +133,7 @@ time.sleep(30)' >"$BATS_TEST_TMPDIR/pid" 3>&- 4>&- &
 	tool_error 126 "$CNTR" attach "$TARGET" -- /etc/passwd
 	matches "$said" /etc/passwd
 	tool_error 126 "$CNTR" attach "$TARGET" -- /usr
+	tool_error 127 "$CNTR" attach "$TARGET" -- ''
 }
 
 # A verb that runs a command leaves 2 to it: its own mistakes are 125.
@@ -143,13 +149,12 @@ time.sleep(30)' >"$BATS_TEST_TMPDIR/pid" 3>&- 4>&- &
 }
 
 @test "bad values: --cap-add, --user, CNTR_BASE_DIR" {
-	local s
-	for args in '--cap-add nonsense' '--cap-drop nonsense' '--user 99999999999'; do
-		s=0
-		# shellcheck disable=SC2086 # words on purpose
-		said=$("$CNTR" attach $args "$TARGET" -- true 2>&1 </dev/null) || s=$?
-		[ "$s" = 125 ] || [ "$s" = 2 ] || fail "'$args' gave $s: $said"
+	local args
+	for args in --cap-{add,drop}={nonsense,,',','chown,,kill'} --user={,0:,:0,4294967296,99999999999}; do
+		tool_error 2 "$CNTR" attach "$args" "$TARGET" -- true
 	done
+	tool_error 125 "$CNTR" attach --user nobody-of-it "$TARGET" -- true
+	matches "$said" "the container's /etc/passwd has no user"
 	tool_error 125 env CNTR_BASE_DIR=not/absolute "$CNTR" attach "$TARGET" -- true
 	tool_error 125 env CNTR_BASE_DIR=/var/lib/../../etc "$CNTR" attach "$TARGET" -- true
 	tool_error 125 env CNTR_BASE_DIR=/ "$CNTR" attach "$TARGET" -- true
@@ -214,4 +219,53 @@ print("ready", flush=True); time.sleep(60)' >"$BATS_TEST_TMPDIR/fake" 3>&- 4>&- 
 	rm /run/docker.sock
 	mv /run/away.sock /run/docker.sock
 	[ "$s" = 0 ] || [ "$s" = 125 ] || fail "gave $s: $(<"$BATS_TEST_TMPDIR/out")"
+}
+
+@test "a misspelt log level is said, once" {
+	local v
+	for v in inof inof,view=debug view=nonsense; do
+		run --separate-stderr env CNTR_LOG="$v" "$CNTR" attach "$TARGET" -- true
+		same 0 "$status"
+		same 1 "$(grep -c 'is no log level' <<<"$stderr")"
+	done
+}
+
+# Of every program: what it prints is done only when it is written.
+@test "a standard output that is full: exit code 1, and the reason" {
+	local words count=0
+	while read -r words; do
+		# shellcheck disable=SC2086 # words on purpose
+		run --separate-stderr eval "$BUILD/$words >/dev/full"
+		same 1 "$status" "exit code of '$words'"
+		same 1 "${#stderr_lines[@]}" "lines of '$stderr'"
+		matches "$stderr" '^[a-z-]+: writing to standard output: No space left on device$'
+		count=$((count + 1))
+	done <<-END
+		cntr --help
+		cntr attach --help
+		cntr --version
+		cntr completions bash
+		cntr doctor
+		cntr doctor --json
+		cntr ps
+		cntr ps --json
+		cntr ps --names
+		cntr inspect $TPID
+		cntr inspect --json $TPID
+		vmsh --help
+		vmsh doctor
+		vmsh doctor --json
+		vmsh ps --json
+		rktio --help
+		rktio doctor
+		rktio doctor --json
+		rktio ps --json
+		cntrfs --help
+		cntrfs --version
+		rktio-blk --help
+		rktio-blk --print-capabilities
+		rktio-net --version
+		rktio-net --print-capabilities
+	END
+	same 25 "$count"
 }

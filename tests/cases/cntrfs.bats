@@ -28,6 +28,15 @@ load ../bed/cntrfs
 	umount "$MNT"
 }
 
+@test "closed standard descriptors: none of its own gets to stand there" {
+	local how
+	for how in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
+		eval "$CNTRFS $BACK $MNT $how"
+		mountpoint -q "$MNT"
+		umount "$MNT"
+	done
+}
+
 @test "wrong usage is said, and nothing is mounted" {
 	run -2 "$CNTRFS"
 	run -2 "$CNTRFS" "$BACK"
@@ -39,6 +48,7 @@ load ../bed/cntrfs
 	matches "$output" "cannot open .*/none"
 	run -1 "$CNTRFS" "$BACK" "$MNT/none"
 	run -1 user "$CNTRFS" -f "$BACK" "$MNT"
+	matches "$output" 'be root'
 	run ! mountpoint -q "$MNT"
 }
 

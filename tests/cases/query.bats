@@ -114,6 +114,7 @@ teardown_file()
 	matches "$output" '[Oo]pen_tree|[Mm]ount'
 	matches "$output" 'seccomp|filter'
 	matches "$output" overlay
+	same 0 "$(grep -c ' $' <<<"$output")" 'lines that end in blanks'
 	cntr doctor --json | jq -e . >/dev/null || [ "${PIPESTATUS[0]}" = 1 ]
 }
 
@@ -133,4 +134,9 @@ teardown_file()
 		run "$CNTR" --help
 		matches "$output" "$verb"
 	done
+	matches "$output" 'completions bash.zsh.fish'
+	run "$CNTR" completions --help
+	same 0 "$status"
+	tool_error 2 "$CNTR" completions bash extra
+	tool_error 2 "$CNTR" completions
 }

@@ -61,6 +61,16 @@ teardown_file()
 	same 7 "$s"
 }
 
+@test "a limit on the size of files: no signal for cntr, the default for the command" {
+	local s=0 said ours theirs
+	said=$( (ulimit -f 0; exec "$CNTR" exec "$TARGET" -- true) 2>&1) || s=$?
+	same 125 "$s" "$said"
+	matches "$said" 'ulimit -f'
+	ours=$(grep SigIgn /proc/self/status)
+	theirs=$("$CNTR" attach "$TARGET" -- grep SigIgn /proc/self/status)
+	same "$ours" "$theirs"
+}
+
 @test "no descriptor of ours reaches the command" {
 	# ls has one for the directory that it reads.
 	same '0 1 2 3' "$(attach sh -c 'echo $(ls /proc/self/fd)' 3>&- 4>&-)"

@@ -106,8 +106,14 @@ one_sentence()
 	"$VMSH" coredump --force "$machine" core
 	matches "$(readelf -h core)" CORE
 	mkdir directory
-	run "$VMSH" coredump -f "$machine" directory
-	one_sentence 1 "'directory' is not a regular file"
+	for words in '' -f; do
+		# shellcheck disable=SC2086 # words
+		run "$VMSH" coredump $words "$machine" directory
+		one_sentence 1 "'directory' is there, and is not a regular file"
+		# shellcheck disable=SC2086 # words
+		run "$VMSH" coredump $words "$machine" /dev/full
+		one_sentence 1 "'/dev/full' is there, and is not a regular file"
+	done
 	run "$VMSH" coredump "$machine" no/such/core
 	one_sentence 1 "cannot open the directory 'no/such/'"
 	exec 8<core
@@ -186,8 +192,17 @@ killed()
 	[ ! -e "$BED/user/core" ]
 }
 
+@test "coredump: no progress on a terminal that can't move its cursor" {
+	machine a linux
+	for term in dumb xterm; do
+		run env TERM=$term /usr/bin/python3 -c 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)' "$VMSH" coredump -f "$machine" core
+		same 0 "$status" "$output"
+		same "$([ $term = dumb ] || echo found)" "$(grep -q $'\e' <<<"$output" && echo found)" "control characters for $term"
+	done
+}
+
 @test "coredump: the command line" {
-	for words in 'x' '' 'x y z' '--live --pause x y' '--nonsense x y'; do
+	for words in 'x' '' 'x y z' '--live --pause x y' '--nonsense x y' 'x -'; do
 		# shellcheck disable=SC2086 # words
 		run "$VMSH" coredump $words
 		one_sentence 2 "see 'vmsh coredump --help'"
@@ -198,6 +213,7 @@ killed()
 	run "$VMSH" doctor
 	same 0 "$status"
 	matches "$output" 'yes +pagemap'
+	matches "$output" 'yes +machines +(none|[0-9]+) running'
 }
 
 @test "detach: nothing to undo; names of memory that are not ours, and what nobody holds" {
@@ -208,8 +224,10 @@ killed()
 	same '[] 0' "$("$VMSH" ps --json --quick | jq -r --argjson p "$machine" '.[] | select(.pid == $p) | "\(.attached) \(.left_behind)"')"
 	matches "$("$VMSH" ps --quick)" 'ATTACHED'
 	matches "$("$VMSH" ps --quick | grep " clean ")" ' no *$'
-	run "$VMSH" detach nobody
-	one_sentence 1 "no virtual machine is called 'nobody'"
+	for name in nobody 0 4294967296 ''; do
+		run "$VMSH" detach "$name"
+		one_sentence 1 "no virtual machine is called '$name'; 'vmsh ps' lists those that run"
+	done
 	run "$VMSH" detach $$
 	one_sentence 1 'is no virtual machine'
 	run "$VMSH" detach

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "session.h"
+#include "start.h"
 
 int main(int argc, char **argv)
 {
@@ -16,7 +17,7 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "-T"))
 			mode = PTY_NEVER;
 	}
-	if (i >= argc || pty_reserve_std() < 0)
+	if (i >= argc || start_program() < 0)
 		return PTY_EXIT_FAILED;
 	return session_run(mode, (const char *const *)argv + i);
 }

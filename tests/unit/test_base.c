@@ -21,6 +21,7 @@
 #include "io.h"
 #include "json.h"
 #include "opt.h"
+#include "out.h"
 #include "pidfd.h"
 
 static void test_err(void **state)
@@ -315,17 +316,41 @@ static void test_opt_number(void **state)
 	assert_int_equal(opt_number("8", "--n", 0, 7, &v, &e), -EINVAL);
 	assert_int_equal(opt_number("", "--n", 0, 7, &v, &e), -EINVAL);
 	assert_int_equal(opt_number("7x", "--n", 0, 7, &v, &e), -EINVAL);
+	assert_int_equal(opt_number("0x7", "--n", 0, 7, &v, &e), -EINVAL);
+	assert_int_equal(opt_number(" 7", "--n", 0, 7, &v, &e), -EINVAL);
+	assert_int_equal(opt_number("+7", "--n", 0, 7, &v, &e), -EINVAL);
+	assert_int_equal(opt_number("010", "--n", 0, 10, &v, &e), 0);
+	assert_int_equal(v, 10);
 	assert_int_equal(opt_number("99999999999999999999", "--n", 0, 7, &v, &e), -EINVAL);
+}
+
+/* The errno is that of the disk, however much of it the stream had tried to write before. */
+static void test_out_flush(void **state)
+{
+	static const char text[100];
+
+	(void)state;
+	for (size_t len = 0; len <= sizeof(text); len++) {
+		FILE *f = fopen("/dev/full", "w");
+		char buf[32];
+
+		assert_non_null(f);
+		assert_int_equal(setvbuf(f, buf, _IOFBF, sizeof(buf)), 0);
+		(void)fwrite(text, 1, len, f);
+		assert_int_equal(out_flush(f), len ? -ENOSPC : 0);
+		(void)fclose(f);
+	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_err),  cmocka_unit_test(test_cursor),
-		cmocka_unit_test(test_span), cmocka_unit_test(test_array),
-		cmocka_unit_test(test_io),   cmocka_unit_test(test_close_others),
-		cmocka_unit_test(test_json), cmocka_unit_test(test_pid),
-		cmocka_unit_test(test_opt),  cmocka_unit_test(test_opt_number),
+		cmocka_unit_test(test_err),       cmocka_unit_test(test_cursor),
+		cmocka_unit_test(test_span),      cmocka_unit_test(test_array),
+		cmocka_unit_test(test_io),        cmocka_unit_test(test_close_others),
+		cmocka_unit_test(test_json),      cmocka_unit_test(test_pid),
+		cmocka_unit_test(test_opt),       cmocka_unit_test(test_opt_number),
+		cmocka_unit_test(test_out_flush),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -201,16 +201,21 @@ static void check_change(const struct rights *r, const char *add, const char *dr
 	_cleanup_outcome_ struct outcome o = { 0 };
 	_cleanup_cred_ struct ns_cred c = { 0 };
 	struct target t;
+	uint64_t caps;
 	struct err e;
 
 	start(&t, r);
 	assert_int_equal(ns_cred_read(&t.ref, &c, &e), 0);
 	if (u)
 		assert_int_equal(ns_cred_set_user(&c, u, &e), 0);
-	if (add)
-		assert_int_equal(ns_cred_add_caps(&c, add, &e), 0);
-	if (drop)
-		assert_int_equal(ns_cred_drop_caps(&c, drop, &e), 0);
+	if (add) {
+		assert_int_equal(ns_caps_parse(add, &caps, &e), 0);
+		ns_cred_add_caps(&c, caps);
+	}
+	if (drop) {
+		assert_int_equal(ns_caps_parse(drop, &caps, &e), 0);
+		ns_cred_drop_caps(&c, caps);
+	}
 	run(&t, &c, &o);
 	stop(&t);
 	assert_int_equal(o.status, 0);

@@ -160,6 +160,7 @@ static int look(const struct rights *r, const char *drop)
 {
 	_cleanup_cred_ struct ns_cred c = { 0 };
 	struct target t;
+	uint64_t caps;
 	struct err e;
 	pid_t shell, spy;
 	int p[2], status;
@@ -169,9 +170,12 @@ static int look(const struct rights *r, const char *drop)
 	start(&t, r);
 	assert_int_equal(ns_cred_read(&t.ref, &c, &e), 0);
 	stop(&t);
-	assert_int_equal(ns_cred_add_caps(&c, "sys_ptrace", &e), 0);
-	if (drop)
-		assert_int_equal(ns_cred_drop_caps(&c, drop, &e), 0);
+	assert_int_equal(ns_caps_parse("sys_ptrace", &caps, &e), 0);
+	ns_cred_add_caps(&c, caps);
+	if (drop) {
+		assert_int_equal(ns_caps_parse(drop, &caps, &e), 0);
+		ns_cred_drop_caps(&c, caps);
+	}
 	shell = fork();
 	if (!shell) {
 		int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -317,6 +317,7 @@ static void test_keyfile(void **state)
 	bytes[KEYFILE_MAX + 1] = '\0';
 	put_text(path, bytes, 0600);
 	assert_int_equal(keyfile_read(path, &k, &e), -EFBIG);
+	assert_non_null(strstr(e.msg, "65536 bytes"));
 	assert_int_equal(keyfile_read(dir, &k, &e), -EISDIR);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(keyfile_read(path, &k, &e), -ENOENT);

@@ -96,6 +96,8 @@ static void test_find_program(void **state)
 	assert_int_equal(session_find_program("plain", path, got), 0); /* the executable one */
 	assert_int_equal(session_find_program("plain", a, got), -EACCES);
 	assert_int_equal(session_find_program("none", path, got), -ENOENT);
+	assert_int_equal(session_find_program("", path, got),
+			 -ENOENT); /* not the directory itself */
 	assert_int_equal(session_find_program("dir", a, got), -EISDIR);
 	assert_int_equal(session_find_program(want, "", got), 0);
 	assert_int_equal(session_find_program("./none", path, got), -ENOENT);

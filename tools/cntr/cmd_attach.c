@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bar.h"
 #include "cache.h"
 #include "cleanup.h"
 #include "cmd.h"
@@ -151,7 +152,7 @@ static void show_progress(void *arg, const struct image_progress *p)
 
 static int tools_from_image(struct attach *a, struct err *e)
 {
-	bool watched = isatty(STDERR_FILENO);
+	bool watched = bar_works(STDERR_FILENO);
 	struct unpack_stats stats = { 0 };
 	struct image_opts opts = { .progress = watched ? show_progress : NULL, .stats = &stats };
 	_cleanup_free_ char *dir = NULL;
@@ -187,10 +188,10 @@ static int open_tools(struct attach *a, struct err *e)
 	if (is_image(a->tools))
 		r = tools_from_image(a, e);
 	else if (strchr(a->tools, '/') || !strcmp(a->tools, "."))
-		r = tools_src_dir(a->tools, &a->src, e);
+		return tools_src_dir(a->tools, &a->src, e);
 	else
 		r = tools_from_container(a, e);
-	return r < 0 ? err_wrap(e, r, "tools '%s'", a->tools) : 0;
+	return r < 0 ? err_wrap(e, r, "tools") : 0;
 }
 
 static bool has_program(const struct attach *a, const char *path)

@@ -8,6 +8,7 @@
 #include "cmd.h"
 #include "ctr.h"
 #include "json.h"
+#include "out.h"
 #include "probe.h"
 #include "run.h"
 #include "text.h"
@@ -66,7 +67,8 @@ static struct json_object *report_json(const struct probe *v, size_t n, const st
 
 static void print_probe(const struct probe *p)
 {
-	printf("  %-3s  %-22s %s\n", word[p->result], p->name, p->detail);
+	printf("  %-3s  %-*s%s%s\n", word[p->result], *p->detail ? 22 : 0, p->name,
+	       *p->detail ? " " : "", p->detail);
 	if (p->result != PROBE_YES)
 		printf("       %-22s needs %s\n       %-22s without: %s\n", "", p->needs, "",
 		       p->without);
@@ -119,8 +121,11 @@ int cmd_doctor(struct opt_parser *p)
 	if (json) {
 		_cleanup_json_ struct json_object *o = report_json(v, n, &l);
 
-		return json_print(o, stdout) < 0 ? OPT_EXIT_FAILED : fatal;
+		id = json_print(o, stdout);
+	} else {
+		print_text(v, n, &l);
 	}
-	print_text(v, n, &l);
+	if (out_done(id, &e) < 0)
+		return run_failed(&e, OPT_EXIT_FAILED);
 	return fatal ? OPT_EXIT_FAILED : 0;
 }

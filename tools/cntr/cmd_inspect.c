@@ -12,6 +12,7 @@
 #include "json.h"
 #include "log.h"
 #include "mountinfo.h"
+#include "out.h"
 #include "run.h"
 #include "target.h"
 #include "text.h"
@@ -343,11 +344,9 @@ static int inspect(const char *name, bool json, struct err *e)
 		return r;
 	o = container_json(&c, &t);
 	if (json)
-		return json_print(o, stdout) < 0 ? err_set(e, EIO, "writing: %s", err_str(EIO)) : 0;
+		return out_done(json_print(o, stdout), e);
 	print_text(&c, &t, o);
-	if (fflush(stdout) || ferror(stdout))
-		return err_set(e, EIO, "writing: %s", err_str(EIO));
-	return 0;
+	return out_done(0, e);
 }
 
 int cmd_inspect(struct opt_parser *p)

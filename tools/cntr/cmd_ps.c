@@ -13,6 +13,7 @@
 #include "ctr.h"
 #include "json.h"
 #include "log.h"
+#include "out.h"
 #include "pidfd.h"
 #include "run.h"
 #include "stat.h"
@@ -151,7 +152,7 @@ static int print_table(const struct ctr_list *l, bool all)
 		if (add_row(&t, &l->v[i]) < 0)
 			return -ENOMEM;
 	text_table_print(&t, stdout, terminal_width(), flex, ARRAY_SIZE(flex));
-	return fflush(stdout) || ferror(stdout) ? -EIO : 0;
+	return out_flush(stdout);
 }
 
 static struct json_object *to_json(const struct ctr *c)
@@ -239,7 +240,7 @@ static int print_names(const struct ctr_list *l)
 		else
 			(void)puts(c->name);
 	}
-	return fflush(stdout) || ferror(stdout) ? -EIO : 0;
+	return out_flush(stdout);
 }
 
 struct ps {
@@ -283,7 +284,5 @@ int cmd_ps(struct opt_parser *p)
 	for (size_t i = 0; i < l.nskipped && !ps.names; i++)
 		log_warn("%s", l.skipped[i].msg);
 	r = ps.json ? print_json(&l) : ps.names ? print_names(&l) : print_table(&l, ps.all);
-	if (r < 0)
-		log_error("printing the list: %s", err_str(r));
-	return r < 0 ? OPT_EXIT_FAILED : 0;
+	return out_done(r, &e) < 0 ? run_failed(&e, OPT_EXIT_FAILED) : 0;
 }

@@ -3,6 +3,7 @@
 #include "cmd.h"
 #include "log.h"
 #include "relay.h"
+#include "start.h"
 
 char **cmd_argv;
 
@@ -58,7 +59,7 @@ static const struct program cntr = {
 
 int main(int argc, char **argv)
 {
-	if (pty_reserve_std() < 0)
+	if (start_program() < 0)
 		return PTY_EXIT_FAILED;
 	cmd_argv = argv;
 	log_init("cntr", "CNTR_LOG", false);

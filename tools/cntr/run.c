@@ -12,13 +12,23 @@
 #include "mnt.h"
 #include "sealed.h"
 
-static int add(const char **list, size_t *n, size_t max, const char *arg, const char *what,
-	       struct err *e)
+static int add_env(struct run *r, const char *arg, struct err *e)
 {
-	if (*n == max)
-		return err_set(e, EINVAL, "too many %s options", what);
-	list[(*n)++] = arg;
+	if (*arg == '=' || !strchr(arg, '='))
+		return err_set(e, EINVAL, "--env takes NAME=VALUE, not '%.60s'", arg);
+	if (r->nenv == RUN_ENV_MAX)
+		return err_set(e, EINVAL, "too many --env options");
+	r->env[r->nenv++] = arg;
 	return 0;
+}
+
+static int add_caps(uint64_t *caps, const char *arg, const char *option, struct err *e)
+{
+	uint64_t more = 0;
+	int r = ns_caps_parse(arg, &more, e);
+
+	*caps |= more;
+	return r < 0 ? err_wrap(e, r, "%s", option) : 0;
 }
 
 int run_option(struct run *r, int id, const char *arg, struct err *e)
@@ -26,18 +36,16 @@ int run_option(struct run *r, int id, const char *arg, struct err *e)
 	switch (id) {
 	case 'u':
 		r->user = arg;
-		return 0;
+		return ns_user_check(arg, e);
 	case RUN_PRIVILEGED:
 		r->privileged = true;
 		return 0;
 	case RUN_CAP_ADD:
-		return add(r->cap_add, &r->ncap_add, RUN_CAPS_MAX, arg, "--cap-add", e);
+		return add_caps(&r->cap_add, arg, "--cap-add", e);
 	case RUN_CAP_DROP:
-		return add(r->cap_drop, &r->ncap_drop, RUN_CAPS_MAX, arg, "--cap-drop", e);
+		return add_caps(&r->cap_drop, arg, "--cap-drop", e);
 	case 'e':
-		if (*arg == '=' || !strchr(arg, '='))
-			return err_set(e, EINVAL, "--env takes NAME=VALUE, not '%.60s'", arg);
-		return add(r->env, &r->nenv, RUN_ENV_MAX, arg, "--env", e);
+		return add_env(r, arg, e);
 	case 'w':
 		r->workdir = arg;
 		return 0;
@@ -92,19 +100,18 @@ static int settle_user(struct run *r, struct err *e)
 		(void)!ns_passwd_by_uid(pw, r->t.cred.uid, &r->user_found);
 		return 0;
 	}
-	ret = ns_user_resolve(r->user, pw, gr, &r->user_found, e);
+	ret = ns_user_resolve(r->user, "container's", pw, gr, &r->user_found, e);
 	return ret < 0 ? ret : ns_cred_set_user(&r->t.cred, &r->user_found, e);
 }
 
-static int settle_caps(struct run *r, bool ptrace, struct err *e)
+static void settle_caps(struct run *r, bool ptrace)
 {
-	int ret = ptrace ? ns_cred_add_caps(&r->t.cred, "sys_ptrace", e) : 0;
+	uint64_t caps = 0;
 
-	for (size_t i = 0; !ret && i < r->ncap_add; i++)
-		ret = ns_cred_add_caps(&r->t.cred, r->cap_add[i], e);
-	for (size_t i = 0; !ret && i < r->ncap_drop; i++)
-		ret = ns_cred_drop_caps(&r->t.cred, r->cap_drop[i], e);
-	return ret;
+	if (ptrace)
+		(void)!ns_caps_parse("sys_ptrace", &caps, NULL);
+	ns_cred_add_caps(&r->t.cred, caps | r->cap_add);
+	ns_cred_drop_caps(&r->t.cred, r->cap_drop);
 }
 
 static void say_filter(const struct run *r)
@@ -147,11 +154,12 @@ int run_open(struct run *r, bool ptrace, struct err *e)
 		ret = err_set(e, ERANGE,
 			      "the container's user has no id in its own user namespace; name "
 			      "another one with --user");
-	if (!ret)
-		ret = settle_caps(r, ptrace, e);
-	if (!ret && !r->privileged)
+	if (ret < 0)
+		return ret;
+	settle_caps(r, ptrace);
+	if (!r->privileged)
 		say_filter(r);
-	return ret;
+	return 0;
 }
 
 int run_session(struct run *r, struct session *s, struct env *env, int *ret_exit, struct err *e)

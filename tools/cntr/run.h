@@ -4,13 +4,13 @@
 #define CNTR_RUN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "ctr.h"
 #include "opt.h"
 #include "session.h"
 
-#define RUN_CAPS_MAX 64
-#define RUN_ENV_MAX  256
+#define RUN_ENV_MAX 256
 
 enum {
 	RUN_PRIVILEGED = OPT_LONG,
@@ -29,7 +29,7 @@ enum {
 		  0 },                                                                             \
 		{ RUN_CAP_DROP, "cap-drop", "CAP", "take a capability away, or all", 0 },          \
 		{ 'e', "env", "NAME=VALUE", "set a variable in the command's environment", 0 },    \
-		{ 'w', "workdir", "DIR", "start in this directory of the view", 0 },               \
+		{ 'w', "workdir", "DIR", "start in this directory, as the command sees it", 0 },   \
 		{ 't', "tty", NULL, "a terminal on all three standard streams, whatever they are", \
 		  0 },                                                                             \
 		{ 'T', "no-tty", NULL, "no terminal, even at one", 0 },                            \
@@ -42,9 +42,9 @@ struct run {
 	const char *const *command; /* NULL: the verb's default */
 	const char *user;
 	const char *workdir;
-	const char *cap_add[RUN_CAPS_MAX], *cap_drop[RUN_CAPS_MAX];
+	uint64_t cap_add, cap_drop;
 	const char *env[RUN_ENV_MAX];
-	size_t ncap_add, ncap_drop, nenv;
+	size_t nenv;
 	enum pty_mode tty;
 	bool privileged;
 	bool mounts; /* the container's mount table is needed */

@@ -13,6 +13,8 @@
 #include "cleanup.h"
 #include "log.h"
 #include "opt.h"
+#include "out.h"
+#include "start.h"
 #include "vfs_mount.h"
 
 enum {
@@ -146,10 +148,11 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	int r;
 
-	if (argc > 1 && opt_wants_help(argv[argc - 1])) {
-		opt_print_help("cntrfs", &self);
-		return 0;
-	}
+	if (start_program() < 0)
+		return OPT_EXIT_FAILED;
+	log_init("cntrfs", "CNTR_LOG", false);
+	if (argc > 1 && opt_wants_help(argv[argc - 1]))
+		return opt_print_help("cntrfs", &self);
 	s.helper = strncmp(program_invocation_short_name, "mount.", strlen("mount.")) == 0;
 	r = parse(argc, argv, &s, &e);
 	log_init("cntrfs", "CNTR_LOG", s.verbose);
@@ -161,7 +164,7 @@ int main(int argc, char **argv)
 	if (r != 0)
 		vfs_mount_conf_fini(&s.mount);
 	if (r > 0)
-		return 0;
+		return out_exit();
 	if (r < 0) {
 		log_error("%s; see 'cntrfs --help'", e.msg);
 		return OPT_EXIT_USAGE;

@@ -12,6 +12,8 @@
 #include "cleanup.h"
 #include "log.h"
 #include "opt.h"
+#include "out.h"
+#include "start.h"
 #include "vu_sandbox.h"
 #include "vu_serve.h"
 #include "vu_sock.h"
@@ -196,14 +198,14 @@ int main(int argc, char **argv)
 	struct store *store;
 	int r;
 
+	if (start_program() < 0)
+		return OPT_EXIT_FAILED;
 	log_init("rktio-blk", "RKTIO_LOG", false);
-	if (argc > 1 && opt_wants_help(argv[argc - 1])) {
-		opt_print_help("rktio-blk", &self);
-		return 0;
-	}
+	if (argc > 1 && opt_wants_help(argv[argc - 1]))
+		return opt_print_help("rktio-blk", &self);
 	r = parse(argc, argv, &c, &e);
 	if (r > 0)
-		return 0;
+		return out_exit();
 	if (r < 0) {
 		log_warn("%s; see 'rktio-blk --help'", e.msg);
 		return OPT_EXIT_USAGE;

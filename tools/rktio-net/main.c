@@ -17,6 +17,8 @@
 #include "log.h"
 #include "net.h"
 #include "opt.h"
+#include "out.h"
+#include "start.h"
 #include "vu_relay.h"
 #include "vu_sandbox.h"
 #include "vu_serve.h"
@@ -334,14 +336,14 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	int r;
 
+	if (start_program() < 0)
+		return OPT_EXIT_FAILED;
 	log_init("rktio-net", "RKTIO_LOG", false);
-	if (argc > 1 && opt_wants_help(argv[argc - 1])) {
-		opt_print_help("rktio-net", &self);
-		return 0;
-	}
+	if (argc > 1 && opt_wants_help(argv[argc - 1]))
+		return opt_print_help("rktio-net", &self);
 	r = parse(argc, argv, &c, &e);
 	if (r > 0)
-		return 0;
+		return out_exit();
 	if (r < 0) {
 		log_warn("%s; see 'rktio-net --help'", e.msg);
 		return OPT_EXIT_USAGE;

@@ -6,6 +6,7 @@
 #include "cmd.h"
 #include "json.h"
 #include "needs.h"
+#include "out.h"
 #include "run_needs.h"
 
 enum {
@@ -71,7 +72,7 @@ int cmd_doctor(struct opt_parser *p)
 	} else {
 		print_text(v, n);
 	}
-	if (fflush(stdout) || ferror(stdout))
-		r = -EIO;
-	return r < 0 || fatal ? OPT_EXIT_FAILED : 0;
+	if (out_done(r, &e) < 0)
+		return cmd_failed(&e);
+	return fatal ? OPT_EXIT_FAILED : 0;
 }

@@ -7,6 +7,7 @@
 #include "create.h"
 #include "json.h"
 #include "log.h"
+#include "out.h"
 #include "size.h"
 
 #define SIZE_UNIT 4096
@@ -79,9 +80,7 @@ static int report(const struct image_args *a, const struct create_result *res, s
 	} else if (a->verity) {
 		printf("%s\n", root);
 	}
-	if (r < 0 || fflush(stdout) || ferror(stdout))
-		return err_set(e, EIO, "writing: %s", err_str(EIO));
-	return 0;
+	return out_done(r, e);
 }
 
 int image_create(const struct image_args *a, const struct progress *progress, struct err *e)

@@ -9,6 +9,7 @@
 #include "cmd_image.h"
 #include "inspect.h"
 #include "json.h"
+#include "out.h"
 #include "size.h"
 #include "text.h"
 
@@ -185,7 +186,5 @@ int image_info(const struct image_args *a, const struct progress *progress, stru
 	} else {
 		print_text(a->path, &d);
 	}
-	if (r < 0 || fflush(stdout) || ferror(stdout))
-		return err_set(e, EIO, "writing: %s", err_str(EIO));
-	return 0;
+	return out_done(r, e);
 }

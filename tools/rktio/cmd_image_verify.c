@@ -13,6 +13,7 @@
 #include "io.h"
 #include "json.h"
 #include "log.h"
+#include "out.h"
 
 int image_verify_check(const struct image_args *a, struct err *e)
 {
@@ -104,5 +105,5 @@ int image_verify(const struct image_args *a, const struct progress *progress, st
 		json_add_bool(o, "verified", true);
 		r = json_print(o, stdout);
 	}
-	return r < 0 ? err_set(e, EIO, "writing: %s", err_str(EIO)) : 0;
+	return out_done(r, e);
 }

@@ -11,6 +11,7 @@
 #include "cmd.h"
 #include "json.h"
 #include "locate.h"
+#include "out.h"
 #include "size.h"
 #include "text.h"
 
@@ -127,9 +128,7 @@ static int list(bool json, bool quiet, struct err *e)
 		r = json_print(all, stdout);
 	else if (!quiet)
 		text_table_print(&t, stdout, 0, NULL, 0);
-	return r < 0 || fflush(stdout) || ferror(stdout)
-		       ? err_set(e, EIO, "writing: %s", err_str(EIO))
-		       : 0;
+	return out_done(r, e);
 }
 
 int cmd_ps(struct opt_parser *p)

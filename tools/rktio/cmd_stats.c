@@ -7,9 +7,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bar.h"
 #include "cmd.h"
 #include "counters.h"
 #include "json.h"
+#include "out.h"
 
 enum {
 	STATS_JSON = OPT_LONG
@@ -54,12 +56,10 @@ static int print(const struct counters *c, const struct counters *old, bool json
 		r = json_print(o, stdout);
 	} else {
 		if (old)
-			printf(isatty(STDOUT_FILENO) ? "\033[H\033[J" : "\n");
+			printf(bar_works(STDOUT_FILENO) ? "\033[H\033[J" : "\n");
 		print_text(c, old);
 	}
-	return r < 0 || fflush(stdout) || ferror(stdout)
-		       ? err_set(e, EIO, "writing: %s", err_str(EIO))
-		       : 0;
+	return out_done(r, e);
 }
 
 static int stats(pid_t pid, bool json, bool watch, struct err *e)

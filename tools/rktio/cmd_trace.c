@@ -9,6 +9,7 @@
 #include "client.h"
 #include "cmd.h"
 #include "locate.h"
+#include "out.h"
 #include "trace.h"
 
 const struct opt cmd_trace_opts[] = {
@@ -19,13 +20,20 @@ const struct opt cmd_trace_opts[] = {
 	{ 0 },
 };
 
+static int written(const struct trace *t, struct err *e)
+{
+	int r = out_flush(t->out);
+
+	return r < 0 ? err_set(e, -r, "writing: %s", err_str(r)) : 0;
+}
+
 static int take_records(void *arg, const void *data, size_t size, struct err *e)
 {
 	struct trace *t = arg;
 
 	if (trace_feed(t, data, size) < 0)
 		return err_set(e, EPROTO, "the library OS sends what is no record");
-	return ferror(t->out) ? err_set(e, EIO, "writing: %s", err_str(EIO)) : 0;
+	return ferror(t->out) ? written(t, e) : 0;
 }
 
 static int take_option(struct trace *t, int id, const char *arg, struct err *e)
@@ -78,9 +86,7 @@ static int trace(struct trace *t, pid_t pid, struct err *e)
 		r = err_set(e, EIO, "the library OS gives no trace");
 	if (!r)
 		trace_end(t);
-	if (!r && (fflush(t->out) || ferror(t->out)))
-		r = err_set(e, EIO, "writing: %s", err_str(EIO));
-	return r;
+	return r ? r : written(t, e);
 }
 
 int cmd_trace(struct opt_parser *p)

@@ -2,7 +2,7 @@
 /* rktio - programs on Linux as a library. */
 #include "cmd.h"
 #include "log.h"
-#include "relay.h"
+#include "start.h"
 
 static const struct verb verbs[] = {
 	{ .name = "run",
@@ -99,7 +99,7 @@ int cmd_failed(const struct err *e)
 
 int main(int argc, char **argv)
 {
-	if (pty_reserve_std() < 0)
+	if (start_program() < 0)
 		return OPT_EXIT_FAILED;
 	log_init("rktio", "RKTIO_LOG", false);
 	return opt_main(&rktio, argc, argv);

@@ -8,6 +8,7 @@
 #include "cmd.h"
 #include "guest_disk.h"
 #include "log.h"
+#include "passwd.h"
 #include "side_chan.h"
 #include "stage2.h"
 #include "target.h"
@@ -53,7 +54,8 @@ const struct opt cmd_attach_opts[] = {
 	{ 'w', "workdir", "DIR", "start in this directory of the view", 0 },
 	{ 't', "tty", NULL, "a terminal on all three standard streams, whatever they are", 0 },
 	{ 'T', "no-tty", NULL, "no terminal, even at one", 0 },
-	{ OPT_TIMEOUT, "timeout", "SECONDS", "how long the guest may take to start it", 0 },
+	{ OPT_TIMEOUT, "timeout", "SECONDS",
+	  "how long the guest may take to start it: 1 to 3600, 60 by default", 0 },
 	{ 'v', "verbose", NULL, "say what is done, and how long the machine stood", 0 },
 	{ 0 },
 };
@@ -133,7 +135,7 @@ static int take_option(struct attach_cmd *a, int id, const char *arg, struct err
 		return take_env(a, arg, e);
 	case 'u':
 		c->user = arg;
-		return 0;
+		return ns_user_check(arg, e);
 	case 'w':
 		c->cwd = arg;
 		return 0;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bar.h"
 #include "cleanup.h"
@@ -12,6 +13,7 @@
 #include "json.h"
 #include "log.h"
 #include "newfile.h"
+#include "out.h"
 #include "size.h"
 #include "target.h"
 #include "vm_core.h"
@@ -53,6 +55,10 @@ static int parse(struct opt_parser *p, struct coredump *ret, struct err *e)
 		return err_set(e, EINVAL, "coredump takes one TARGET and one FILE");
 	if (ret->live && ret->pause)
 		return err_set(e, EINVAL, "--live and --pause exclude each other");
+	if (!strcmp(p->operand[1], "-"))
+		return err_set(
+			e, EINVAL,
+			"a core has holes, and can't go to standard output: name a FILE, such as ./-");
 	ret->target = p->operand[0];
 	ret->path = p->operand[1];
 	return 0;
@@ -98,14 +104,15 @@ static void warn(const struct vm_core_result *res)
 
 	if (!res->has_info)
 		log_warn(
-			"its kernel has no %s that could be read: debuggers have to be told where it is",
+			"the guest's kernel has no %s that could be read: debuggers have to be told where it is",
 			res->has_symbols ? "VMCOREINFO" : "symbols");
 	if (res->beyond)
 		log_warn(
-			"the last %s of its kernel's memory are not in it: which mapping of the hypervisor that is was not found",
+			"the last %s of the guest's memory are not in the core: which mapping of the hypervisor has them was not found",
 			size_show(res->beyond, beyond));
 	if (res->lost)
-		log_warn("%" PRIu64 " pages could not be read, and are zeros in it", res->lost);
+		log_warn("%" PRIu64 " pages could not be read, and are zeros in the core",
+			 res->lost);
 }
 
 static int print_json(const struct coredump *o, const struct vm_core_result *res)
@@ -133,7 +140,7 @@ static int print_text(const struct coredump *o, const struct vm_core_result *res
 	printf("'%s' has %s of memory, %s of that are not zeros; paused %.1f ms\n",
 	       path ? path : "it", size_show(res->memory, memory), size_show(res->written, written),
 	       (double)res->paused_ns / 1e6);
-	return fflush(stdout) || ferror(stdout) ? -EIO : 0;
+	return out_flush(stdout);
 }
 
 int cmd_coredump(struct opt_parser *p)
@@ -147,8 +154,6 @@ int cmd_coredump(struct opt_parser *p)
 
 	if (parse(p, &o, &e) < 0)
 		return target_usage(p, &e);
-	/* a limit on the size of files is an error like others */
-	(void)signal(SIGXFSZ, SIG_IGN);
 	/* a machine that stands must not have to wait for this terminal's "fg" */
 	if (o.pause)
 		(void)signal(SIGTSTP, SIG_IGN);
@@ -158,9 +163,5 @@ int cmd_coredump(struct opt_parser *p)
 	if (r < 0)
 		return target_failed(&e);
 	warn(&res);
-	if ((o.json ? print_json(&o, &res) : print_text(&o, &res)) < 0) {
-		log_error("printing about the core failed");
-		return OPT_EXIT_FAILED;
-	}
-	return 0;
+	return target_printed(o.json ? print_json(&o, &res) : print_text(&o, &res));
 }

@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "cmd.h"
 #include "log.h"
+#include "out.h"
 #include "side.h"
 #include "side_found.h"
 #include "target.h"
@@ -126,7 +127,7 @@ static int print(const struct detach *d)
 			(void)printf("what %zu vmsh left is undone\n", d->left.undone);
 		if (!d->ended && !d->left.undone && !used && !d->left.unknown)
 			(void)puts("nothing to undo");
-		return fflush(stdout) || ferror(stdout) ? -EIO : 0;
+		return out_flush(stdout);
 	}
 	o = json_object_new_object();
 	json_add_int(o, "undone", (int64_t)d->left.undone);
@@ -165,7 +166,7 @@ int cmd_detach(struct opt_parser *p)
 	if (r < 0)
 		return target_failed(&e);
 	say_rest(&d);
-	if (print(&d) < 0)
+	if (target_printed(print(&d)))
 		return OPT_EXIT_FAILED;
 	return d.left.used || d.left.unknown || count(&d.found, true) ? OPT_EXIT_FAILED : 0;
 }

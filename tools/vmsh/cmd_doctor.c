@@ -29,7 +29,7 @@ static int print_json(const struct vm_probe *v)
 		json_add_str(o, "detail", v[i].detail);
 		(void)json_object_array_add(array, o);
 	}
-	return json_print(array, stdout) < 0 ? OPT_EXIT_FAILED : 0;
+	return target_printed(json_print(array, stdout));
 }
 
 int cmd_doctor(struct opt_parser *p)
@@ -53,5 +53,5 @@ int cmd_doctor(struct opt_parser *p)
 		if (!v[i].works)
 			printf("       %-20s without: %s\n", "", v[i].without);
 	}
-	return 0;
+	return target_printed(0);
 }

@@ -164,7 +164,7 @@ int cmd_inspect(struct opt_parser *p)
 	if (r)
 		return r;
 	if (t.json)
-		return print_json(&t.vm) < 0 ? OPT_EXIT_FAILED : 0;
+		return target_printed(print_json(&t.vm));
 	print_text(&t.vm);
-	return target_end(0, "description");
+	return target_printed(0);
 }

@@ -10,6 +10,7 @@
 #include "cmd.h"
 #include "json.h"
 #include "log.h"
+#include "out.h"
 #include "side_found.h"
 #include "target.h"
 #include "text.h"
@@ -125,7 +126,7 @@ static int print_table(const struct vm_list *l, const struct ps *ps)
 		if (add_row(&t, &l->v[i], ps) < 0)
 			return -ENOMEM;
 	text_table_print(&t, stdout, 0, NULL, 0);
-	return fflush(stdout) || ferror(stdout) ? -EIO : 0;
+	return out_flush(stdout);
 }
 
 static void add_attached(struct json_object *o, const struct vm_info *info)
@@ -200,7 +201,7 @@ static int print_names(const struct vm_list *l)
 		else
 			(void)puts(l->v[i].name);
 	}
-	return fflush(stdout) || ferror(stdout) ? -EIO : 0;
+	return out_flush(stdout);
 }
 
 static int parse(struct opt_parser *p, struct ps *ret, struct err *e)
@@ -234,7 +235,5 @@ int cmd_ps(struct opt_parser *p)
 	if (vm_list(&l, &e) < 0)
 		return target_failed(&e);
 	r = ps.json ? print_json(&l, &ps) : ps.names ? print_names(&l) : print_table(&l, &ps);
-	if (r < 0)
-		log_error("printing the list: %s", err_str(r));
-	return r < 0 ? OPT_EXIT_FAILED : 0;
+	return target_printed(r);
 }

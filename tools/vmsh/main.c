@@ -2,6 +2,7 @@
 /* vmsh - a shell in a running virtual machine, and a look into it, from its host. */
 #include "cmd.h"
 #include "log.h"
+#include "start.h"
 
 #define ON_TARGET .operands = "TARGET", .ntargets = 1, .complete = OPT_COMPLETE_TARGET
 
@@ -76,6 +77,8 @@ static const struct program vmsh = {
 
 int main(int argc, char **argv)
 {
+	if (start_program() < 0)
+		return OPT_EXIT_FAILED;
 	log_init("vmsh", "VMSH_LOG", false);
 	return opt_main(&vmsh, argc, argv);
 }

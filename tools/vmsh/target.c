@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "log.h"
+#include "out.h"
 
 int target_usage(const struct opt_parser *p, const struct err *e)
 {
@@ -60,6 +61,13 @@ void target_close(struct target *t)
 	vm_close(&t->vm);
 }
 
+int target_printed(int r)
+{
+	struct err e = { 0 };
+
+	return out_done(r, &e) < 0 ? target_failed(&e) : 0;
+}
+
 int target_end(int r, const char *what)
 {
 	if (r == -ENOENT)
@@ -68,18 +76,16 @@ int target_end(int r, const char *what)
 		log_error(
 			"the list of %s broke off: the guest changed it just then, or it is damaged; try again",
 			what);
-	if (fflush(stdout) || ferror(stdout)) {
-		log_error("printing the %s failed", what);
-		return OPT_EXIT_FAILED;
-	}
-	return r < 0 ? OPT_EXIT_FAILED : 0;
+	return target_printed(0) || r < 0 ? OPT_EXIT_FAILED : 0;
 }
 
 int target_print(const struct target *t, struct text_table *table, struct json_object *array, int r,
 		 const char *what)
 {
-	if (t->json && json_print(array, stdout) < 0)
-		return OPT_EXIT_FAILED;
+	int printed = t->json ? json_print(array, stdout) : 0;
+
+	if (printed < 0)
+		return target_printed(printed);
 	if (!t->json && table)
 		text_table_print(table, stdout, 0, NULL, 0);
 	return target_end(r, what);

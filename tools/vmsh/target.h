@@ -45,6 +45,9 @@ int target_alone(const struct opt_parser *p, struct err *e) _must_check_;
 int target_usage(const struct opt_parser *p, const struct err *e);
 int target_failed(const struct err *e);
 
+/* Is it all out? @r < 0 is a failure of whatever printed. Return: the exit code. */
+int target_printed(int r);
+
 /* The end of what was printed of @what. After a list that broke off with @r < 0 it says so. Return: the exit code. */
 int target_end(int r, const char *what);
 
