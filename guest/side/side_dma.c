@@ -119,7 +119,7 @@ static uint64_t map(uint8_t *from, size_t size, int direction)
 {
 	struct side_state *s = side_state();
 	struct side_disk *d = &s->disk;
-	uint64_t at = take_piece(size);
+	uint64_t at = size <= SIDE_DISK_PIECE_MAX ? take_piece(size) : 0;
 	uint8_t *used;
 	void **origin;
 

@@ -24,15 +24,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SIDE_DISK_SIZE      (4U << 20)
-#define SIDE_DISK_PAGE      4096U
-#define SIDE_DISK_SMALL     64U
-#define SIDE_DISK_SMALLS    1024U
-#define SIDE_DISK_SMALL_AT  SIDE_DISK_PAGE
-#define SIDE_DISK_PAGES_AT  (SIDE_DISK_SMALL_AT + SIDE_DISK_SMALLS * SIDE_DISK_SMALL)
-#define SIDE_DISK_PAGES     ((SIDE_DISK_SIZE - SIDE_DISK_PAGES_AT) / SIDE_DISK_PAGE)
-#define SIDE_DISK_WRAP      0x8000U /* of a position */
-#define SIDE_DISK_PIECE_MAX 65536U  /* of data that lies in one piece in the guest's memory */
+#define SIDE_DISK_SIZE     (4U << 20)
+#define SIDE_DISK_PAGE     4096U
+#define SIDE_DISK_SMALL    64U
+#define SIDE_DISK_SMALLS   1024U
+#define SIDE_DISK_SMALL_AT SIDE_DISK_PAGE
+#define SIDE_DISK_PAGES_AT (SIDE_DISK_SMALL_AT + SIDE_DISK_SMALLS * SIDE_DISK_SMALL)
+#define SIDE_DISK_PAGES    ((SIDE_DISK_SIZE - SIDE_DISK_PAGES_AT) / SIDE_DISK_PAGE)
+#define SIDE_DISK_WRAP     0x8000U /* of a position */
+/* Of data that lies in one piece in the guest's memory. No piece takes more than one page, so none is missing because free ones are not in a row. */
+#define SIDE_DISK_PIECE_MAX SIDE_DISK_PAGE
+/* Of a queue: descriptors of 16 bytes, and two event suppression structures (virtio 1.2, 2.8), each of which is given a page. */
+#define SIDE_DISK_RING_PAGES(n) (((n)*16U + SIDE_DISK_PAGE - 1) / SIDE_DISK_PAGE + 2)
+/*
+ * Is there always room for all that a queue of @n offers, each of it a small piece or a page? Linux makes an I/O error of a piece that gets no
+ * address (virtqueue_add_packed()), and some versions leave descriptors then that look as if they were offered.
+ */
+#define SIDE_DISK_HAS_ROOM(n) \
+	((n) <= SIDE_DISK_SMALLS && (n) + SIDE_DISK_RING_PAGES(n) <= SIDE_DISK_PAGES)
 
 /* As SIDE_FUNCTIONS; "" for the other name: NULL if it is not there. */
 #define SIDE_DISK_FUNCTIONS(X)                                                              \

@@ -18,8 +18,8 @@
 
 #define AT                0x200000 /* where the driver sees its memory */
 #define SIZE              (64 << 10)
-#define RING              4096 /* from the beginning of it */
-#define BUFFERS           20480
+#define RING              4096  /* from the beginning of it */
+#define BUFFERS           20480 /* 32 bytes of each id, then data */
 #define SECTORS           64
 #define NOTIFICATION_DATA 38 /* virtio 1.2, 6 */
 #define AVAIL             (1 << VRING_PACKED_DESC_F_AVAIL)
@@ -249,6 +249,46 @@ static void requests(void **state)
 	tear_down(&r);
 }
 
+/* All that a driver can offer at once: one chain of as much as there may be, and as many short ones as fit beside it. */
+static void full(void **state)
+{
+	const uint32_t data = 32768;
+	const unsigned int n = BLK_SEG_MAX + 2;
+	struct buf b[BLK_SEG_MAX + 2];
+	struct rig r;
+	uint16_t id = 1;
+
+	(void)state;
+	set_up(&r, false);
+	assert_int_equal(reg(&r, VIRTIO_MMIO_QUEUE_NUM_MAX), BLK_PAGE_QUEUE);
+	driver_begins(&r, BLK_PAGE_QUEUE);
+	for (int round = 0; round < 3; round++) {
+		const struct virtio_blk_outhdr h = { .type = VIRTIO_BLK_T_IN };
+		const uint32_t head = BUFFERS;
+
+		memcpy(r.memory + head, &h, sizeof(h));
+		b[0] = (struct buf){ head, sizeof(h), false };
+		for (unsigned int i = 1; i + 1 < n; i++)
+			b[i] = (struct buf){ data, 512, true };
+		b[n - 1] = (struct buf){ head + 16, 1, true };
+		/* more than the disk has, which is an answer, too */
+		(void)offer(&r, b, n, 0);
+		for (id = 1; n + 2u * id <= BLK_PAGE_QUEUE; id++)
+			(void)ask(&r, VIRTIO_BLK_T_FLUSH, 0, 0, 0, id);
+		for (int given = 0; given < id;) {
+			int k = blk_page_turn(&r.page);
+
+			assert_true(k > 0);
+			given += k;
+		}
+		assert_int_equal(answered(&r, n, 0), VIRTIO_BLK_S_IOERR);
+		for (uint16_t k = 1; k < id; k++)
+			assert_int_equal(answered(&r, 2, k), VIRTIO_BLK_S_OK);
+		all_answered(&r);
+	}
+	tear_down(&r);
+}
+
 /* The driver lets go, and takes it again; or another one does, faster than anybody looked. */
 static void again(void **state)
 {
@@ -438,9 +478,13 @@ static void no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(registers),       cmocka_unit_test(requests),
-		cmocka_unit_test(again),           cmocka_unit_test(breaks_the_rules),
-		cmocka_unit_test(until_it_breaks), cmocka_unit_test(no_memory),
+		cmocka_unit_test(registers),
+		cmocka_unit_test(requests),
+		cmocka_unit_test(full),
+		cmocka_unit_test(again),
+		cmocka_unit_test(breaks_the_rules),
+		cmocka_unit_test(until_it_breaks),
+		cmocka_unit_test(no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include "attach_image.h"
+#include "side_disk_abi.h"
+
+_Static_assert(SIDE_DISK_HAS_ROOM(BLK_PAGE_QUEUE), "room for all that a driver can offer at once");
 
 static int open_store(struct guest_disk *d, struct err *e)
 {
