@@ -24,6 +24,7 @@
 #define RUNG_MS   200 /* of one that is woken: for its beat, and for an interrupt that got lost */
 #define GRACE_NS  2000000000LL  /* the program's to end by itself */
 #define WRITES_NS 30000000000LL /* and if it has a disk, which may have to be written to */
+#define TURN_NS   10000000000LL /* a silent host's to end what it does to the disk */
 #define LIVED_NS  500000000LL   /* between two looks; a machine that stood has a clock that jumps */
 
 static void *current(const struct side_state *s)
@@ -191,7 +192,7 @@ static bool look(struct side_state *s, struct watch *w)
 	}
 	__atomic_add_fetch(&s->guest_beat, 1, __ATOMIC_RELAXED);
 	if (w->silent_ns >= (int64_t)s->silence_ns) {
-		side_disk_alone();
+		side_disk_alone(w->silent_ns >= (int64_t)s->silence_ns + TURN_NS);
 		return false;
 	}
 	return !side_get(&s->stop);

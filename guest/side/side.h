@@ -107,7 +107,7 @@ bool side_disk_served(void);
 bool side_disk_end(void);
 /* Its operations for DMA. */
 void side_dma_init(void);
-/* The host is gone, and answers nothing any more. */
-void side_disk_alone(void);
+/* The host is silent: it answers nothing any more; one that was answering is only given up @for_good. */
+void side_disk_alone(bool for_good);
 
 #endif

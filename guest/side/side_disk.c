@@ -161,7 +161,7 @@ static int poll_thread(void *data)
 	int64_t active_ns = s->call.ktime_get();
 
 	while (!side_get(&d->poll_stop)) {
-		if (!side_get(&d->served))
+		if (side_get(&d->served) == SIDE_DISK_NOT)
 			fail_all(d);
 		if (side_get(&d->done) != side_get(&d->seen)) {
 			raise_here(d);
@@ -331,7 +331,7 @@ bool side_disk_served(void)
 {
 	const struct side_disk *d = disk();
 
-	return d->started && side_get(&d->served);
+	return d->started && side_get(&d->served) != SIDE_DISK_NOT;
 }
 
 bool side_disk_end(void)
@@ -342,7 +342,13 @@ bool side_disk_end(void)
 	return !d->started || side_completed(d->gone);
 }
 
-void side_disk_alone(void)
+void side_disk_alone(bool for_good)
 {
-	side_set(&disk()->served, 0);
+	uint32_t *served = &disk()->served, expected = SIDE_DISK_SERVED;
+
+	if (for_good)
+		side_set(served, SIDE_DISK_NOT);
+	else
+		(void)__atomic_compare_exchange_n(served, &expected, SIDE_DISK_NOT, false,
+						  __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }

@@ -47,15 +47,27 @@ static void sleep_on(const struct side_disk_host *h, struct pause *p)
 	p->us = p->us * 5 / 4 < most ? p->us * 5 / 4 : most;
 }
 
+static bool change(struct side_disk *d, uint32_t from, uint32_t to)
+{
+	return __atomic_compare_exchange_n(&d->served, &from, to, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
+}
+
+/* Return: as the server's; -ECANCELED the guest's side answers by now. */
 static int turn(const struct side_disk_host *h)
 {
-	int n = h->server.turn(h->server.arg);
+	bool ours;
+	int n;
 
+	if (!change(h->shared, SIDE_DISK_SERVED, SIDE_DISK_TURN))
+		return -ECANCELED;
+	n = h->server.turn(h->server.arg);
+	ours = change(h->shared, SIDE_DISK_TURN, SIDE_DISK_SERVED);
 	if (n > 0) {
 		__atomic_add_fetch(&h->shared->done, 1, __ATOMIC_RELEASE);
 		side_inject_ring(&h->inject);
 	}
-	return n;
+	return ours ? n : -ECANCELED;
 }
 
 static void *serve(void *arg)
@@ -64,7 +76,7 @@ static void *serve(void *arg)
 	struct side_disk *d = h->shared;
 	struct pause p = { tracee_now_ns(), PAUSE_LEAST_US };
 
-	while (!load(&h->stop) && load(&d->served)) {
+	while (!load(&h->stop)) {
 		int n = turn(h);
 
 		if (n > 0)
@@ -84,7 +96,7 @@ static void *serve(void *arg)
 			break;
 	}
 	/* what is asked from here on, its own side has to answer */
-	__atomic_store_n(&d->served, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&d->served, SIDE_DISK_NOT, __ATOMIC_RELEASE);
 	return NULL;
 }
 
@@ -96,7 +108,7 @@ int side_disk_host_start(struct side_disk_host *h, struct err *e)
 
 	__atomic_store_n(&shared->position, SIDE_DISK_WRAP, __ATOMIC_RELAXED);
 	__atomic_store_n(&shared->next, SIDE_DISK_WRAP, __ATOMIC_RELAXED);
-	__atomic_store_n(&shared->served, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&shared->served, SIDE_DISK_SERVED, __ATOMIC_RELEASE);
 	/* signals are the caller's */
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);

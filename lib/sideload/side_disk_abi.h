@@ -15,7 +15,8 @@
  *	SIDE_DISK_PAGES_AT	pages: the queue, and data
  *
  * The host serves the queue in its order, and says how far it came. If it ends, the library answers the rest, so that
- * nobody in the guest waits for ever: @served tells which of the two it is.
+ * nobody in the guest waits for ever: @served tells which of the two it is. The host claims it for each turn, so
+ * that the library does not begin in the midst of one that takes long.
  */
 #ifndef SIDELOAD_SIDE_DISK_ABI_H
 #define SIDELOAD_SIDE_DISK_ABI_H
@@ -97,6 +98,12 @@ enum side_disk_stage {
 	SIDE_DISK_FAILED, /* @error says why */
 };
 
+enum side_disk_served {
+	SIDE_DISK_NOT, /* the library answers */
+	SIDE_DISK_SERVED,
+	SIDE_DISK_TURN, /* and the host does so just now */
+};
+
 #define SIDE_DISK_ROOM_RESOURCES  256
 #define SIDE_DISK_ROOM_OPS        512
 #define SIDE_DISK_ROOM_COMPLETION 256
@@ -114,7 +121,7 @@ struct side_disk {
 
 	/* the host's */
 	uint32_t wanted;
-	uint32_t served; /* there is somebody who answers; the guest may set it to 0, too */
+	uint32_t served; /* enum side_disk_served; the guest may set it to NOT, too */
 	uint32_t done;   /* how many times something was answered */
 	uint32_t asleep; /* who answers is to be rung */
 	/* where the queue goes on: index and, in bit 15, the wrap counter (virtio 1.2, 2.8.1). @next is said before an answer, @position after it */

@@ -330,7 +330,7 @@ static void hear_last(const struct side_guard *g, const struct side_inject *i)
 	char byte;
 
 	if (!recv(g->sock, &byte, 1, MSG_DONTWAIT))
-		__atomic_store_n(&i->state->disk.served, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&i->state->disk.served, SIDE_DISK_NOT, __ATOMIC_RELEASE);
 }
 
 /* Until the parent is gone or wants it to end, or somebody else does, or the program or the hypervisor has ended. */
@@ -414,7 +414,7 @@ void side_guard_run(const struct side_guard *g)
 	while (side_guard_undo(&i, s, SIDE_UNDO_MS, &why) < 0 && pid_alive(&i.vm->ref)) {
 		/* nobody answers for the disk any more */
 		if (i.state && getppid() != parent)
-			__atomic_store_n(&i.state->disk.served, 0, __ATOMIC_RELEASE);
+			__atomic_store_n(&i.state->disk.served, SIDE_DISK_NOT, __ATOMIC_RELEASE);
 		(void)usleep(UNDO_AGAIN_US);
 	}
 	_exit(0);
