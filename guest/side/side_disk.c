@@ -23,7 +23,10 @@
 #define REG_STATUS   0x70
 #define REG_DESC_LOW 0x80
 #define REG_NUM      0x38
+#define REG_READY    0x44
 #define STATUS_OK    4
+#define READY_NEW    1
+#define READY_TAKEN  2 /* BLK_PAGE_TAKEN of lib/vdev/blk_page.h */
 #define DESC_NEXT    1
 #define DESC_AVAIL   (1 << 7)
 #define DESC_USED    (1 << 15)
@@ -43,6 +46,11 @@ static struct side_disk *disk(void)
 static uint32_t reg(uint32_t off)
 {
 	return *(volatile uint32_t *)(void *)side_at(disk()->area + off);
+}
+
+static void set_reg(uint32_t off, uint32_t value)
+{
+	*(volatile uint32_t *)(void *)side_at(disk()->area + off) = value;
 }
 
 /* --- answers --- */
@@ -120,6 +128,11 @@ static void fail_all(struct side_disk *d)
 	if (!(reg(REG_STATUS) & STATUS_OK) || !count || where < d->area ||
 	    where + count * sizeof(*ring) > d->area + SIDE_DISK_SIZE)
 		return;
+	/* as the host does it: a queue that nobody has begun with */
+	if (reg(REG_READY) == READY_NEW) {
+		d->position = d->next = SIDE_DISK_WRAP;
+		set_reg(REG_READY, READY_TAKEN);
+	}
 	while (n++ < count) {
 		uint32_t at = d->position & ~SIDE_DISK_WRAP;
 		bool wrap = d->position & SIDE_DISK_WRAP;

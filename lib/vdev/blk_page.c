@@ -244,6 +244,9 @@ static int begin(struct blk_page *p)
 	if (!vq_size_ok(conf.size) || conf.size > BLK_PAGE_QUEUE || at.v % 16 ||
 	    gmem_at(&theirs, at, size, &ring) != size)
 		return -EPROTO;
+	/* before it is taken: whoever goes on after us believes it from there on */
+	say_position(p->conf.next, BLK_PAGE_WRAP);
+	say_position(p->conf.position, BLK_PAGE_WRAP);
 	if (!__atomic_compare_exchange_n(reg(p, VIRTIO_MMIO_QUEUE_READY), &expected, BLK_PAGE_TAKEN,
 					 false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return 0;
@@ -255,8 +258,6 @@ static int begin(struct blk_page *p)
 	p->navail = p->nused = p->inflight = 0;
 	/* the lower half is written last, and of the higher one all was needed */
 	blk_set_features(&p->blk, load(p, VIRTIO_MMIO_DRIVER_FEATURES));
-	say_position(p->conf.next, p->first);
-	say_position(p->conf.position, p->first);
 	p->up = true;
 	return vq_dev_init(&p->vq, &p->mem, &conf);
 }
