@@ -73,6 +73,7 @@ static void raise(struct side_disk *d)
 	}
 }
 
+/* With interrupts on: a thread's, which a handler is, too, in a kernel with PREEMPT_RT. */
 static void raise_here(struct side_disk *d)
 {
 	uint64_t flags;
@@ -88,7 +89,7 @@ void side_disk_interrupt(void)
 	struct side_disk *d = disk();
 
 	if (side_get(&d->done) != side_get(&d->seen))
-		raise(d);
+		raise_here(d);
 }
 
 /* The first of a request: is it offered, and not answered? */
