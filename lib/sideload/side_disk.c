@@ -10,7 +10,6 @@
 #include "tracee.h"
 
 #define NEAR_NS        500000ULL /* after an answer the next question is near */
-#define RUNG_NEAR_NS   20000ULL /* and who is rung need not look for it for longer than that costs */
 #define PAUSE_LEAST_US 50
 #define PAUSE_MOST_US  1000
 #define RUNG_MOST_US   100000
@@ -81,7 +80,8 @@ static void *serve(void *arg)
 
 		if (n > 0)
 			p = (struct pause){ tracee_now_ns(), PAUSE_LEAST_US };
-		if (!n && tracee_now_ns() - p.since_ns < (*h->has_door ? RUNG_NEAR_NS : NEAR_NS)) {
+		if (!n &&
+		    tracee_now_ns() - p.since_ns < (*h->has_door ? SIDE_DISK_NEAR_NS : NEAR_NS)) {
 			(void)sched_yield();
 			continue;
 		}

@@ -9,6 +9,9 @@
 #include "side_abi.h"
 #include "side_inject.h"
 
+#define SIDE_DISK_NEAR_NS \
+	20000ULL /* who is rung looks for as long after an answer: for no longer than the ring costs */
+
 struct side_disk_host {
 	struct side_disk *shared; /* the guest's to change */
 	struct side_server server;

@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "io.h"
+#include "side_disk.h"
 #include "side_door.h"
 #include "side_image.h"
 #include "tracee.h"
@@ -160,8 +161,9 @@ static int await_start(const struct side_guard *g, const struct side_inject *i, 
 				ms, stage, SIDE_RUNS);
 		beat(i->state);
 		prove(g, i);
-		if (poll(fds, ARRAY_SIZE(fds), 1) > 0 && !hear(g, i) &&
-		    (fds[0].revents || fds[1].revents))
+		(void)poll(fds, ARRAY_SIZE(fds), 1);
+		(void)hear(g, i);
+		if (fds[0].revents || fds[1].revents)
 			return err_set(e, ECONNRESET,
 				       "the guest, or who wanted a program in it, has ended");
 	}
@@ -272,8 +274,19 @@ int side_guard_undo(const struct side_inject *i, struct side_shared *shared,
 struct watch {
 	uint32_t head, tail, asked;
 	unsigned int pause_us;
-	uint64_t active_ns;
+	uint64_t active_ns, asked_ns;
 };
+
+/* Who serves the disk does not have to be rung more often than it goes to sleep: that is a guest which rings and asks without end. */
+static bool asks_honestly(struct watch *w)
+{
+	const uint64_t now = tracee_now_ns(), since = now - w->asked_ns;
+
+	w->asked_ns = now;
+	if (since < SIDE_DISK_NEAR_NS)
+		w->pause_us = POLL_LEAST_US;
+	return since >= SIDE_DISK_NEAR_NS;
+}
 
 /* Return: was there anything? */
 static bool look(const struct side_guard *g, const struct side_state *s, struct watch *w)
@@ -287,13 +300,13 @@ static bool look(const struct side_guard *g, const struct side_state *s, struct 
 		(void)!write(g->disk_bell, &one, sizeof(one));
 	}
 	if (head == w->head && tail == w->tail && asked)
-		return true;
+		return asks_honestly(w);
 	if (head == w->head && tail == w->tail) {
 		w->pause_us = w->pause_us * 5 / 4 < POLL_MOST_US ? w->pause_us * 5 / 4
 								 : POLL_MOST_US;
 		return false;
 	}
-	*w = (struct watch){ head, tail, w->asked, POLL_LEAST_US, tracee_now_ns() };
+	*w = (struct watch){ head, tail, w->asked, POLL_LEAST_US, tracee_now_ns(), w->asked_ns };
 	(void)!write(g->bell, &one, sizeof(one));
 	return true;
 }
