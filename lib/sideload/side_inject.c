@@ -2,6 +2,7 @@
 #include "side_inject.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,10 +53,19 @@ static int64_t make_bells(struct side_inject *i, struct tracee *t)
 	return door.id;
 }
 
+/* Of memory that another process could open, too: one that makes it shorter would end us by SIGBUS. */
+static int fix_size(int fd, uint64_t size)
+{
+	if (ftruncate(fd, (off_t)size) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	return 0;
+}
+
 /* Return: the descriptor, ours; in the hypervisor there is none left. */
 static int make_memory(struct side_inject *i, struct tracee *t, uint64_t size, struct err *e)
 {
-	const uint64_t create[6] = { 0, MFD_CLOEXEC };
+	const uint64_t create[6] = { 0, MFD_CLOEXEC | MFD_ALLOW_SEALING };
 	char text[SIDE_NAME_MAX];
 	const struct tracee_data name = { 0, text, sizeof(text) };
 	uint64_t args[6] = { 0 }, map[6] = { 0, size, PROT_READ | PROT_WRITE, MAP_SHARED };
@@ -70,9 +80,9 @@ static int make_memory(struct side_inject *i, struct tracee *t, uint64_t size, s
 		return err_set(e, (int)-theirs, "making memory in process %d: %s", t->ref->pid,
 			       err_str((int)theirs));
 	fd = (int)syscall(SYS_pidfd_getfd, t->ref->pidfd, (int)theirs, 0);
-	r = fd < 0                           ? -errno
-	    : ftruncate(fd, (off_t)size) < 0 ? -errno
-					     : side_found_hold(fd, SIDE_GUARD);
+	r = fd < 0 ? -errno : fix_size(fd, size);
+	if (!r)
+		r = side_found_hold(fd, SIDE_GUARD);
 	map[4] = args[0] = (uint64_t)theirs;
 	at = r < 0 ? r : side_call(t, SYS_mmap, map, e);
 	if (at > 0) {

@@ -387,6 +387,9 @@ static void test_memory(void **state)
 	fd = side_inject_map(&i, 4 * LARGE, &ns, NULL);
 	assert_true(fd >= 0);
 	assert_true(made.mapped && made.size == 4 * LARGE && ns > 0);
+	/* the hypervisor could open it */
+	assert_int_equal(ftruncate(fd, LARGE), -1);
+	assert_int_equal(ftruncate(fd, 8 * LARGE), -1);
 	p = mmap(NULL, 4 * LARGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(p, MAP_FAILED);
 	memcpy(p + 3 * LARGE, "here", 4);
