@@ -26,6 +26,7 @@ enum symbol {
 	HANDLER,
 	DIRECT_AT, /* a variable that says it */
 	PAGE_LIST_AT,
+	ONE_LIST, /* all struct pages are in one row (SPARSEMEM_VMEMMAP) */
 	SYMBOLS
 };
 
@@ -39,6 +40,7 @@ static const struct {
 	[HANDLER] = { "handle_simple_irq", NULL },
 	[DIRECT_AT] = { "page_offset_base", "" },
 	[PAGE_LIST_AT] = { "vmemmap_base", "" },
+	[ONE_LIST] = { "vmemmap_populate", NULL },
 };
 
 _Static_assert(sizeof(struct side_disk_functions) == FUNCTIONS * sizeof(uint64_t),
