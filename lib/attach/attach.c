@@ -197,6 +197,29 @@ static void say_elsewhere(const struct attach_conf *c)
 			 c->archive ? "the archive" : "a busybox", wanted);
 }
 
+static void make_safe(struct err *e)
+{
+	_cleanup_free_ char *safe = text_safe(e->msg);
+
+	(void)err_set(e, e->code, "%s", safe ? safe : "no memory");
+}
+
+/* Return: 0; -errno the session has ended meanwhile, and @e says why. */
+static int check_link(struct attach *a, struct err *e)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&a->link.lock);
+	if (a->link.in.over) {
+		*e = a->link.in.error;
+		r = e->code ? -e->code : err_set(e, ECONNRESET, "the guest has ended the session");
+	}
+	pthread_mutex_unlock(&a->link.lock);
+	if (r)
+		make_safe(e);
+	return r;
+}
+
 /* Until the guest has the image as a disk; its program hears meanwhile that we are still there. Return: has it? */
 static bool start_disk(struct attach *a, struct err *e)
 {
@@ -209,6 +232,8 @@ static bool start_disk(struct attach *a, struct err *e)
 		if (ms % WIRE_BEAT_MS == 0)
 			attach_out_say(&a->out, WIRE_PING, 0, 0);
 		(void)attach_out_flush(&a->out);
+		if (!r)
+			r = check_link(a, e);
 		(void)usleep(1000);
 	}
 	if (r > 0)
@@ -345,13 +370,6 @@ static void say_notes(const char *notes, size_t len)
 		if (safe && *safe)
 			log_warn_limited("guest: %s", safe);
 	}
-}
-
-static void make_safe(struct err *e)
-{
-	_cleanup_free_ char *safe = text_safe(e->msg);
-
-	(void)err_set(e, e->code, "%s", safe ? safe : "no memory");
 }
 
 static void look(struct attach *a)

@@ -5,10 +5,11 @@
  *	attach-try [OPTION...] ENTER -- COMMAND...
  *
  * ENTER is a shell command that becomes vmsh-stage2 where the guest is; its descriptor 3 is the channel.
-
+ * With --no-disk the tools are on a disk that the guest is never ready with: it ends instead.
  */
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,19 +35,39 @@ static const struct option options[] = { { "tools", required_argument, NULL, 'o'
 					 { "env", required_argument, NULL, 'e' },
 					 { "timeout", required_argument, NULL, 'l' },
 					 { "privileged", no_argument, NULL, 'P' },
+					 { "no-disk", no_argument, NULL, 'D' },
 					 { "tty", no_argument, NULL, 't' },
 					 { "no-tty", no_argument, NULL, 'T' },
 					 { 0 } };
 
 static enum attach_tools tools_of(const char *name)
 {
-	static const char *const names[] = { "auto", "fuse", "archive", "none" };
+	static const char *const names[] = { "auto", "fuse", "archive", "disk", "none" };
 	unsigned int i = 0;
 
 	while (i < ARRAY_SIZE(names) - 1 && strcmp(names[i], name) != 0)
 		i++;
 	return (enum attach_tools)i;
 }
+
+static pid_t guest;
+
+static int start_disk(void *arg, struct err *e)
+{
+	(void)arg;
+	(void)e;
+	return 0;
+}
+
+static int end_guest(void *arg, struct err *e)
+{
+	(void)arg;
+	(void)e;
+	(void)kill(-guest, SIGKILL);
+	return 0;
+}
+
+static const struct attach_disk no_disk = { start_disk, end_guest, NULL, "none", "ext4" };
 
 static void take(struct attach_conf *c, int option, const char *env[2])
 {
@@ -88,6 +109,10 @@ static void take(struct attach_conf *c, int option, const char *env[2])
 	case 'P':
 		c->privileged = true;
 		break;
+	case 'D':
+		c->tools = ATTACH_DISK;
+		c->disk = &no_disk;
+		break;
 	case 't':
 		c->mode = PTY_ALWAYS;
 		break;
@@ -120,7 +145,6 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	struct attach *a;
 	int sock[2], option, r, status = 125;
-	pid_t pid;
 
 	log_init("attach-try", "VMSH_LOG", false);
 	while ((option = getopt_long(argc, argv, "+tT", options, NULL)) >= 0)
@@ -134,8 +158,8 @@ int main(int argc, char **argv)
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock) < 0)
 		return 125;
-	pid = fork();
-	if (!pid)
+	guest = fork();
+	if (!guest)
 		enter(argv[optind], sock[1]);
 	(void)close(sock[1]);
 	chan = attach_sock_of(sock[0]);
@@ -144,7 +168,7 @@ int main(int argc, char **argv)
 		log_error("%s", e.msg);
 	attach_close(a);
 	(void)close(sock[0]);
-	if (pid > 0)
-		(void)waitpid(pid, NULL, 0);
+	if (guest > 0)
+		(void)waitpid(guest, NULL, 0);
 	return status;
 }

@@ -253,6 +253,13 @@ no_process() { [ ! -e "/proc/$1/ns/mnt" ] || ! readlink "/proc/$1/ns/mnt" >/dev/
 	guest_as_before "$BEFORE" 10
 }
 
+@test "a guest that ends while it gets a disk is not waited for" {
+	run vm -T --no-disk -- true
+	same 125 "$status" "$output"
+	matches "$output" 'has ended'
+	guest_as_before "$BEFORE" 10
+}
+
 @test "the host says nothing any more: the session is over" {
 	spawn "$BED/stop.log" "$ATTACH_TRY" -T "$ENTER" -- sh -c 'echo ready; exec sleep 777'
 	local pid=$!
