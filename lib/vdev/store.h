@@ -89,8 +89,9 @@ struct store_file_conf {
 	long alive; /* if >= 0 a descriptor that io_uring holds as long as anything is under way */
 	bool again; /* @fd was another's, whose writes must not have been lost */
 	bool read_only;
-	bool no_direct; /* through the page cache, even where the file system takes O_DIRECT */
-	bool no_uring;  /* plain system calls */
+	bool no_direct;     /* through the page cache, even where the file system takes O_DIRECT */
+	bool no_uring;      /* plain system calls; io_uring is for the thread that opens it alone */
+	uint64_t off, size; /* the part that is the store; 0 bytes: all from @off on */
 };
 
 /*

@@ -120,7 +120,10 @@ void store_file_do(struct store_file *f, struct store_req *r)
 
 static bool plain_submit(struct store *s, struct store_req *r)
 {
-	store_file_do((struct store_file *)s, r);
+	struct store_file *f = (struct store_file *)s;
+
+	r->off += f->base;
+	store_file_do(f, r);
 	return true;
 }
 
@@ -159,8 +162,9 @@ static int lock_image(int fd, const struct store_file_conf *conf, struct err *e)
 	return err_set(e, errno, "cannot lock '%s': %s", conf->path, err_str(errno));
 }
 
-static int measure(struct store_file *f, const char *path, struct err *e)
+static int measure(struct store_file *f, const struct store_file_conf *conf, struct err *e)
 {
+	const char *path = conf->path;
 	struct stat st;
 	off_t size;
 
@@ -172,7 +176,10 @@ static int measure(struct store_file *f, const char *path, struct err *e)
 	if (size < 512)
 		return err_set(e, EINVAL,
 			       "'%s' is empty: a disk has at least one sector of 512 bytes", path);
-	f->store.size = (uint64_t)size / 512 * 512;
+	if (conf->off > (uint64_t)size || conf->size > (uint64_t)size - conf->off)
+		return err_set(e, EINVAL, "'%s' is shorter than it says", path);
+	f->base = conf->off;
+	f->store.size = (conf->size ? conf->size : (uint64_t)size - conf->off) / 512 * 512;
 	f->store.physical = st.st_blksize >= 512 ? (uint32_t)st.st_blksize : 512;
 	return 0;
 }
@@ -214,7 +221,7 @@ static int open_file(const struct store_file_conf *conf, struct store_file *f, s
 	f->fd = open(conf->fd < 0 ? conf->path : self, flags);
 	if (f->fd < 0)
 		return err_set(e, errno, "cannot open '%s': %s", conf->path, err_str(errno));
-	r = measure(f, conf->path, e);
+	r = measure(f, conf, e);
 	if (r < 0)
 		return r;
 	r = lock_image(conf->fd < 0 ? f->fd : (int)conf->fd, conf, e);

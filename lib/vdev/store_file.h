@@ -9,6 +9,7 @@ struct store_file {
 	struct store store;
 	int fd;                        /* owned, as is @direct */
 	int direct;                    /* the same file, O_DIRECT; -1: none */
+	uint64_t base;                 /* where the store begins in it */
 	uint32_t align_off, align_mem; /* of O_DIRECT, powers of two */
 };
 

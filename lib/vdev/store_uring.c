@@ -114,6 +114,7 @@ static bool uring_submit(struct store *s, struct store_req *r)
 	struct store_uring *u = uring_of(s);
 	struct store_req *first = u->own;
 
+	r->off += u->file->base;
 	if (can_be_alone(u, r)) {
 		u->own = r;
 		return false;
