@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/* test_blk_page.c - a disk whose registers are memory, with a driver that follows the rules and one that doesn't. */
+#include <errno.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "blk_page.h"
+
+#define AT                0x200000 /* where the driver sees its memory */
+#define SIZE              (64 << 10)
+#define RING              4096 /* from the beginning of it */
+#define BUFFERS           20480
+#define SECTORS           64
+#define NOTIFICATION_DATA 38 /* virtio 1.2, 6 */
+#define AVAIL             (1 << VRING_PACKED_DESC_F_AVAIL)
+#define USED              (1 << VRING_PACKED_DESC_F_USED)
+
+struct rig {
+	struct blk_page page;
+	struct store *store;
+	char path[32];
+	uint8_t *memory;
+	uint32_t position, next;
+	/* the driver's */
+	uint16_t size, at, seen;
+	bool wrap, seen_wrap;
+};
+
+static uint32_t reg(const struct rig *r, uint32_t off)
+{
+	uint32_t v;
+
+	memcpy(&v, r->memory + off, sizeof(v));
+	return v;
+}
+
+static void set_reg(struct rig *r, uint32_t off, uint32_t v)
+{
+	memcpy(r->memory + off, &v, sizeof(v));
+}
+
+static struct vring_packed_desc *desc(struct rig *r, unsigned int idx)
+{
+	return (struct vring_packed_desc *)(void *)(r->memory + RING) + idx;
+}
+
+/* As virtio_mmio of Linux: the queue, then DRIVER_OK. */
+static void driver_begins(struct rig *r, uint16_t size)
+{
+	memset(r->memory + RING, 0, sizeof(struct vring_packed_desc) * size);
+	assert_int_equal(reg(r, VIRTIO_MMIO_QUEUE_READY), 0);
+	assert_true(reg(r, VIRTIO_MMIO_QUEUE_NUM_MAX) >= size);
+	set_reg(r, VIRTIO_MMIO_DRIVER_FEATURES, 1 << VIRTIO_BLK_F_FLUSH);
+	set_reg(r, VIRTIO_MMIO_QUEUE_NUM, size);
+	set_reg(r, VIRTIO_MMIO_QUEUE_DESC_LOW, AT + RING);
+	set_reg(r, VIRTIO_MMIO_QUEUE_DESC_HIGH, 0);
+	set_reg(r, VIRTIO_MMIO_QUEUE_READY, 1);
+	set_reg(r, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_DRIVER_OK);
+	r->size = size;
+	r->at = r->seen = 0;
+	r->wrap = r->seen_wrap = true;
+}
+
+static void set_up(struct rig *r, bool read_only)
+{
+	struct err e = { 0 };
+	uint8_t sector[512];
+	int fd;
+
+	*r = (struct rig){ .position = 1, .next = 1 };
+	strcpy(r->path, "/tmp/test-blk-page.XXXXXX");
+	fd = mkstemp(r->path);
+	for (unsigned int i = 0; i < SECTORS; i++) {
+		memset(sector, (int)i, sizeof(sector));
+		assert_int_equal(write(fd, sector, sizeof(sector)), sizeof(sector));
+	}
+	close(fd);
+	const struct store_file_conf file = { .path = r->path,
+					      .fd = -1,
+					      .alive = -1,
+					      .read_only = read_only,
+					      .no_uring = true,
+					      .off = 512,
+					      .size = (SECTORS - 2) * 512 };
+	assert_int_equal(store_file_new(&file, &r->store, &e), 0);
+	r->memory = aligned_alloc(4096, SIZE);
+	memset(r->memory, 0xee, SIZE);
+	const struct blk_page_conf conf = { r->store, "it",  r->memory,    AT,
+					    SIZE,     65536, &r->position, &r->next };
+	assert_int_equal(blk_page_init(&r->page, &conf, &e), 0);
+}
+
+static void tear_down(struct rig *r)
+{
+	blk_page_fini(&r->page);
+	store_free(r->store);
+	free(r->memory);
+	unlink(r->path);
+}
+
+struct buf {
+	uint32_t off, len;
+	bool write; /* by the device */
+};
+
+/* Offer a chain. Return: the index of its first descriptor. */
+static uint16_t offer(struct rig *r, const struct buf *b, unsigned int n, uint16_t id)
+{
+	uint16_t first = r->at, first_flags = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint16_t flags = (r->wrap ? AVAIL : USED) | (i + 1 < n ? VRING_DESC_F_NEXT : 0) |
+				 (b[i].write ? VRING_DESC_F_WRITE : 0);
+		struct vring_packed_desc *d = desc(r, r->at);
+
+		*d = (struct vring_packed_desc){ AT + b[i].off, b[i].len, id,
+						 i ? flags : d->flags };
+		if (!i)
+			first_flags = flags;
+		if (++r->at == r->size) {
+			r->at = 0;
+			r->wrap = !r->wrap;
+		}
+	}
+	desc(r, first)->flags = first_flags;
+	return first;
+}
+
+static uint16_t ask(struct rig *r, uint32_t type, uint64_t sector, uint32_t data, uint32_t len,
+		    uint16_t id)
+{
+	const struct virtio_blk_outhdr h = { .type = type, .sector = sector };
+	const bool read = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
+	const uint32_t head = BUFFERS + 32u * id;
+	const struct buf b[] = { { head, sizeof(h), false },
+				 { data, len, read },
+				 { head + 16, 1, true } };
+	const struct buf none[] = { b[0], b[2] };
+
+	memcpy(r->memory + head, &h, sizeof(h));
+	r->memory[head + 16] = 0xff;
+	return len ? offer(r, b, 3, id) : offer(r, none, 2, id);
+}
+
+/* The next answer. Return: its status. */
+static int answered(struct rig *r, unsigned int count, uint16_t id)
+{
+	const struct vring_packed_desc *d = desc(r, r->seen);
+
+	assert_int_equal(!!(d->flags & AVAIL), r->seen_wrap);
+	assert_int_equal(!!(d->flags & USED), r->seen_wrap);
+	assert_int_equal(d->id, id);
+	r->seen += count;
+	if (r->seen >= r->size) {
+		r->seen -= r->size;
+		r->seen_wrap = !r->seen_wrap;
+	}
+	return r->memory[BUFFERS + 32u * id + 16];
+}
+
+static void all_answered(const struct rig *r)
+{
+	assert_int_equal(r->position, r->seen | (r->seen_wrap ? BLK_PAGE_WRAP : 0));
+	assert_int_equal(r->next, r->position);
+}
+
+static void registers(void **state)
+{
+	struct virtio_blk_config c;
+	struct rig r;
+	uint32_t f;
+
+	(void)state;
+	set_up(&r, true);
+	f = reg(&r, VIRTIO_MMIO_DEVICE_FEATURES);
+	memcpy(&c, r.memory + VIRTIO_MMIO_CONFIG, sizeof(c));
+	assert_memory_equal(r.memory + VIRTIO_MMIO_MAGIC_VALUE, "virt", 4);
+	assert_int_equal(reg(&r, VIRTIO_MMIO_VERSION), 2);
+	assert_int_equal(reg(&r, VIRTIO_MMIO_DEVICE_ID), 2);
+	assert_int_equal(reg(&r, VIRTIO_MMIO_STATUS), 0);
+	assert_int_equal(reg(&r, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_VRING);
+	/* as the higher half */
+	assert_true(f & 1 << (VIRTIO_F_VERSION_1 - 32));
+	assert_true(f & 1 << (VIRTIO_F_ACCESS_PLATFORM - 32));
+	assert_true(f & 1 << (VIRTIO_F_RING_PACKED - 32));
+	assert_false(f & 1 << (VIRTIO_F_IN_ORDER - 32));
+	assert_false(f & 1 << (NOTIFICATION_DATA - 32));
+	/* as the lower one */
+	assert_true(f & 1 << VIRTIO_BLK_F_RO);
+	assert_true(f & 1 << VIRTIO_BLK_F_FLUSH);
+	assert_false(f & 1 << VIRTIO_BLK_F_MQ);
+	assert_int_equal(c.capacity, SECTORS - 2);
+	assert_int_equal(c.size_max, 65536);
+	assert_int_equal(c.seg_max, BLK_SEG_MAX);
+	/* nothing that is behind the page */
+	assert_int_equal(r.memory[BLK_PAGE_SIZE], 0xee);
+	tear_down(&r);
+	set_up(&r, false);
+	assert_false(reg(&r, VIRTIO_MMIO_DEVICE_FEATURES) & 1 << VIRTIO_BLK_F_RO);
+	assert_int_equal(blk_page_turn(&r.page), 0);
+	tear_down(&r);
+}
+
+/* More than once around the queue, of which a chain takes three and not four. */
+static void requests(void **state)
+{
+	const uint32_t data = 32768, other = 33280;
+	struct rig r;
+
+	(void)state;
+	set_up(&r, false);
+	driver_begins(&r, 8);
+	for (unsigned int i = 0; i < SECTORS - 2; i++) {
+		(void)ask(&r, VIRTIO_BLK_T_IN, i, data, 512, 1);
+		(void)ask(&r, VIRTIO_BLK_T_GET_ID, 0, other, 20, 2);
+		assert_int_equal(blk_page_turn(&r.page), 2);
+		assert_int_equal(answered(&r, 3, 1), VIRTIO_BLK_S_OK);
+		assert_int_equal(answered(&r, 3, 2), VIRTIO_BLK_S_OK);
+		all_answered(&r);
+		/* the store begins at the second sector of the file */
+		assert_int_equal(r.memory[data], i + 1);
+		assert_int_equal(r.memory[data + 511], i + 1);
+		assert_string_equal((char *)r.memory + other, "it");
+	}
+	memset(r.memory + data, 0x77, 512);
+	(void)ask(&r, VIRTIO_BLK_T_OUT, 3, data, 512, 0);
+	assert_int_equal(blk_page_turn(&r.page), 1);
+	assert_int_equal(answered(&r, 3, 0), VIRTIO_BLK_S_OK);
+	(void)ask(&r, VIRTIO_BLK_T_FLUSH, 0, 0, 0, 5);
+	(void)ask(&r, VIRTIO_BLK_T_IN, 3, other, 512, 4);
+	(void)ask(&r, VIRTIO_BLK_T_IN, SECTORS - 2, other, 512, 6);
+	assert_int_equal(blk_page_turn(&r.page), 3);
+	assert_int_equal(answered(&r, 2, 5), VIRTIO_BLK_S_OK);
+	assert_int_equal(answered(&r, 3, 4), VIRTIO_BLK_S_OK);
+	assert_int_equal(r.memory[other], 0x77);
+	assert_int_equal(answered(&r, 3, 6), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(blk_page_turn(&r.page), 0);
+	all_answered(&r);
+	tear_down(&r);
+}
+
+/* The driver lets go, and takes it again; or another one does, faster than anybody looked. */
+static void again(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	set_up(&r, true);
+	for (int i = 0; i < 4; i++) {
+		driver_begins(&r, i % 2 ? 4 : 16);
+		(void)ask(&r, VIRTIO_BLK_T_IN, 1, 32768, 512, 1);
+		assert_int_equal(blk_page_turn(&r.page), 1);
+		assert_int_equal(answered(&r, 3, 1), VIRTIO_BLK_S_OK);
+		assert_int_equal(reg(&r, VIRTIO_MMIO_QUEUE_READY), BLK_PAGE_TAKEN);
+		set_reg(&r, VIRTIO_MMIO_STATUS, 0);
+		set_reg(&r, VIRTIO_MMIO_QUEUE_READY, 0);
+		if (i < 2)
+			assert_int_equal(blk_page_turn(&r.page), 0);
+	}
+	tear_down(&r);
+}
+
+/* --- a driver that breaks the rules --- */
+
+static void odd_size(struct rig *r)
+{
+	set_reg(r, VIRTIO_MMIO_QUEUE_NUM, 7);
+}
+
+static void large_size(struct rig *r)
+{
+	set_reg(r, VIRTIO_MMIO_QUEUE_NUM, 2 * BLK_PAGE_QUEUE);
+}
+
+static void no_size(struct rig *r)
+{
+	set_reg(r, VIRTIO_MMIO_QUEUE_NUM, 0);
+}
+
+static void crooked_ring(struct rig *r)
+{
+	set_reg(r, VIRTIO_MMIO_QUEUE_DESC_LOW, AT + RING + 8);
+}
+
+static void ring_in_registers(struct rig *r)
+{
+	set_reg(r, VIRTIO_MMIO_QUEUE_DESC_LOW, AT);
+}
+
+static void ring_at_end(struct rig *r)
+{
+	set_reg(r, VIRTIO_MMIO_QUEUE_DESC_LOW, AT + SIZE - 16);
+}
+
+static void ring_high(struct rig *r)
+{
+	set_reg(r, VIRTIO_MMIO_QUEUE_DESC_HIGH, 1);
+}
+
+/* Where the host keeps its own queue. */
+static void ring_is_ours(struct rig *r)
+{
+	set_reg(r, VIRTIO_MMIO_QUEUE_DESC_LOW, 0);
+	set_reg(r, VIRTIO_MMIO_QUEUE_DESC_HIGH, 1 << 8);
+}
+
+static void chain_without_end(struct rig *r)
+{
+	for (unsigned int i = 0; i < r->size; i++)
+		*desc(r, i) = (struct vring_packed_desc){ AT + BUFFERS, 16, 0,
+							  AVAIL | VRING_DESC_F_NEXT };
+}
+
+static void indirect(struct rig *r)
+{
+	*desc(r, 0) =
+		(struct vring_packed_desc){ AT + BUFFERS, 16, 0, AVAIL | VRING_DESC_F_INDIRECT };
+}
+
+static void chain(struct rig *r, uint64_t addr, uint32_t len)
+{
+	(void)ask(r, VIRTIO_BLK_T_IN, 0, 32768, 512, 0);
+	desc(r, 1)->addr = addr;
+	desc(r, 1)->len = len;
+}
+
+static void beyond(struct rig *r)
+{
+	chain(r, AT + SIZE - 511, 512);
+}
+
+static void before(struct rig *r)
+{
+	chain(r, AT - 512, 512);
+}
+
+static void into_registers(struct rig *r)
+{
+	chain(r, AT + VIRTIO_MMIO_CONFIG, 512);
+}
+
+static void into_our_queue(struct rig *r)
+{
+	chain(r, UINT64_C(1) << 40, 512);
+}
+
+static void around(struct rig *r)
+{
+	chain(r, UINT64_MAX - 255, 512);
+}
+
+static void no_status(struct rig *r)
+{
+	(void)ask(r, VIRTIO_BLK_T_FLUSH, 0, 0, 0, 0);
+	desc(r, 1)->flags &= ~VRING_DESC_F_WRITE;
+}
+
+static void short_header(struct rig *r)
+{
+	(void)ask(r, VIRTIO_BLK_T_FLUSH, 0, 0, 0, 0);
+	desc(r, 0)->len = 15;
+}
+
+static void read_after_write(struct rig *r)
+{
+	(void)ask(r, VIRTIO_BLK_T_FLUSH, 0, 0, 0, 0);
+	desc(r, 0)->flags |= VRING_DESC_F_WRITE;
+	desc(r, 1)->flags &= ~VRING_DESC_F_WRITE;
+}
+
+static void breaks_the_rules(void **state)
+{
+	static void (*const bad[])(struct rig * r) = {
+		odd_size,    large_size,   no_size,          crooked_ring,      ring_in_registers,
+		ring_at_end, ring_high,    ring_is_ours,     chain_without_end, indirect,
+		beyond,      before,       into_registers,   into_our_queue,    around,
+		no_status,   short_header, read_after_write,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct rig r;
+
+		set_up(&r, false);
+		driver_begins(&r, 8);
+		bad[i](&r);
+		if (blk_page_turn(&r.page) != -EPROTO)
+			fail_msg("bad %zu is taken", i);
+		assert_true(reg(&r, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_NEEDS_RESET);
+		assert_int_equal(blk_page_turn(&r.page), -EPROTO);
+		/* somebody else has to answer from here on */
+		assert_int_equal(r.position, r.next);
+		tear_down(&r);
+	}
+}
+
+/* What came before the broken one is answered. */
+static void until_it_breaks(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	set_up(&r, true);
+	driver_begins(&r, 16);
+	(void)ask(&r, VIRTIO_BLK_T_IN, 1, 32768, 512, 1);
+	(void)ask(&r, VIRTIO_BLK_T_OUT, 1, 32768, 512, 2);
+	desc(&r, ask(&r, VIRTIO_BLK_T_IN, 1, 32768, 512, 3))->addr = 0;
+	assert_int_equal(blk_page_turn(&r.page), -EPROTO);
+	assert_int_equal(answered(&r, 3, 1), VIRTIO_BLK_S_OK);
+	assert_int_equal(answered(&r, 3, 2), VIRTIO_BLK_S_IOERR);
+	all_answered(&r);
+	tear_down(&r);
+}
+
+static void no_memory(void **state)
+{
+	static struct blk_page p;
+	struct err e = { 0 };
+	struct blk_page_conf conf = { .size = BLK_PAGE_SIZE - 1 };
+
+	(void)state;
+	assert_int_equal(blk_page_init(&p, &conf, &e), -EINVAL);
+	conf = (struct blk_page_conf){ .address = (UINT64_C(1) << 40) - SIZE, .size = SIZE };
+	assert_int_equal(blk_page_init(&p, &conf, &e), -EINVAL);
+	blk_page_fini(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(registers),       cmocka_unit_test(requests),
+		cmocka_unit_test(again),           cmocka_unit_test(breaks_the_rules),
+		cmocka_unit_test(until_it_breaks), cmocka_unit_test(no_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
