@@ -22,8 +22,9 @@
 #define LAZY_NS   1000000000LL
 #define LAZY_MS   10
 #define RUNG_MS   200 /* of one that is woken: for its beat, and for an interrupt that got lost */
-#define GRACE_NS  2000000000LL /* the program's to end by itself */
-#define LIVED_NS  500000000LL  /* between two looks; a machine that stood has a clock that jumps */
+#define GRACE_NS  2000000000LL  /* the program's to end by itself */
+#define WRITES_NS 30000000000LL /* and if it has a disk, which may have to be written to */
+#define LIVED_NS  500000000LL   /* between two looks; a machine that stood has a clock that jumps */
 
 static void *current(const struct side_state *s)
 {
@@ -189,7 +190,11 @@ static bool look(struct side_state *s, struct watch *w)
 		w->active_ns = now;
 	}
 	__atomic_add_fetch(&s->guest_beat, 1, __ATOMIC_RELAXED);
-	return !side_get(&s->stop) && w->silent_ns < (int64_t)s->silence_ns;
+	if (w->silent_ns >= (int64_t)s->silence_ns) {
+		side_disk_alone();
+		return false;
+	}
+	return !side_get(&s->stop);
 }
 
 /* Who waits for an answer does so at once: that is shorter than the shortest sleep. */
@@ -213,29 +218,34 @@ static void pause(struct side_state *s, const struct watch *w)
 			(long)s->call.__msecs_to_jiffies(LAZY_MS));
 }
 
-static void watch(struct side_state *s)
+static void watch(struct side_state *s, struct watch *w)
 {
-	int64_t now = s->call.ktime_get();
-	struct watch w = { .last_ns = now, .active_ns = now };
-
-	while (side_file_open() && look(s, &w))
-		pause(s, &w);
+	while (side_file_open() && look(s, w)) {
+		side_disk_look();
+		pause(s, w);
+	}
 }
 
 /* The program ends by itself, or is ended. */
-static void end_program(struct side_state *s)
+static void end_program(struct side_state *s, struct watch *w)
 {
 	int64_t since = s->call.ktime_get();
 	bool killed = false;
 
 	side_set(&s->gone, 1);
 	while (side_file_open()) {
+		int64_t grace_ns = side_disk_served() ? WRITES_NS : GRACE_NS;
+
 		side_file_wake();
-		if (!killed && s->pid && s->call.ktime_get() - since > GRACE_NS) {
+		if (!killed && s->pid && s->call.ktime_get() - since > grace_ns) {
 			(void)s->call.kill_pid(s->pid, SIGKILL, 1);
 			killed = true;
 		}
-		__atomic_add_fetch(&s->guest_beat, 1, __ATOMIC_RELAXED);
+		(void)look(s, w);
+		(void)s->call.schedule_timeout_interruptible(1);
+	}
+	while (!side_disk_end()) {
+		(void)look(s, w);
 		(void)s->call.schedule_timeout_interruptible(1);
 	}
 	side_bell_close();
@@ -248,18 +258,20 @@ static void end_program(struct side_state *s)
 static int thread(void *data)
 {
 	struct side_state *s = data;
+	struct watch w = { .silent_ns = 0 };
 	int r;
 
 	side_set(&s->stage, SIDE_THREAD);
 	s->task = current(s);
 	r = start_program(s);
 	s->error = r;
+	w.last_ns = w.active_ns = s->call.ktime_get();
 	if (!r) {
 		side_set(&s->stage, SIDE_RUNS);
 		side_bell_ring();
-		watch(s);
+		watch(s, &w);
 	}
-	end_program(s);
+	end_program(s, &w);
 	side_set(&s->stage, SIDE_ENDED);
 	side_bell_ring();
 	s->call.kthread_complete_and_exit(s->completion, 0);

@@ -11,6 +11,7 @@
 #define EIO                5
 #define EAGAIN             11
 #define EFAULT             14
+#define ENODEV             19
 #define EINVAL             22
 #define EPIPE              32
 #define EMSGSIZE           90
@@ -93,5 +94,20 @@ void side_bell_ring(void);
 /* Its interrupt, if there is one to be had: from then on it wakes who waits for the file. */
 void side_bell_open(void);
 void side_bell_close(void);
+
+/* Is a disk wanted that is not there yet? */
+bool side_disk_wanted(void);
+/* Then it is made, by others. */
+void side_disk_look(void);
+/* In our interrupt: perhaps the host has answered. */
+void side_disk_interrupt(void);
+/* Is there one that the host answers for? */
+bool side_disk_served(void);
+/* Take it back. Return: is that over? To be asked until it is. */
+bool side_disk_end(void);
+/* Its operations for DMA. */
+void side_dma_init(void);
+/* The host is gone, and answers nothing any more. */
+void side_disk_alone(void);
 
 #endif

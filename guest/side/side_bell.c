@@ -29,7 +29,8 @@ static int interrupt(int irq, void *dev)
 	(void)irq;
 	side_set(&s->rung, 1);
 	side_file_wake();
-	if (side_get(&s->stop))
+	side_disk_interrupt();
+	if (side_get(&s->stop) || side_disk_wanted())
 		(void)s->call.wake_up_process(s->task);
 	return HANDLED;
 }

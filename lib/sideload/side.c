@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "io.h"
+#include "side_disk.h"
 #include "side_found.h"
 #include "side_guard.h"
 #include "tracee.h"
@@ -21,6 +22,7 @@
 #define STOPS_MS 10000 /* for the guard's stops of the hypervisor, beside what it waits for */
 #define CR4_CET  (1U << 23)
 #define CLOSE_MS (SIDE_UNDO_MS + STOPS_MS)
+#define DISK_MS  45000 /* for what is still to be written to a disk */
 
 struct side {
 	const struct vm *vm; /* borrowed */
@@ -31,8 +33,10 @@ struct side {
 	struct side_ring in, out;
 	pid_t guard;
 	int sock, bell, memory;
-	int irq; /* -1: the guest looks by itself */
-	bool broken;
+	int irq;       /* -1: the guest looks by itself */
+	int disk_bell; /* an eventfd */
+	bool broken, has_disk;
+	struct side_disk_host disk;
 };
 
 static bool over(const struct side *s)
@@ -68,6 +72,7 @@ static void release(struct side *s)
 	closep(&s->bell);
 	closep(&s->memory);
 	closep(&s->irq);
+	closep(&s->disk_bell);
 	free(s);
 }
 
@@ -129,12 +134,15 @@ static int make_guard(struct side *s, const struct side_opts *o, struct err *e)
 	int sock[2];
 
 	s->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->bell < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
+	s->disk_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->bell < 0 || s->disk_bell < 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
 		return err_set(e, errno, "no descriptors for a guard: %s", err_str(errno));
 	s->sock = sock[0];
 	s->guard = tracee_fork();
 	if (!s->guard) {
-		const struct side_guard g = { o, &s->target, s->shared, sock[1], s->bell };
+		const struct side_guard g = { o,       &s->target, s->shared,
+					      sock[1], s->bell,    s->disk_bell };
 
 		side_guard_run(&g);
 	}
@@ -169,8 +177,9 @@ int side_open(const struct side_opts *o, struct side **ret, struct err *e)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(e, ENOMEM, "no memory to share with the guest");
-	s->sock = s->bell = s->memory = s->irq = -1;
+	s->sock = s->bell = s->memory = s->irq = s->disk_bell = -1;
 	s->vm = o->vm;
+	s->has_disk = o->disk;
 	s->shared = mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s->shared == MAP_FAILED) {
@@ -323,17 +332,60 @@ static int undo(void *arg, struct err *e)
 	return side_guard_undo(&i, s->shared, CLOSE_MS, e);
 }
 
+int side_disk_memory(struct side *s, struct side_disk_memory *ret, struct err *e)
+{
+	const struct side_target *t = &s->target;
+	struct side_disk *d = &s->state->disk;
+	uint64_t at = s->size - SIDE_DISK_SIZE;
+
+	if (t->no_disk.code) {
+		*e = t->no_disk;
+		return -t->no_disk.code;
+	}
+	if (!s->has_disk)
+		return err_set(e, ENOTSUP, "there is no room for a disk");
+	*ret = (struct side_disk_memory){ (uint8_t *)s->state - SIDE_STATE_AT + at,
+					  at,
+					  SIDE_DISK_SIZE,
+					  SIDE_DISK_PIECE_MAX,
+					  &d->position,
+					  &d->next };
+	return 0;
+}
+
+int side_disk_start(struct side *s, const struct side_server *server, struct err *e)
+{
+	s->disk = (struct side_disk_host){
+		.shared = &s->state->disk,
+		.server = *server,
+		.inject = { .state = s->state, .bells = { -1, s->irq } },
+		.has_door = &s->shared->report.door,
+		.bell = s->disk_bell,
+	};
+	return side_disk_host_start(&s->disk, e);
+}
+
+int side_disk_ready(const struct side *s, struct err *e)
+{
+	return side_disk_state(&s->state->disk, e);
+}
+
 int side_close(struct side *s, struct side_report *ret, struct err *e)
 {
+	const char byte = 0;
 	int r = 0;
 
+	/* it hears that we are still there, if somebody has to answer for a disk */
+	(void)send(s->sock, &byte, 1, MSG_NOSIGNAL);
+
 	(void)shutdown(s->sock, SHUT_RDWR);
-	if (!guard_ended(s, CLOSE_MS))
+	if (!guard_ended(s, s->disk.runs ? CLOSE_MS + DISK_MS : CLOSE_MS))
 		r = err_set(
 			e, EBUSY,
 			"the guest does not let go of what was put into it; that is undone as soon as it does");
 	else if (!__atomic_load_n(&s->shared->undone, __ATOMIC_ACQUIRE))
 		r = tracee_apart(undo, s, e);
+	side_disk_host_stop(&s->disk);
 	if (ret)
 		*ret = s->shared->report;
 	release(s);

@@ -33,6 +33,22 @@ struct side_opts {
 	const char *const
 		*argv; /* with a NULL at the end; the first is the program's name, without '/' */
 	unsigned int timeout_ms; /* for the guest to start it; 0: 5 s */
+	bool disk;               /* there is to be room for side_disk_start() */
+};
+
+/* Who answers for a disk. One thread, which is not the caller's. */
+struct side_server {
+	/* Answer what is asked. Return: > 0 something was; 0; < 0 it can't go on. */
+	int (*turn)(void *arg);
+	void *arg;
+};
+
+/* Memory that the guest's disk is in, and how far its queue came (side_disk_abi.h). */
+struct side_disk_memory {
+	uint8_t *p;
+	uint64_t address, size; /* of the device */
+	uint32_t piece_max;     /* bytes of a buffer */
+	uint32_t *position, *next;
 };
 
 /* What it took: how long threads of the hypervisor stood, and where it all was. */
@@ -70,6 +86,23 @@ int side_wait(struct side *s, int timeout_ms);
 
 /* So far; what it takes to undo it is not known yet. */
 struct side_report side_so_far(const struct side *s);
+
+/*
+ * side_disk_memory() - Where a disk is to be.
+ *
+ * Return: 0; -ENOTSUP this guest can't have one, and @e says why, or there was no @disk in the options.
+ */
+int side_disk_memory(struct side *s, struct side_disk_memory *ret, struct err *e) _must_check_;
+
+/*
+ * side_disk_start() - Have the guest's drivers take the disk whose registers are in its memory by now; once.
+ *
+ * @server's turns begin, and go on until side_close() is over, which waits for the guest to let go of the disk. Return: 0; -errno.
+ */
+int side_disk_start(struct side *s, const struct side_server *server, struct err *e) _must_check_;
+
+/* Return: 1 the guest has the disk; 0 not yet; -ENODEV it has no drivers; -errno. */
+int side_disk_ready(const struct side *s, struct err *e) _must_check_;
 
 /*
  * side_close() - End the program, undo everything.

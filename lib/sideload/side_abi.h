@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "side_disk_abi.h"
 #include "side_ring.h"
 
 #define SIDE_PAGE        (2ULL << 20) /* one entry of a page table */
@@ -191,6 +192,8 @@ struct side_state {
 	uint8_t work[SIDE_ROOM_WORK];
 	uint8_t wait_head[SIDE_ROOM_WAIT_HEAD];
 	uint8_t fops[SIDE_ROOM_FOPS];
+
+	struct side_disk disk;
 };
 
 /* What any build of vmsh has to know to undo what another one left. It changes only together with SIDE_LAYOUT. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -40,9 +41,14 @@ static void beat(struct side_state *s)
 	__atomic_add_fetch(&s->beat, 1, __ATOMIC_RELEASE);
 }
 
-static uint64_t memory_size(const struct side_opts *o)
+static uint64_t program_end(const struct side_opts *o)
 {
 	return SIDE_PROGRAM_AT + ((o->size + SIDE_PAGE - 1) & ~(SIDE_PAGE - 1));
+}
+
+static uint64_t memory_size(const struct side_opts *o)
+{
+	return program_end(o) + (o->disk ? SIDE_DISK_SIZE : 0);
 }
 
 static uint32_t at(const struct side_state *s, const void *member)
@@ -64,6 +70,19 @@ static void fill_header(struct side_state *s)
 	};
 }
 
+static void fill_disk(const struct side_guard *g, struct side_disk *d)
+{
+	const struct side_target_disk *t = &g->target->disk;
+
+	d->call = t->call;
+	d->at = t->at;
+	d->chip = t->chip;
+	d->handler = t->handler;
+	d->direct = t->direct;
+	d->page_list = t->page_list;
+	d->area = (uint32_t)program_end(g->opts);
+}
+
 /* Everything that is known before the guest sees it. */
 static int fill(const struct side_guard *g, uint8_t *memory, struct err *e)
 {
@@ -82,6 +101,8 @@ static int fill(const struct side_guard *g, uint8_t *memory, struct err *e)
 	memcpy(&s->unregister_gsi, &t->unregister_gsi, sizeof(s->unregister_gsi));
 	s->silence_ns = SILENCE_NS;
 	s->program_size = (uint32_t)g->opts->size;
+	if (g->opts->disk && !g->target->no_disk.code)
+		fill_disk(g, &s->disk);
 	for (; g->opts->argv[s->argc]; s->argc++) {
 		size_t n = strlen(g->opts->argv[s->argc]) + 1;
 
@@ -244,7 +265,7 @@ int side_guard_undo(const struct side_inject *i, struct side_shared *shared,
 
 /* What the guest does to the rings. */
 struct watch {
-	uint32_t head, tail;
+	uint32_t head, tail, asked;
 	unsigned int pause_us;
 	uint64_t active_ns;
 };
@@ -254,13 +275,20 @@ static bool look(const struct side_guard *g, const struct side_state *s, struct 
 {
 	const uint64_t one = 1;
 	uint32_t head = load(&s->to_host.head), tail = load(&s->to_guest.tail);
+	bool asked = load(&s->disk.asked) != w->asked;
 
+	if (asked) {
+		w->asked = load(&s->disk.asked);
+		(void)!write(g->disk_bell, &one, sizeof(one));
+	}
+	if (head == w->head && tail == w->tail && asked)
+		return true;
 	if (head == w->head && tail == w->tail) {
 		w->pause_us = w->pause_us * 5 / 4 < POLL_MOST_US ? w->pause_us * 5 / 4
 								 : POLL_MOST_US;
 		return false;
 	}
-	*w = (struct watch){ head, tail, POLL_LEAST_US, tracee_now_ns() };
+	*w = (struct watch){ head, tail, w->asked, POLL_LEAST_US, tracee_now_ns() };
 	(void)!write(g->bell, &one, sizeof(one));
 	return true;
 }
@@ -286,6 +314,18 @@ static int open_signals(void)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGTERM);
 	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/*
+ * The parent says a byte before it leaves, and goes on to serve the guest's disk until all is undone. If it did not, the guest's side
+ * has to answer what is asked for.
+ */
+static void hear_last(const struct side_guard *g, const struct side_inject *i)
+{
+	char byte;
+
+	if (!recv(g->sock, &byte, 1, MSG_DONTWAIT))
+		__atomic_store_n(&i->state->disk.served, 0, __ATOMIC_RELEASE);
 }
 
 /* Until the parent is gone or wants it to end, or somebody else does, or the program or the hypervisor has ended. */
@@ -332,7 +372,8 @@ static int by_number(const void *a, const void *b)
 /* What the parent has open is not held open by us: a terminal, a pipe that somebody reads to its end. */
 static void close_others(const struct side_guard *g)
 {
-	int keep[] = { g->sock, g->bell, g->opts->vm->ref.pidfd, g->opts->vm->ref.procfd };
+	int keep[] = { g->sock, g->bell, g->disk_bell, g->opts->vm->ref.pidfd,
+		       g->opts->vm->ref.procfd };
 	unsigned int from = 0;
 
 	qsort(keep, ARRAY_SIZE(keep), sizeof(keep[0]), by_number);
@@ -348,6 +389,7 @@ void side_guard_run(const struct side_guard *g)
 {
 	struct side_inject i = { g->opts->vm, g->target, &g->shared->made, NULL, SIDE_BELLS_NONE };
 	struct side_shared *s = g->shared;
+	const pid_t parent = getppid();
 	struct err why = { 0 };
 	char byte = 0;
 
@@ -360,10 +402,15 @@ void side_guard_run(const struct side_guard *g)
 	if (!s->r) {
 		(void)!io_send_fds(g->sock, &byte, 1, &i.bells.irq, i.bells.irq >= 0);
 		serve(g, &i);
+		hear_last(g, &i);
 		ring(g);
 	}
 	/* a guest that is paused goes on some day */
-	while (side_guard_undo(&i, s, SIDE_UNDO_MS, &why) < 0 && pid_alive(&i.vm->ref))
+	while (side_guard_undo(&i, s, SIDE_UNDO_MS, &why) < 0 && pid_alive(&i.vm->ref)) {
+		/* nobody answers for the disk any more */
+		if (i.state && getppid() != parent)
+			__atomic_store_n(&i.state->disk.served, 0, __ATOMIC_RELEASE);
 		(void)usleep(UNDO_AGAIN_US);
+	}
 	_exit(0);
 }

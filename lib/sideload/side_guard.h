@@ -24,7 +24,7 @@ struct side_guard {
 	const struct side_target *target;
 	struct side_shared *shared;
 	int sock; /* to the parent: the memfd goes there, and nothing is read but its end */
-	int bell; /* an eventfd */
+	int bell, disk_bell; /* eventfds */
 };
 
 /* In the child, which it ends. SIGTERM of anybody ends the session. */

@@ -323,6 +323,7 @@ static void fill_places(const struct side_inject *i, gva_t at)
 
 	side_header_of(i->state)->gpa = m->gpa.v;
 	side_header_of(i->state)->gva = at.v;
+	i->state->disk.gpa = m->gpa.v + i->state->disk.area;
 	i->state->door_at = m->door_set ? (uint32_t)m->size : 0;
 	i->state->gsi = i->bells.irq >= 0 ? FREE_GSI + 1 : 0;
 }

@@ -99,8 +99,7 @@ static int find_symbols(const struct kallsyms *k, uint64_t ret[SYMBOLS], struct 
 	return 0;
 }
 
-/* Where @member is, or the size of its structure. */
-static int find_field(const struct btf *b, const char *structure, const char *member,
+int side_target_field(const struct btf *b, const char *structure, const char *member,
 		      const char *other, uint32_t *ret)
 {
 	struct btf_member m = { 0 };
@@ -145,8 +144,8 @@ int side_target_fields(const struct btf *b, struct side_fields *ret, struct err 
 	uint32_t at[ARRAY_SIZE(field_names)];
 
 	for (size_t i = 0; i < ARRAY_SIZE(field_names); i++)
-		if (find_field(b, field_names[i].structure, field_names[i].member,
-			       field_names[i].other, &at[i]) < 0)
+		if (side_target_field(b, field_names[i].structure, field_names[i].member,
+				      field_names[i].other, &at[i]) < 0)
 			return lacks("type", field_names[i].structure, e);
 	memcpy(ret, at, sizeof(at));
 	return fits(ret)
@@ -167,10 +166,10 @@ static int find_taken(const struct vm *v, gva_t root, struct side_target *ret, s
 	uint32_t start, end, child, sibling;
 	uint64_t at = 0;
 
-	if (find_field(&v->btf, "resource", "start", NULL, &start) < 0 ||
-	    find_field(&v->btf, "resource", "end", NULL, &end) < 0 ||
-	    find_field(&v->btf, "resource", "child", NULL, &child) < 0 ||
-	    find_field(&v->btf, "resource", "sibling", NULL, &sibling) < 0)
+	if (side_target_field(&v->btf, "resource", "start", NULL, &start) < 0 ||
+	    side_target_field(&v->btf, "resource", "end", NULL, &end) < 0 ||
+	    side_target_field(&v->btf, "resource", "child", NULL, &child) < 0 ||
+	    side_target_field(&v->btf, "resource", "sibling", NULL, &sibling) < 0)
 		return lacks("type", "resource", e);
 	if (gview_read(&v->view, (gva_t){ root.v + child }, &at, sizeof(at)) < 0)
 		return bad_memory("list of resources", e);
@@ -203,7 +202,7 @@ int side_target_find(const struct vm *v, struct side_target *ret, struct err *e)
 		return r;
 	memcpy(&ret->call, at, sizeof(ret->call));
 	if (!at[CURRENT] && at[CURRENT_HOT] &&
-	    !find_field(&v->btf, "pcpu_hot", "current_task", NULL, &hot))
+	    !side_target_field(&v->btf, "pcpu_hot", "current_task", NULL, &hot))
 		at[CURRENT] = at[CURRENT_HOT] + hot;
 	if (!at[CURRENT])
 		return lacks("variable", symbol_names[CURRENT].name, e);
@@ -222,5 +221,7 @@ int side_target_find(const struct vm *v, struct side_target *ret, struct err *e)
 	ret->ncpu = gview_read_some(&v->view, (gva_t){ at[PER_CPU] }, ret->per_cpu,
 				    sizeof(ret->per_cpu)) /
 		    sizeof(ret->per_cpu[0]);
+	if (side_target_disk(v, &ret->disk, &ret->no_disk) < 0)
+		ret->disk = (struct side_target_disk){ .direct = 0 };
 	return find_taken(v, (gva_t){ at[RESOURCES] }, ret, e);
 }

@@ -13,6 +13,12 @@
 
 #define SIDE_CPUS_MAX 64 /* of the guest, looked at for the one that is interrupted */
 
+struct side_target_disk {
+	struct side_disk_functions call;
+	struct side_disk_fields at;
+	uint64_t chip, handler, direct, page_list; /* as in struct side_disk */
+};
+
 struct side_target {
 	struct side_functions call;
 	struct side_fields at;
@@ -25,6 +31,8 @@ struct side_target {
 	size_t ncpu;
 	struct side_taken taken[SIDE_TAKEN_MAX]; /* of physical addresses, as the guest sees it */
 	size_t ntaken;
+	struct side_target_disk disk;
+	struct err no_disk; /* why this kernel can't have one; @code 0: it can */
 };
 
 /* Return: 0; -ENOTSUP this kernel has not what it takes, and @e says what; -EFAULT, -EPROTO its memory makes no sense. */
@@ -32,5 +40,14 @@ int side_target_find(const struct vm *v, struct side_target *ret, struct err *e)
 
 /* The part of it that knows no machine. */
 int side_target_fields(const struct btf *b, struct side_fields *ret, struct err *e) _must_check_;
+
+/* Where @member is, by one name or @other (may be NULL); "" for the size of the structure. Return: 0; -ENOENT; -EPROTO. */
+int side_target_field(const struct btf *b, const char *structure, const char *member,
+		      const char *other, uint32_t *ret) _must_check_;
+
+/* What a disk takes (side_disk_abi.h). Return: 0; -ENOTSUP, and @e says what is missing. */
+int side_target_disk(const struct vm *v, struct side_target_disk *ret, struct err *e) _must_check_;
+int side_target_disk_fields(const struct btf *b, struct side_disk_fields *ret, struct err *e)
+	_must_check_;
 
 #endif

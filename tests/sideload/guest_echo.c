@@ -2,7 +2,7 @@
 /*
  * guest_echo.c - what the tests start in a guest: it speaks over descriptor 3 and sends back what comes.
  *
- * "facts" gets what it sees of itself, "exit" ends it, "hang" makes it deaf, "load" keeps the guest's
+ * "run COMMAND" gets what a shell command says, "facts" what it sees of itself, "exit" ends it, "hang" makes it deaf, "load" keeps the guest's
  * processors busy, "storm SECONDS ADDRESS" writes there all the time, "panic" is the end of its kernel.
  */
 #include <errno.h>
@@ -86,9 +86,26 @@ static void storm(void)
 	_exit(0);
 }
 
+/* "run COMMAND": what it says, as much as fits. */
+static void run(ssize_t n)
+{
+	FILE *p;
+	size_t got = 0;
+
+	buf[n < (ssize_t)sizeof(buf) ? n : n - 1] = '\0';
+	p = popen(buf + 4, "r");
+	got = p ? fread(buf, 1, sizeof(buf), p) : 0;
+	if (p)
+		(void)pclose(p);
+	if (!got)
+		buf[got++] = '-';
+	(void)!write(CHANNEL, buf, got);
+}
+
 int main(int argc, char **argv)
 {
 	(void)argc;
+	(void)fcntl(CHANNEL, F_SETFD, FD_CLOEXEC);
 	for (;;) {
 		ssize_t n = read(CHANNEL, buf, sizeof(buf) - 1);
 
@@ -101,6 +118,8 @@ int main(int argc, char **argv)
 		} else if (is("exit", n)) {
 			(void)!write(CHANNEL, "bye", 3);
 			return 0;
+		} else if (n > 4 && !memcmp(buf, "run ", 4)) {
+			run(n);
 		} else if (is("load", n)) {
 			load();
 		} else if (n > 6 && !memcmp(buf, "storm ", 6)) {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "blk_page.h"
 #include "io.h"
 #include "side.h"
 #include "side_abi.h"
@@ -22,6 +23,10 @@ static char *program;
 static size_t size;
 static struct side *side;
 static uint8_t buf[SIDE_MESSAGE_MAX], back[SIDE_MESSAGE_MAX];
+static const char *disk_path; /* of a file that the guest gets as a disk; NULL: none */
+
+static struct blk_page disk;
+static struct store *store;
 
 static int fail(const char *what, const char *why)
 {
@@ -32,9 +37,12 @@ static int fail(const char *what, const char *why)
 static int open_side(void)
 {
 	const char *const argv[] = { "echo", "one", NULL };
-	const struct side_opts o = {
-		.vm = &vm, .program = program, .size = size, .argv = argv, .timeout_ms = START_MS
-	};
+	const struct side_opts o = { .vm = &vm,
+				     .program = program,
+				     .size = size,
+				     .argv = argv,
+				     .timeout_ms = START_MS,
+				     .disk = disk_path };
 	uint64_t before = tracee_now_ns();
 	struct err e = { 0 };
 
@@ -50,11 +58,49 @@ static int close_side(void)
 	struct err e = { 0 };
 	int r = side_close(side, &p, &e);
 
+	blk_page_fini(&disk);
+	store_free(store);
+	store = NULL;
 	printf("close: %s; stood %.1f ms (one thread), %.1f ms, %.1f ms; slot %d at %#" PRIx64
 	       ", %#" PRIx64 "; rung %d %d\n",
 	       r ? e.msg : "ok", (double)p.map_ns / 1e6, (double)p.start_ns / 1e6,
 	       (double)p.undo_ns / 1e6, p.slot, p.gpa.v, p.gva.v, p.door, p.irq);
 	return r < 0;
+}
+
+static int turn(void *arg)
+{
+	return blk_page_turn(arg);
+}
+
+static int start_disk(bool writable)
+{
+	const struct store_file_conf file = {
+		.path = disk_path,
+		.fd = -1,
+		.alive = -1,
+		.read_only = !writable,
+		.no_direct = true,
+		.no_uring = true,
+	};
+	const struct side_server server = { turn, &disk };
+	struct side_disk_memory m;
+	struct err e = { 0 };
+	uint64_t before = tracee_now_ns();
+	int r;
+
+	if (store_file_new(&file, &store, &e) < 0 || side_disk_memory(side, &m, &e) < 0)
+		return fail("disk", e.msg);
+	const struct blk_page_conf conf = { store,  "vmsh-try",  m.p,        m.address,
+					    m.size, m.piece_max, m.position, m.next };
+	if (blk_page_init(&disk, &conf, &e) < 0 || side_disk_start(side, &server, &e) < 0)
+		return fail("disk", e.msg);
+	while (!(r = side_disk_ready(side, &e)))
+		(void)usleep(1000);
+	if (r < 0)
+		return fail("disk", e.msg);
+	printf("disk: ok, %.1f ms\n", (double)(tracee_now_ns() - before) / 1e6);
+	return 0;
 }
 
 static int send_all(const void *data, size_t n)
@@ -242,6 +288,8 @@ static int step(const char *s)
 		return echo(n);
 	if (!strncmp(s, "latency", 7))
 		return latency(n);
+	if (!strncmp(s, "disk-ro", 7) || !strncmp(s, "disk-rw", 7))
+		return start_disk(s[6] == 'w');
 	if (!strncmp(s, "sleep", 5))
 		return usleep((unsigned int)n * 1000) != 0;
 	if (!strncmp(s, "until", 5)) {
@@ -283,6 +331,7 @@ int main(int argc, char **argv)
 	if (vm_resolve(argv[1], &info, &e) < 0 || vm_open(&info, &vm, &e) < 0 ||
 	    vm_open_kernel(&vm, &e) < 0)
 		return fail("vm", e.msg);
+	disk_path = getenv("DISK");
 	for (int i = 3; i < argc; i++)
 		if (step(argv[i]))
 			return 1;
