@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -16,6 +19,11 @@
 
 #define FUSE_MAJOR_NR 10 /* Linux, Documentation/admin-guide/devices.txt */
 #define FUSE_MINOR_NR 229
+#define DISK_NODE     "disk"
+#define DISK_NAME     64
+#define DISKS_MAX     (LETTERS + LETTERS * LETTERS)
+#define LETTERS       26
+#define DISK_STEP_MS  10
 
 static bool is_fuse(int fd)
 {
@@ -62,6 +70,117 @@ int files_mount_fuse(int dev, bool writable, int *ret, struct err *e)
 
 	return fuse_dev_mount_again(&d, &conf, ret, e);
 }
+
+bool files_has_type(const char *type)
+{
+	_cleanup_close_ int fs = fsopen(type, FSOPEN_CLOEXEC);
+
+	return fs >= 0;
+}
+
+/* --- a disk --- */
+
+static int disk = -1; /* a directory with its node alone */
+
+static int read_line(int dir, const char *name, const char *file, char *buf, size_t size)
+{
+	char path[DISK_NAME + DISK_NAME];
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", name, file);
+	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, buf, size - 1);
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	return 0;
+}
+
+/* Of virtio, the one that says @id of itself. Return: 0 and its number; -ENOENT. */
+static int find_disk(const char *id, dev_t *ret)
+{
+	_cleanup_close_ int sys = mnt_new("sysfs", NULL, MOUNT_ATTR_RDONLY), dir = -1;
+	char name[DISK_NAME], line[DISK_NAME];
+	unsigned int major, minor;
+
+	dir = openat(sys, "block", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (sys < 0 || dir < 0)
+		return sys < 0 ? sys : -errno;
+	for (int n = 0; n < DISKS_MAX; n++) {
+		/* vda to vdz, vdaa, ... (virtblk_name_format() of Linux) */
+		const char first = (char)('a' + n / LETTERS - 1), last = (char)('a' + n % LETTERS);
+
+		(void)snprintf(name, sizeof(name), "vd%c%c", n < LETTERS ? last : first,
+			       n < LETTERS ? '\0' : last);
+		if (read_line(dir, name, "serial", line, sizeof(line)) < 0 || strcmp(line, id) != 0)
+			continue;
+		if (read_line(dir, name, "dev", line, sizeof(line)) < 0 ||
+		    sscanf(line, "%u:%u", &major, &minor) != 2)
+			return -EPROTO;
+		*ret = makedev(major, minor);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* A node of our own, in a file system of our own. */
+static int make_node(dev_t number)
+{
+	static const struct mnt_param params[] = { { "mode", "0700" }, { 0 } };
+
+	disk = mnt_new("tmpfs", params, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	if (disk < 0)
+		return disk;
+	return mknodat(disk, DISK_NODE, S_IFBLK | 0600, number) < 0 ? -errno : 0;
+}
+
+int files_mount_disk(const char *id, const char *type, bool writable, int *ret, struct err *e)
+{
+	/* what the image says of errors may be a panic; and of one that is not written to no journal is replayed */
+	const bool ext4 = strcmp(type, "ext4") == 0;
+	const struct mnt_param rw[] = { { "source", DISK_NODE },
+					{ ext4 ? "errors" : NULL, "remount-ro" },
+					{ 0 } };
+	const struct mnt_param ro[] = { { "source", DISK_NODE },
+					{ "ro", NULL },
+					{ ext4 ? "errors" : NULL, "remount-ro" },
+					{ "noload", NULL },
+					{ 0 } };
+	const unsigned int attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+				   (writable ? 0 : MOUNT_ATTR_RDONLY);
+	dev_t number = 0;
+	int r = find_disk(id, &number), fd;
+
+	if (!r)
+		r = make_node(number);
+	if (r < 0)
+		return err_set(e, -r, "the guest's disk is not found: %s", err_str(r));
+	fd = fchdir(disk) < 0 ? -errno : mnt_new(type, writable ? rw : ro, attrs);
+	(void)!chdir("/");
+	if (fd < 0)
+		return err_set(e, -fd, "mounting the %s file system of a disk in the guest: %s%s",
+			       type, err_str(fd),
+			       fd == -ENODEV ? "; its kernel does not have it" : "");
+	*ret = fd;
+	return 0;
+}
+
+void files_await_disk(unsigned int timeout_ms)
+{
+	for (unsigned int ms = 0; disk >= 0 && ms < timeout_ms; ms += DISK_STEP_MS) {
+		_cleanup_close_ int fd =
+			openat(disk, DISK_NODE, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+
+		/* whoever mounts it has it alone */
+		if (fd >= 0 || errno != EBUSY)
+			return;
+		(void)usleep(DISK_STEP_MS * 1000);
+	}
+}
+
+/* --- an archive --- */
 
 /* Messages until the archive has ended. What is written at once is credited at once. */
 static int receive(struct link *l, struct unpack *u, struct err *e)

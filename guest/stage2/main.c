@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vmsh-stage2 - runs in a guest, as root in its first namespaces, with a channel to vmsh at descriptor 3.
+ * vmsh-stage2 [TYPE] - runs in a guest, as root in its first namespaces, with a channel to vmsh at descriptor 3.
  *
  * Theory of operation
  *
@@ -33,7 +33,8 @@
 #define CHANNEL      3
 #define BURY_MS      5000
 #define BURY_STEP    10
-#define FAREWELL_MAX 1024 /* messages */
+#define DISK_MS      25000 /* for what is still to be written; the kernel's side waits for 30 s */
+#define FAREWELL_MAX 1024  /* messages */
 
 static struct link channel; /* without an initialiser, which would be as large in the file */
 
@@ -112,6 +113,8 @@ static int make_tree(const struct wire_request *req, int *fuse, int *ret_tree, s
 		return files_mount_fuse(*fuse, req->writable, ret_tree, e);
 	closep(fuse);
 	*fuse = -1;
+	if (req->tools == WIRE_TOOLS_DISK)
+		return files_mount_disk(req->disk, req->type, req->writable, ret_tree, e);
 	return req->tools == WIRE_TOOLS_ARCHIVE ? files_unpack(&channel, ret_tree, e) : 0;
 }
 
@@ -172,7 +175,9 @@ static int run(const struct wire_request *req, int fuse, int tree, char **argv, 
 	if (pid < 0)
 		return err_set(e, errno, "forking: %s", err_str(errno));
 	r = pump_run(&pump);
-	(void)close(CHANNEL);
+	/* a disk is there as long as the channel is */
+	if (req->tools != WIRE_TOOLS_DISK)
+		(void)close(CHANNEL);
 	return r;
 }
 
@@ -209,14 +214,17 @@ int main(int argc, char **argv)
 	_cleanup_wire_request_ struct wire_request req = { .argv = NULL };
 	_cleanup_close_ int fuse = -1;
 	struct err e = { 0 };
-	int tree = -1, r = prepare();
+	int tree = -1, has = 0, r = prepare();
 
-	(void)argc;
 	channel.fd = CHANNEL;
 	if (r < 0)
 		return PTY_EXIT_FAILED;
 	fuse = files_open_fuse();
-	r = link_tell(&channel, WIRE_HELLO, fuse < 0 ? 0 : WIRE_HAS_FUSE, WIRE_VERSION);
+	if (fuse >= 0)
+		has = WIRE_HAS_FUSE;
+	else if (argc > 1 && files_has_type(argv[1]))
+		has = WIRE_HAS_TYPE;
+	r = link_tell(&channel, WIRE_HELLO, (unsigned int)has, WIRE_VERSION);
 	if (r < 0)
 		return PTY_EXIT_FAILED;
 	r = take_request(&text, &req, &e);
@@ -227,5 +235,6 @@ int main(int argc, char **argv)
 	if (r < 0 && *e.msg)
 		say_failure(&e);
 	bury();
+	files_await_disk(DISK_MS);
 	return r < 0 ? PTY_EXIT_FAILED : 0;
 }

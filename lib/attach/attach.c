@@ -22,6 +22,7 @@
 #define OUR_WARNING "vmsh: warning: " /* of lib/base/log.h, in the guest */
 #define TIMEOUT_S   60
 #define NS_PER_MS   1000000ULL
+#define DISK_MS     30000        /* for the guest to load its drivers and to look at the disk */
 #define FLUSH_MS    5            /* how often is tried whether the guest takes more */
 #define GOODBYE_MS  500          /* for it to take our END */
 #define ARCHIVE_MAX (256u << 10) /* bytes of it that wait for room */
@@ -62,11 +63,17 @@ int attach_open(const struct attach_conf *conf, struct attach **ret, struct err 
 	attach_term_choose(&a->term, conf->mode);
 	if (conf->tools == ATTACH_AUTO || conf->tools == ATTACH_FUSE)
 		r = attach_tree_open(conf, &a->tree, e);
-	if (!r && !conf->archive && (conf->tools == ATTACH_AUTO || conf->tools == ATTACH_ARCHIVE))
+	/* without a loop device, or that file system, here: the guest's kernel perhaps has it */
+	if ((r == -ENOENT || r == -ENODEV) && conf->tools == ATTACH_AUTO && conf->disk) {
+		log_info("%s", e->msg);
+		a->conf.tools = ATTACH_DISK;
+		r = 0;
+	}
+	if (!r && !conf->archive && (a->conf.tools == ATTACH_AUTO || conf->tools == ATTACH_ARCHIVE))
 		a->names = attach_archive_names();
 	/* A guest with FUSE does not need it, unless it was asked for: then it isn't made, nor missed. */
 	if (!r &&
-	    (conf->tools == ATTACH_ARCHIVE || (conf->tools == ATTACH_AUTO && conf->archive))) {
+	    (conf->tools == ATTACH_ARCHIVE || (a->conf.tools == ATTACH_AUTO && conf->archive))) {
 		a->archive = attach_archive_open(conf->archive, a->names, e);
 		r = a->archive < 0 ? a->archive : 0;
 	}
@@ -167,7 +174,14 @@ static int make_request(const struct attach *a, enum wire_tools tools, struct wi
 	if (!r)
 		r = put_optional(t, "privileged", c->privileged ? "1" : NULL);
 	if (!r && tools != WIRE_TOOLS_NONE)
-		r = wire_text_put(t, "tools", tools == WIRE_TOOLS_FUSE ? "fuse" : "archive");
+		r = wire_text_put(t, "tools",
+				  tools == WIRE_TOOLS_FUSE   ? "fuse"
+				  : tools == WIRE_TOOLS_DISK ? "disk"
+							     : "archive");
+	if (!r && tools == WIRE_TOOLS_DISK)
+		r = wire_text_put(t, "disk", c->disk->id);
+	if (!r && tools == WIRE_TOOLS_DISK)
+		r = wire_text_put(t, "type", c->disk->type);
 	if (!r)
 		r = put_optional(t, "rw", c->writable ? "1" : NULL);
 	return r ? r : attach_term_request(&a->term, t);
@@ -183,17 +197,62 @@ static void say_elsewhere(const struct attach_conf *c)
 			 c->archive ? "the archive" : "a busybox", wanted);
 }
 
-/* As the guest's kernel can, and as was asked. */
-static int choose_tools(struct attach *a, bool has_fuse, enum wire_tools *ret)
+/* Until the guest has the image as a disk; its program hears meanwhile that we are still there. Return: has it? */
+static bool start_disk(struct attach *a, struct err *e)
+{
+	const struct attach_disk *d = a->conf.disk;
+	int r = d->start(d->arg, e);
+
+	for (unsigned int ms = 0; !r && !(r = d->ready(d->arg, e)); ms++) {
+		if (ms >= DISK_MS)
+			r = err_set(e, ETIMEDOUT, "the guest has not taken its disk");
+		if (ms % WIRE_BEAT_MS == 0)
+			attach_out_say(&a->out, WIRE_PING, 0, 0);
+		(void)attach_out_flush(&a->out);
+		(void)usleep(1000);
+	}
+	if (r > 0)
+		log_info("the guest has a disk with the %s file system", d->type);
+	return r > 0;
+}
+
+/* The next best where there is no FUSE, if all that it takes is there. */
+static bool try_disk(struct attach *a, bool has_type)
 {
 	struct err e = { 0 };
 
+	if (a->conf.tools != ATTACH_AUTO || !a->conf.disk)
+		return false;
+	if (!has_type) {
+		log_info("the guest's kernel has no %s, which a disk would take",
+			 a->conf.disk->type);
+		return false;
+	}
+	if (start_disk(a, &e))
+		return true;
+	log_info("%s", e.msg);
+	return false;
+}
+
+/* As the guest's kernel can, and as was asked. */
+static int choose_tools(struct attach *a, bool has_fuse, bool has_type, enum wire_tools *ret)
+{
+	const enum attach_tools asked = a->conf.tools;
+	struct err e = { 0 };
+
 	*ret = WIRE_TOOLS_NONE;
-	if (a->conf.tools == ATTACH_NONE)
+	if (asked == ATTACH_NONE)
 		return 0;
 	*ret = WIRE_TOOLS_FUSE;
-	if (a->conf.tools != ATTACH_ARCHIVE && has_fuse)
+	if (has_fuse && (asked == ATTACH_AUTO || asked == ATTACH_FUSE))
 		return 0;
+	*ret = WIRE_TOOLS_DISK;
+	if (asked == ATTACH_DISK ? start_disk(a, &e) : try_disk(a, has_type))
+		return 0;
+	if (e.code) {
+		fail(a, -e.code, &e);
+		return -e.code;
+	}
 	*ret = WIRE_TOOLS_ARCHIVE;
 	if (a->conf.tools == ATTACH_FUSE)
 		(void)err_set(&e, ENODEV, "the guest has no FUSE");
@@ -215,17 +274,18 @@ static int start_files(struct attach *a, struct err *e)
 	return r < 0 ? r : attach_files_start(a->files, e);
 }
 
-static void ask(struct attach *a, bool has_fuse)
+static void ask(struct attach *a, bool has_fuse, bool has_type)
 {
 	_cleanup_wire_text_ struct wire_text t = { .p = NULL };
 	enum wire_tools tools;
 	struct err e = { 0 };
-	int r = choose_tools(a, has_fuse, &tools);
+	int r = choose_tools(a, has_fuse, has_type, &tools);
 
 	if (r < 0)
 		return;
 	log_info("tools come %s", tools == WIRE_TOOLS_FUSE      ? "as files that are served"
 				  : tools == WIRE_TOOLS_ARCHIVE ? "as an archive"
+				  : tools == WIRE_TOOLS_DISK    ? "on a disk"
 								: "not at all");
 	r = tools == WIRE_TOOLS_FUSE ? start_files(a, &e) : 0;
 	if (r < 0) {
@@ -307,7 +367,7 @@ static void look(struct attach *a)
 	pthread_mutex_unlock(&a->link.lock);
 	say_notes(now.notes, now.notes_len);
 	if (now.hello && !a->asked)
-		ask(a, now.has_fuse);
+		ask(a, now.has_fuse, now.has_type);
 	if (now.ready && !a->term.started && attach_term_start(&a->term) < 0)
 		fail_with(a, -EIO, "the terminal");
 	r = now.credit[WIRE_ARCHIVE] ? wire_tx_credit(&a->archive_tx, now.credit[WIRE_ARCHIVE]) : 0;

@@ -30,10 +30,20 @@
 
 /* How the tools come. */
 enum attach_tools {
-	ATTACH_AUTO, /* as files that we serve if the guest has FUSE, else as an archive */
+	ATTACH_AUTO, /* as files that we serve if the guest has FUSE; else by @disk if there is one; else as an archive */
 	ATTACH_FUSE,
 	ATTACH_ARCHIVE,
-	ATTACH_NONE /* no tools: the guest's own view */
+	ATTACH_DISK, /* the image, by @disk */
+	ATTACH_NONE  /* no tools: the guest's own view */
+};
+
+/* What gives the guest the file system in an image as a block device. */
+struct attach_disk {
+	/* From attach_run(), once; then until the guest has it. Return: 1 it has; 0 not yet; -errno. */
+	int (*start)(void *arg, struct err *e);
+	int (*ready)(void *arg, struct err *e);
+	void *arg;
+	const char *id, *type; /* the serial number of the device; the file system there */
 };
 
 struct attach_conf {
@@ -50,6 +60,7 @@ struct attach_conf {
 		dir; /* the tools' tree; NULL: our own root, of which only what everybody may read is served */
 	const char *
 		image; /* instead: this file or block device has a file system, or partitions with one; read-only */
+	const struct attach_disk *disk; /* for @image; or NULL */
 	bool writable; /* it may be written, and if it is our own root, read without that limit */
 	const char *archive;    /* NULL: of a static busybox */
 	unsigned int timeout_s; /* for the command to start; 0: a minute */

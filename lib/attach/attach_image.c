@@ -71,21 +71,28 @@ static int mount_volume(const struct attach_volume *v, const char *device)
 		       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
-int attach_image_mount(const char *path, struct err *e)
+int attach_image_find(const char *path, struct attach_volume *ret, struct err *e)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
-			    loop = -1;
-	struct attach_volume v;
-	char device[LOOP_PATH];
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	uint64_t size = 0;
 	int r = fd < 0 ? -errno : image_size(fd, &size);
 
 	if (r < 0)
 		return err_set(e, -r, "image '%s': %s", path,
 			       r == -EINVAL ? "neither a file nor a block device" : err_str(r));
-	r = attach_volume_find(fd, size, path, &v, e);
-	if (r < 0)
-		return r;
+	r = attach_volume_find(fd, size, path, ret, e);
+	return r < 0 ? r : take_fd(&fd);
+}
+
+int attach_image_mount(const char *path, struct err *e)
+{
+	struct attach_volume v;
+	_cleanup_close_ int fd = attach_image_find(path, &v, e), loop = -1;
+	char device[LOOP_PATH];
+	int r;
+
+	if (fd < 0)
+		return fd;
 	loop = make_loop(fd, &v, device);
 	if (loop < 0)
 		return err_set(e, -loop, "no loop device for image '%s': %s%s", path, err_str(loop),

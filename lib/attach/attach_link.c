@@ -91,7 +91,8 @@ static int take(struct attach_inbox *in, const struct wire_msg *m)
 	case WIRE_HELLO:
 		if (m->value != WIRE_VERSION || in->hello)
 			return -EPROTO;
-		in->has_fuse = m->stream == WIRE_HAS_FUSE;
+		in->has_fuse = m->stream & WIRE_HAS_FUSE;
+		in->has_type = m->stream & WIRE_HAS_TYPE;
 		in->hello = true;
 		return 0;
 	case WIRE_READY:

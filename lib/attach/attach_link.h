@@ -32,7 +32,7 @@ struct attach_files;
 struct attach_inbox {
 	struct wire_rx rx[WIRE_STREAMS]; /* STDOUT, STDERR, TERMINAL */
 	uint32_t credit[WIRE_STREAMS];   /* that came and was not taken: STDIN, TERMINAL, ARCHIVE */
-	bool hello, has_fuse, ready, exited;
+	bool hello, has_fuse, has_type, ready, exited;
 	int status;
 	char notes[ATTACH_NOTES_MAX];
 	size_t notes_len;

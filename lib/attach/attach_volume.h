@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * attach_volume.h - where in an image a file system is. Private to lib/attach.
+ * attach_volume.h - where in an image a file system is.
  *
  * Known are ext4 (ext2 and ext3 too), squashfs and erofs; as the whole image, or in a partition, by GPT or the four of an MBR. Of
  * several the largest is taken. Nothing in the image is believed beyond its end.

@@ -101,6 +101,8 @@ static int take_tools(struct span s, enum wire_tools *ret)
 		*ret = WIRE_TOOLS_FUSE;
 	else if (span_eq(s, "archive"))
 		*ret = WIRE_TOOLS_ARCHIVE;
+	else if (span_eq(s, "disk"))
+		*ret = WIRE_TOOLS_DISK;
 	else
 		return -EPROTO;
 	return 0;
@@ -136,6 +138,10 @@ static int take(struct wire_request *r, struct span key, struct span value)
 		r->user = value.p;
 	else if (span_eq(key, "container"))
 		r->container = value.p;
+	else if (span_eq(key, "disk"))
+		r->disk = value.p;
+	else if (span_eq(key, "type"))
+		r->type = value.p;
 	else if (span_eq(key, "privileged"))
 		return take_yes(value, &r->privileged);
 	else if (span_eq(key, "rw"))
@@ -185,7 +191,7 @@ static int take_all(const struct wire_text *t, struct wire_request *r)
 		if (ret < 0)
 			return ret;
 	}
-	return r->argc ? 0 : -EPROTO;
+	return r->argc && (r->tools != WIRE_TOOLS_DISK || (r->disk && r->type)) ? 0 : -EPROTO;
 }
 
 int wire_request_parse(const struct wire_text *t, struct wire_request *ret)

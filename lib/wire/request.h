@@ -14,8 +14,10 @@
  *	pid=NUMBER	the process whose namespaces, cgroups and rights it gets; else 1
  *	container=NAME	in place of pid: the first process of that container
  *	privileged=1	keep root's rights
- *	tools=fuse|archive
+ *	tools=fuse|archive|disk
  *			how the tools come; else there are none, and the view is the guest's own
+ *	disk=ID		what the block device says of itself that they are on, and
+ *	type=NAME	the file system there
  *	rw=1		the tools may be written
  *	tty=MASK	which of 0, 1, 2 are a terminal: bits
  *	termios=MODES	as stty -g prints them
@@ -53,14 +55,15 @@ int wire_text_put_termios(struct wire_text *t, const struct termios *modes) _mus
 enum wire_tools {
 	WIRE_TOOLS_NONE,
 	WIRE_TOOLS_FUSE,
-	WIRE_TOOLS_ARCHIVE
+	WIRE_TOOLS_ARCHIVE,
+	WIRE_TOOLS_DISK /* with @disk and @type */
 };
 
 struct wire_request {
 	const char **argv,
 		**env; /* owned, with NULL at the end; words are borrowed from the text */
 	size_t argc, nenv;
-	const char *cwd, *user, *container; /* or NULL */
+	const char *cwd, *user, *container, *disk, *type; /* or NULL */
 	pid_t pid;
 	bool privileged, writable;
 	enum wire_tools tools;

@@ -24,7 +24,7 @@ static const struct rule {
 	size_t least, most;
 	uint32_t value_least, value_most;
 } rules[WIRE_KINDS] = {
-	[WIRE_HELLO] = { true, true, WIRE_HAS_FUSE, 0, 0, 1, UINT32_MAX },
+	[WIRE_HELLO] = { true, true, WIRE_HAS_FUSE | WIRE_HAS_TYPE, 0, 0, 1, UINT32_MAX },
 	[WIRE_REQUEST] = { true, false, 0, 1, WIRE_DATA_MAX, 0, 0 },
 	[WIRE_START] = { .to_guest = true },
 	[WIRE_READY] = { .to_host = true },

@@ -50,7 +50,7 @@
 #define WIRE_BEATS        10 /* missed, and the session is over */
 
 enum wire_kind {
-	WIRE_HELLO = 1, /* value: WIRE_VERSION; stream: WIRE_HAS_FUSE, of the guest */
+	WIRE_HELLO = 1, /* value: WIRE_VERSION; stream: WIRE_HAS_..., of the guest */
 	WIRE_REQUEST,
 	WIRE_START,
 	WIRE_READY,
@@ -69,9 +69,11 @@ enum wire_kind {
 	WIRE_KINDS
 };
 
-#define WIRE_HAS_FUSE 1 /* of HELLO */
-#define WIRE_SILENT   1 /* of PING */
-#define WIRE_GROUP    1 /* of SIGNAL */
+#define WIRE_HAS_FUSE 1 /* of HELLO: bits */
+#define WIRE_HAS_TYPE \
+	2             /* without FUSE: the file system that stage 2 was started with the name of */
+#define WIRE_SILENT 1 /* of PING */
+#define WIRE_GROUP  1 /* of SIGNAL */
 
 enum wire_stream {
 	WIRE_STDIN,

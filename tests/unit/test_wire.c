@@ -50,6 +50,7 @@ static const struct {
 } may_come[] = {
 	{ WIRE_HELLO, 0, WIRE_VERSION, 0, GUEST },
 	{ WIRE_HELLO, WIRE_HAS_FUSE, WIRE_VERSION, 0, HOST },
+	{ WIRE_HELLO, WIRE_HAS_TYPE, WIRE_VERSION, 0, HOST },
 	{ WIRE_REQUEST, 0, 0, WIRE_DATA_MAX, GUEST },
 	{ WIRE_START, 0, 0, 0, GUEST },
 	{ WIRE_READY, 0, 0, 0, HOST },
@@ -116,6 +117,7 @@ static const struct {
 	{ "the end, from a guest", WIRE_END, 0, 0, 0, HOST },
 	{ "a start with data", WIRE_START, 0, 0, 1, GUEST },
 	{ "no version", WIRE_HELLO, 0, 0, 0, GUEST },
+	{ "more than there can be", WIRE_HELLO, WIRE_HAS_FUSE + WIRE_HAS_TYPE + 1, 1, 0, HOST },
 };
 
 static void what_may_come(void **state)
@@ -291,6 +293,20 @@ static void request_there_and_back(void **state)
 	assert_memory_equal(r.termios.c_cc, modes.c_cc, sizeof(modes.c_cc));
 }
 
+static void a_request_with_a_disk(void **state)
+{
+	static const char text[] = "arg=a\0disk=vmsh01\0tools=disk\0type=ext4";
+	_cleanup_wire_text_ struct wire_text t = { 0 };
+	_cleanup_wire_request_ struct wire_request r = { 0 };
+
+	(void)state;
+	assert_int_equal(wire_text_add(&t, text, sizeof(text)), 0);
+	assert_int_equal(wire_request_parse(&t, &r), 0);
+	assert_int_equal(r.tools, WIRE_TOOLS_DISK);
+	assert_string_equal(r.disk, "vmsh01");
+	assert_string_equal(r.type, "ext4");
+}
+
 #define BAD(text)                  \
 	{                          \
 		text, sizeof(text) \
@@ -315,6 +331,9 @@ static void requests_that_are_none(void **state)
 		BAD("arg=a\0tty=8"),
 		BAD("arg=a\0rw=2"),
 		BAD("arg=a\0tools=iscsi"),
+		BAD("arg=a\0tools=disk"),
+		BAD("arg=a\0tools=disk\0disk=d"),
+		BAD("arg=a\0tools=disk\0type=t"),
 		BAD("arg=a\0size=1 2 3"),
 		BAD("arg=a\0size=1 2 3 4 5"),
 		BAD("arg=a\0size=1 2 3 65536"),
@@ -502,6 +521,7 @@ int main(void)
 		cmocka_unit_test(window_of_a_receiver),
 		cmocka_unit_test(both_ends),
 		cmocka_unit_test(request_there_and_back),
+		cmocka_unit_test(a_request_with_a_disk),
 		cmocka_unit_test(requests_that_are_none),
 		cmocka_unit_test(request_that_is_long),
 		cmocka_unit_test(archive_in_pieces),
