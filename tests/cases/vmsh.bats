@@ -226,6 +226,15 @@ killed()
 		run "$VMSH" attach --image /x $other x
 		one_sentence 2 'image is where the tools are'
 	done
+	for other in '--device --tools /' '--device --rw --tools none'; do
+		# shellcheck disable=SC2086 # words
+		run "$VMSH" attach --image /x $other x
+		one_sentence 2 'image is where the tools are'
+	done
+	run "$VMSH" attach --device x
+	one_sentence 2 'device is about an --image'
+	run "$VMSH" attach --device --image "$BED/none" x
+	one_sentence 125 "image '.*none': No such file"
 	run "$VMSH" attach --image "$BED/none" x
 	one_sentence 125 "image '.*none': No such file"
 }

@@ -35,7 +35,10 @@ DISK_MODULES = ["dax", "dm_mod", "dm_bufio", "xor", "async_tx", "async_xor", "ec
 KVM_MODULES = ["irqbypass", "kvm", "kvm_amd"]
 IMAGE_MODULES = ["loop"]
 GUEST_MODULES = ["fuse"]
-ALL_MODULES = MODULES + DISK_MODULES + KVM_MODULES + IMAGE_MODULES + GUEST_MODULES
+# What a disk of vmsh's takes in a guest, whose modprobe loads it.
+DISK_GUEST_MODULES = ["virtio", "virtio_ring", "virtio_mmio", "virtio_blk", "crc16", "crc32c_generic", "mbcache", "jbd2", "ext4",
+                      "squashfs", "lz4_decompress", "xxhash", "zstd_decompress", "zstd_common"]
+ALL_MODULES = MODULES + DISK_MODULES + KVM_MODULES + IMAGE_MODULES + GUEST_MODULES + DISK_GUEST_MODULES
 
 
 class Unavailable(Exception):

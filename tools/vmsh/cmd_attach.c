@@ -6,6 +6,7 @@
 
 #include "attach.h"
 #include "cmd.h"
+#include "guest_disk.h"
 #include "log.h"
 #include "side_chan.h"
 #include "stage2.h"
@@ -18,6 +19,7 @@
 enum {
 	OPT_TOOLS = OPT_LONG,
 	OPT_IMAGE,
+	OPT_DEVICE,
 	OPT_ARCHIVE,
 	OPT_RW,
 	OPT_GUEST_PID,
@@ -33,6 +35,9 @@ const struct opt cmd_attach_opts[] = {
 	{ OPT_IMAGE, "image", "FILE",
 	  "the tools are in this image of a file system (ext4, squashfs, erofs) or disk, read-only",
 	  OPT_COMPLETE_FILE },
+	{ OPT_DEVICE, "device", NULL,
+	  "give the guest the image as a disk, which its own kernel mounts; with --rw it writes to it",
+	  0 },
 	{ OPT_ARCHIVE, "archive", "FILE",
 	  "the tools of a guest that has no FUSE, as a newc archive, instead of a busybox",
 	  OPT_COMPLETE_FILE },
@@ -64,6 +69,7 @@ struct attach_cmd {
 	size_t nenv;
 	long timeout_s;
 	struct vm vm;
+	struct guest_disk disk;
 };
 
 static int take_env(struct attach_cmd *a, const char *arg, struct err *e)
@@ -99,6 +105,9 @@ static int take_option(struct attach_cmd *a, int id, const char *arg, struct err
 		return 0;
 	case OPT_IMAGE:
 		c->image = arg;
+		return 0;
+	case OPT_DEVICE:
+		c->tools = ATTACH_DISK;
 		return 0;
 	case OPT_ARCHIVE:
 		c->archive = arg;
@@ -138,13 +147,27 @@ static int take_option(struct attach_cmd *a, int id, const char *arg, struct err
 	}
 }
 
+static int check_tools(const struct attach_conf *c, struct err *e)
+{
+	const bool device = c->tools == ATTACH_DISK;
+
+	if (device && !c->image)
+		return err_set(e, EINVAL, "--device is about an --image");
+	if (c->image && (c->dir || (c->tools && !device)))
+		return err_set(e, EINVAL, "--image is where the tools are: no --tools beside it");
+	if (c->image && c->writable && !device)
+		return err_set(
+			e, EINVAL,
+			"--image is where the tools are, read-only unless it is a --device: no --rw beside it");
+	return 0;
+}
+
 static int parse(struct attach_cmd *a, struct opt_parser *p, struct err *e)
 {
-	int id;
+	int id, r;
 
 	while ((id = opt_next(p, e)) > 0) {
-		int r = take_option(a, id, p->arg, e);
-
+		r = take_option(a, id, p->arg, e);
 		if (r < 0)
 			return r;
 	}
@@ -152,10 +175,9 @@ static int parse(struct attach_cmd *a, struct opt_parser *p, struct err *e)
 		return id;
 	if (!p->noperands)
 		return err_set(e, EINVAL, "no TARGET given");
-	if (a->conf.image && (a->conf.dir || a->conf.tools || a->conf.writable))
-		return err_set(
-			e, EINVAL,
-			"--image is where the tools are, read-only: no --tools or --rw beside it");
+	r = check_tools(&a->conf, e);
+	if (r < 0)
+		return r;
 	if (a->conf.pid && a->conf.container)
 		return err_set(e, EINVAL, "--guest-pid and --guest-container exclude each other");
 	a->target = p->operand[0];
@@ -192,12 +214,13 @@ static void say_pauses(const struct vm *v, const struct side_report *p)
 /* The session, from the program in the guest to its end. */
 static int run(struct attach_cmd *a, struct attach *session, int *ret_exit, struct err *e)
 {
-	static const char *const argv[] = { "vmsh-stage2", NULL };
+	const char *const argv[] = { "vmsh-stage2", a->disk.attach.type, NULL };
 	const struct side_opts opts = { .vm = &a->vm,
 					.program = stage2_image,
 					.size = stage2_image_size,
 					.argv = argv,
-					.timeout_ms = (unsigned int)a->timeout_s * 1000 };
+					.timeout_ms = (unsigned int)a->timeout_s * 1000,
+					.disk = a->disk.path };
 	static struct side_chan chan;
 	struct side_report pauses = { 0 };
 	struct err undo = { 0 };
@@ -206,6 +229,7 @@ static int run(struct attach_cmd *a, struct attach *session, int *ret_exit, stru
 
 	if (r < 0)
 		return r;
+	a->disk.side = side;
 	side_chan_init(&chan, side);
 	r = attach_run(session, &chan.chan, ret_exit, e);
 	side_chan_fini(&chan);
@@ -215,23 +239,34 @@ static int run(struct attach_cmd *a, struct attach *session, int *ret_exit, stru
 	return r;
 }
 
+static int open_disk(struct attach_cmd *a, struct err *e)
+{
+	const struct attach_conf *c = &a->conf;
+	const bool now = c->tools == ATTACH_DISK;
+	int r = c->image ? guest_disk_open(&a->disk, c->image, c->writable, now, e) : 0;
+
+	a->conf.disk = a->disk.path ? &a->disk.attach : NULL;
+	return r;
+}
+
 int cmd_attach(struct opt_parser *p)
 {
-	struct attach_cmd a = { .vm = VM_INIT };
+	static struct attach_cmd a = { .vm = VM_INIT };
+	struct attach *session = NULL;
 	struct err e = { 0 };
-	struct attach *session;
 	int status = EXIT_NOT_RUN, r;
 
 	if (parse(&a, p, &e) < 0)
 		return target_usage(p, &e);
-	if (attach_open(&a.conf, &session, &e) < 0) {
-		log_error("%s", e.msg);
-		return status;
-	}
-	r = open_machine(&a, &e);
-	if (r == 0)
+	r = open_disk(&a, &e);
+	if (!r)
+		r = attach_open(&a.conf, &session, &e);
+	if (!r)
+		r = open_machine(&a, &e);
+	if (!r)
 		r = run(&a, session, &status, &e);
 	attach_close(session);
+	guest_disk_close(&a.disk);
 	vm_close(&a.vm);
 	if (r < 0)
 		log_error("%s", e.msg);
