@@ -232,13 +232,18 @@ static bool is_lost(const struct side_inject *i, struct pulse *p)
 /* Until the guest executes nothing of ours. */
 static void await_over(const struct side_inject *i, uint64_t deadline)
 {
+	uint32_t heard = load(&i->state->guest_beat) - 1;
 	struct pulse p = { 0 };
 
 	__atomic_store_n(&i->state->stop, 1, __ATOMIC_RELEASE);
 	while (i->made->queued && !side_inject_over(i) && pid_alive(&i->vm->ref) &&
 	       tracee_now_ns() < deadline) {
 		beat(i->state);
-		side_inject_ring(i);
+		/* it may have looked just before; one that is silent, and may be given up, is left alone */
+		if (load(&i->state->guest_beat) != heard) {
+			heard = load(&i->state->guest_beat);
+			side_inject_ring(i);
+		}
 		(void)usleep(TICK_US);
 		if (is_lost(i, &p))
 			i->made->queued = false;

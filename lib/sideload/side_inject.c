@@ -304,9 +304,10 @@ static int find_list(const struct side_inject *i, const struct cpu *c, hva_t *re
 static int make_slot(const struct side_inject *i, struct tracee *t, int cpu, struct err *e)
 {
 	struct side_made *m = i->made;
-	int r = side_slot_make(i, t, cpu, e);
+	bool room = false;
+	int r = side_slot_make(i, t, cpu, &room, e);
 
-	if (!r && m->has_door)
+	if (!r && m->has_door && !room)
 		r = side_slot_shift(i, t, e);
 	if (!r && m->has_door) {
 		m->door_set = true;

@@ -155,32 +155,45 @@ int side_slot_find(const struct side_inject *i, struct tracee *t, struct err *e)
 	return n < 0 ? n : -ENOENT;
 }
 
-int side_slot_make(const struct side_inject *i, struct tracee *t, int cpu, struct err *e)
+/* Has no slot whose place is known a byte of the page at @gpa? */
+static bool is_free(const struct kvm_vm *vm, gpa_t gpa)
+{
+	for (size_t k = 0; k < vm->nslot; k++) {
+		const struct kvm_slot *s = &vm->slot[k];
+
+		if (s->placed && s->gpa.v < gpa.v + SIDE_PAGE && s->gpa.v + s->size > gpa.v)
+			return false;
+	}
+	return true;
+}
+
+int side_slot_make(const struct side_inject *i, struct tracee *t, int cpu, bool *ret_room,
+		   struct err *e)
 {
 	struct side_made *m = i->made;
 	uint64_t below = 1ULL << phys_bits(t, cpu);
 	int id = choose_id(i, t, e);
+	bool met = false; /* something that the guest does not know of */
 
 	if (id < 0)
 		return id;
 	m->id = id;
 	for (int k = 0; k < PLACES_TRIED; k++) {
-		struct kvm_userspace_memory_region region = { .slot = (uint32_t)id,
-							      .memory_size = m->size,
-							      .userspace_addr = m->hva.v };
+		struct kvm_userspace_memory_region region;
 		int answer, r;
 
-		/* a page before it stays free, for side_slot_shift() */
 		if (side_place_physical(i->target->taken, i->target->ntaken, below,
 					m->size + SIDE_PAGE, &m->gpa) < 0)
 			break;
-		m->gpa.v += SIDE_PAGE;
-		region.guest_phys_addr = m->gpa.v;
+		met |= !is_free(&i->vm->kvm, (gpa_t){ m->gpa.v + m->size });
+		m->gpa.v += met ? SIDE_PAGE : 0;
+		region = region_of(id, m->gpa, m->size, m->hva);
 		m->slot = true;
 		r = set_region(t, i->vm->info.vmfd, &region, &answer, e);
 		if (r < 0)
 			return r;
 		m->slot = !answer;
+		*ret_room = !met;
 		if (!answer)
 			return 0;
 		/* more than KVM maps on this processor: encrypted memory costs address bits */
@@ -191,7 +204,8 @@ int side_slot_make(const struct side_inject *i, struct tracee *t, int cpu, struc
 		if (answer != -EEXIST)
 			return err_set(e, -answer, "adding a memory slot to process %d: %s",
 				       t->ref->pid, err_str(answer));
-		/* a device's, of which the guest knows nothing */
+		/* a device's, or another vmsh's */
+		met = true;
 		below = m->gpa.v;
 	}
 	return err_set(e, ENOSPC, "the guest has no room for another memory slot");

@@ -12,13 +12,19 @@ long side_call(struct tracee *t, long nr, const uint64_t arg[6], struct err *e) 
 int side_ask(struct tracee *t, int fd, unsigned long request, void *arg, size_t size, struct err *e)
 	_must_check_;
 
-/* A slot for the mapping in @i->made, where the guest has nothing; notes it there. @cpu is a processor's descriptor. */
-int side_slot_make(const struct side_inject *i, struct tracee *t, int cpu, struct err *e)
-	_must_check_;
 /*
- * side_slot_shift() - The slot that was just made, a SIDE_PAGE further down: for a doorbell behind it.
+ * side_slot_make() - A slot for the mapping in @i->made, where the guest has nothing; notes it there.
  *
- * So KVM has said of all of it and of that page that no other slot is there. Return: 0; 1 it stays where it is; -errno.
+ * @cpu is a processor's descriptor. *@ret_room: the SIDE_PAGE behind it is free as well, as far as guest and slots
+ * tell; else side_slot_shift() makes it so.
+ */
+int side_slot_make(const struct side_inject *i, struct tracee *t, int cpu, bool *ret_room,
+		   struct err *e) _must_check_;
+/*
+ * side_slot_shift() - The slot that was just made, a SIDE_PAGE further down.
+ *
+ * So KVM has said of all of it and of that page that no other slot is there; but for that it forgets what it has of
+ * the guest's memory. Return: 0; 1 it stays where it is; -errno.
  */
 int side_slot_shift(const struct side_inject *i, struct tracee *t, struct err *e) _must_check_;
 /* The number of the slot that such a mapping has. Return: it; -ENOENT; -errno. */
