@@ -394,6 +394,9 @@ ended() { ! alive "$1"; }
 	same '' "$said" "what is said with --quiet"
 	said=$(rktio image create "$IMG" --dir "$TREE" --force 2>&1)
 	same '' "$said" "what is said without a terminal"
+	# The report has a line of its own.
+	said=$(/usr/bin/python3 "$BED_DIR/terminal.py" "$RKTIO" image create "$IMG" --dir "$TREE" --force --verity </dev/null)
+	[[ $said == *$'\r\e[K'"$(<"$IMG.roothash")"* ]] || fail "$said"
 }
 
 @test "info: what is no image, and what is damaged" {

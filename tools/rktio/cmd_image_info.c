@@ -166,13 +166,12 @@ static void print_text(const char *path, const struct disk *d)
 		line("truncated", "the file ends before its contents do");
 }
 
-int image_info(const struct image_args *a, const struct progress *progress, struct err *e)
+int image_info(const struct image_args *a, struct err *e)
 {
 	_cleanup_close_ int fd = open(a->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct disk d;
 	int r;
 
-	(void)progress;
 	if (fd < 0)
 		return err_set(e, errno, "cannot open '%.150s': %s", a->path, err_str(errno));
 	r = disk_inspect(fd, &d, e);
