@@ -20,13 +20,14 @@ int image_info_check(const struct image_args *a, struct err *e)
 	return 0;
 }
 
+/* In the words of rktio-image(1). */
 static const char *kind_of(const struct disk *d)
 {
 	if (d->has_luks)
-		return d->has_integrity ? "encrypted and authenticated" : "encrypted";
+		return d->has_integrity ? "encrypted" : "encrypted, not authenticated";
 	if (d->has_verity)
-		return "file system with a hash tree";
-	return d->has_ext4 ? "file system" : "unknown";
+		return "sealed";
+	return d->has_ext4 ? "plain" : "unknown";
 }
 
 static void add_text(struct json_object *o, const char *key, const char *value)
