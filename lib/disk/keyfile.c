@@ -48,6 +48,11 @@ int keyfile_read(const char *path, struct keyfile *ret, struct err *e)
 	(void)mlock(k.data, ROOM);
 	k.loose = S_ISREG(st.st_mode) && (st.st_mode & 077);
 	r = read_all(fd, &k);
+	if (r == -EFBIG)
+		return err_set(
+			e, EFBIG,
+			"the key file '%.150s' has more than the %u bytes that a key may have",
+			path, KEYFILE_MAX);
 	if (r < 0)
 		return err_set(e, -r, "cannot read the key file '%.150s': %s", path, err_str(r));
 	if (k.size < LUKS_KEY_MIN)

@@ -288,6 +288,7 @@ assert mmap.mmap(image.fileno(), 0, prot=mmap.PROT_READ).find(key.read()) < 0' "
 	tool_error 1 "$RKTIO" image create "$IMG" --dir "$TREE" --encrypt --key-file "$OUT/none"
 	tool_error 1 "$RKTIO" image create "$IMG" --dir "$TREE" --encrypt --key-file "$OUT"
 	tool_error 1 "$RKTIO" image create "$IMG" --dir "$TREE" --encrypt --key-file /dev/zero
+	matches "$said" 'more than the 65536 bytes'
 	nothing_in "$OUT" || same short "$(ls -A "$OUT")"
 }
 
