@@ -292,6 +292,12 @@ assert mmap.mmap(image.fileno(), 0, prot=mmap.PROT_READ).find(key.read()) < 0' "
 	nothing_in "$OUT" || same short "$(ls -A "$OUT")"
 }
 
+@test "what must not be seen is prepared where it was said, or not at all" {
+	TMPDIR=tmp tool_error 1 "$RKTIO" image create "$IMG" --dir "$TREE" --encrypt --key-file "$KEY"
+	matches "$said" 'TMPDIR must be an absolute path'
+	nothing_in "$OUT"
+}
+
 @test "encrypted: a key file that others can read" {
 	cp "$KEY" "$OUT/loose"
 	chmod 644 "$OUT/loose"
