@@ -17,6 +17,8 @@
 #define DISK   "/dev/vda"
 #define SECTOR 512
 
+#define SHA256_SIZE 32 /* bytes of a digest */
+
 static void put_hex(const uint8_t *data, size_t size, char *to)
 {
 	for (size_t i = 0; i < size; i++)
@@ -81,7 +83,7 @@ static int plan_verity(const struct disk *d, const struct root_opts *o, struct b
 	/* Part of a table below: a word that is not its author's, and not a hash that is easily met. */
 	if (strcmp(v->algorithm, "sha256") != 0)
 		return err_set(e, EOPNOTSUPP, "its hash tree is not of sha256");
-	if (verity_root_parse(o->root_hash, &root) < 0)
+	if (verity_root_parse(o->root_hash, &root) < 0 || root.size != SHA256_SIZE)
 		return err_set(e, EINVAL, "'%.140s' is not a root hash", o->root_hash);
 	if (v->salt_size)
 		put_hex(v->salt, v->salt_size, salt);

@@ -94,6 +94,7 @@ fails()
 	fails 125 "key-file" "$RKTIO" run --disk "$ENC" -- true
 	fails 125 "no-key.*No such file" "$RKTIO" run --disk "$ENC,key-file=$BED/no-key" -- true
 	fails 125 "'zz' is not a root hash" "$RKTIO" run --disk "$SEALED,verity=zz" -- true
+	fails 125 "'00' is not a root hash" "$RKTIO" run --disk "$SEALED,verity=00" -- true
 }
 
 @test "too little memory: for Linux, and for a program" {
