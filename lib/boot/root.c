@@ -101,18 +101,11 @@ static int check_wish(const struct disk *d, const struct root_opts *o, struct er
 {
 	if (d->truncated)
 		return err_set(e, EINVAL, "the file is shorter than what is in it says");
-	if (o->key_file && o->root_hash)
-		return err_set(e, EINVAL, "a key file and a root hash exclude each other");
-	if (o->key_file && !d->has_integrity)
-		return err_set(e, EINVAL,
-			       "a key is given, but it is not encrypted and authenticated");
-	if (o->root_hash && !d->has_verity)
-		return err_set(e, EINVAL, "a root hash is given, but it has no hash tree");
-	if (!d->has_integrity && !d->has_ext4)
+	if (!o->key_file && !o->root_hash && !d->has_integrity && !d->has_ext4)
 		return err_set(e, EINVAL,
 			       "there is no file system in it that is known here; "
 			       "'rktio image create' makes one");
-	return 0;
+	return disk_check_kind(d, o->key_file, o->root_hash, e);
 }
 
 static int plan(int fd, const struct root_opts *o, struct boot_conf *conf, bool *ret_read_only,

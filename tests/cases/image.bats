@@ -431,6 +431,23 @@ ended() { ! alive "$1"; }
 	tool_error 1 "$RKTIO" image verify "$OUT/plain"
 }
 
+@test "info: the kinds, and verify: of an image that is less than was asked for" {
+	rktio image create "$IMG" --dir "$TREE"
+	same plain "$(info .kind)"
+	tool_error 1 "$RKTIO" image verify "$IMG" --root-hash 00
+	matches "$said" 'it has no hash tree'
+	rktio image create "$IMG" --dir "$TREE" --verity --force
+	same sealed "$(info .kind)"
+	tool_error 1 "$RKTIO" image verify "$IMG" --key-file "$KEY"
+	matches "$said" 'not encrypted and authenticated'
+	tool_error 1 "$RKTIO" image verify "$IMG" --root-hash 00
+	matches "$said" "'00' is not a root hash"
+	rktio image create "$IMG" --dir "$TREE" --encrypt --key-file "$KEY" --force
+	same encrypted "$(info .kind)"
+	tool_error 1 "$RKTIO" image verify "$IMG" --root-hash 00
+	matches "$said" 'it has no hash tree'
+}
+
 @test "info: a label cannot move the cursor" {
 	rktio image create "$IMG" --dir "$TREE"
 	printf '\033[2Jx' | dd of="$IMG" bs=1 seek=$((1024 + 0x78)) conv=notrunc status=none

@@ -88,9 +88,11 @@ int image_verify(const struct image_args *a, struct err *e)
 	if (fd < 0)
 		return err_set(e, errno, "cannot open '%.150s': %s", a->path, err_str(errno));
 	/* What is being written looks like what somebody has changed. */
-	r = disk_check_free(fd, true, e);
+	r = disk_hold(fd, e);
 	if (!r)
 		r = disk_inspect(fd, &d, e);
+	if (!r)
+		r = disk_check_kind(&d, a->key_file, a->root_hash, e);
 	if (!r && d.has_integrity)
 		r = verify_tags(fd, a, e);
 	else if (!r && d.has_verity)
