@@ -58,7 +58,7 @@ static void args_fini(const struct args *a)
 	free(a->net);
 }
 
-/* A comma ends a path, as in QEMU's options. */
+/* A comma ends a path, unless a backslash stands before it. */
 static int take_disk(struct args *a, const char *text, struct err *e)
 {
 	struct root_opts *d = &a->m.disk;
@@ -69,10 +69,12 @@ static int take_disk(struct args *a, const char *text, struct err *e)
 	a->disk = rest = strdup(text);
 	if (!rest)
 		return err_set(e, ENOMEM, "no memory");
-	d->path = strsep(&rest, ",");
+	d->path = word = rest;
+	rest = opt_cut_word(word);
 	if (!*d->path)
 		return err_set(e, EINVAL, "--disk begins with the path of an image");
-	while ((word = strsep(&rest, ","))) {
+	while ((word = rest)) {
+		rest = opt_cut_word(word);
 		if (!strncmp(word, "key-file=", 9) && word[9])
 			d->key_file = word + 9;
 		else if (!strncmp(word, "verity=", 7) && word[7])
