@@ -100,6 +100,7 @@ fails()
 @test "too little memory: for Linux, and for a program" {
 	fails 2 "64M is the least" "$RKTIO" run --memory 63M --disk "$DISK" -- true
 	fails 2 "8T is the most" "$RKTIO" run --memory 9T --disk "$DISK" -- true
+	fails 2 "this host has [0-9]+[MG]" "$RKTIO" run --memory 8T --disk "$DISK" -- true
 	same 0 "$(status "$RKTIO" run --memory 64M --disk "$DISK" -- true)"
 	# tail keeps a line that has no end.
 	run "$RKTIO" run --memory 64M --disk "$DISK" -- tail /dev/zero

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -100,14 +101,29 @@ static int take_net(struct args *a, const char *text, struct err *e)
 	return r;
 }
 
+/* RAM and swap: a machine that fills more ends with the host's memory. 0: unknown. */
+static uint64_t host_memory(void)
+{
+	struct sysinfo si;
+
+	return sysinfo(&si) < 0 ? 0 : ((uint64_t)si.totalram + si.totalswap) * si.mem_unit;
+}
+
 static int take_memory(struct args *a, const char *text, struct err *e)
 {
+	char has[SIZE_TEXT];
+	uint64_t host;
+
 	if (size_parse(text, &a->m.memory) < 0)
 		return err_set(e, EINVAL, "'%.40s' is not a size: 512M, 2G", text);
 	if (a->m.memory < MEMORY_MIN)
 		return err_set(e, EINVAL, "--memory %s is too little; 64M is the least", text);
 	if (a->m.memory > MEMORY_MAX)
 		return err_set(e, EINVAL, "--memory %s is too much; 8T is the most", text);
+	host = host_memory();
+	if (a->m.memory > MEMORY_DEFAULT && host && a->m.memory > host)
+		return err_set(e, EINVAL, "--memory %s is too much; this host has %s", text,
+			       size_show(host, has));
 	return 0;
 }
 
