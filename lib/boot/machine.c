@@ -482,11 +482,13 @@ static int attend(struct run *r, struct err *e)
 
 static int run(struct run *r, struct err *e)
 {
-	int ret = start_net(r, e);
+	int ret = r->m->core ? core_check(r->m->core, e) : 0;
 
+	if (ret < 0)
+		return err_wrap(e, ret, "no core");
+	ret = start_net(r, e);
 	if (!ret)
 		ret = make_initrd(r, e);
-
 	if (!ret && r->m->disk.path)
 		ret = start_disk(r, e);
 	if (!ret && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, r->control) < 0)
