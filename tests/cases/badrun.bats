@@ -60,6 +60,8 @@ fails()
 	fails 126 "bad-text' is neither a program nor a script" plain bad-text
 	fails 127 "bad-script.*interpreter or loader is missing" plain bad-script
 	fails 125 "/no/such/dir" "$RKTIO" run --disk "$DISK" -w /no/such/dir -- true
+	fails 125 "nobody-here" "$RKTIO" run --disk "$DISK" -u nobody-here -- true
+	fails 125 "99999999999" "$RKTIO" run --disk "$DISK" -u 99999999999 -- true
 }
 
 @test "no image, or nothing that is one" {
