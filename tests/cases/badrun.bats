@@ -121,6 +121,34 @@ fails()
 	matches "$output" 'the host gives no memory'
 }
 
+@test "a boot is ended by a signal, and by ^C" {
+	# One that has no end.
+	mkdir "$BED/endless"
+	ln -s "$BUILD"/rktio-{init,blk} "$BED/endless/"
+	printf '#!/bin/sh\necho booting\nexec sleep 1000\n' >"$BED/endless/${VMLINUX##*/}"
+	chmod +x "$BED/endless/${VMLINUX##*/}"
+	export RKTIO_LIBEXEC=$BED/endless
+	rm -f "$BED/run.log"
+	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- true
+	p=$!
+	wait_for 30 grep -q booting "$BED/run.log"
+	kill -TERM "$p"
+	s=0
+	wait "$p" || s=$?
+	same 143 "$s"
+	need pty
+	run -130 timeout 60 /usr/bin/python3 "$BED_DIR/terminal.py" "$RKTIO" run --disk "$DISK" -- true <<-'END'
+		expect booting
+		send \x03
+	END
+}
+
+@test "what is traced of no machine does not touch the file" {
+	echo kept >"$BED/trace"
+	fails 1 "4194304" "$RKTIO" trace -o "$BED/trace" 4194304
+	same kept "$(<"$BED/trace")"
+}
+
 @test "the library OS is killed: all of it ends, with a sentence" {
 	rm -f "$BED/run.log"
 	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- sh -c 'echo ready; sleep 100'
