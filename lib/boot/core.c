@@ -192,11 +192,14 @@ static int open_out(struct dump *d, const char *path, char **ret_path, struct er
 		return err_set(e, ENOMEM, "no memory");
 	}
 	d->out = open(name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	/* One that was there may have been readable for others. */
-	if (d->out < 0 || fchmod(d->out, 0600) < 0 || fstat(d->out, &st) < 0)
+	if (d->out < 0 || fstat(d->out, &st) < 0)
 		return err_set(e, errno, "making the core '%.100s': %s", name, err_str(errno));
+	/* Before anything is changed: it may be /dev/null. */
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, EINVAL, "the core '%.100s' is not a file", name);
+	/* One that was there may have been readable for others. */
+	if (fchmod(d->out, 0600) < 0)
+		return err_set(e, errno, "making the core '%.100s': %s", name, err_str(errno));
 	*ret_path = take_ptr(name);
 	return 0;
 }

@@ -205,6 +205,12 @@ fails()
 	for core in /no/such/dir/core /dev/null '' "$BED/none/"; do
 		fails 125 'no core: ' "$RKTIO" run --disk "$DISK" --core "$core" -- sh -c "$crash"
 	done
+	# What is no file stays as it is.
+	mkfifo -m 644 "$BED/pipe"
+	run "$RKTIO" run --memory 128M --disk "$DISK" --core "$BED/pipe" -- sh -c "$crash"
+	same 125 "$status" "$output"
+	matches "$output" "no core: .*is not a file"
+	same 644 "$(stat -c %a "$BED/pipe")"
 	# An end that is none of the kernel's makes no core.
 	same 3 "$(status "$RKTIO" run --disk "$DISK" --core "$BED/none" -- sh -c 'exit 3')"
 	[ ! -e "$BED/none" ]
