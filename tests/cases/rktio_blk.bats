@@ -140,5 +140,5 @@ qemu_serves() # OPTION...
 	python3 -c 'import socket, struct, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
 s.send(struct.pack("III", 99, 1, 0)); s.recv(1)' "$SOCKET"
 	ends 1
-	same "rktio-blk: warning: the front end sent unknown request (99): there is no such request" "$(<"$DISK/log")"
+	same "rktio-blk: the front end sent unknown request (99): there is no such request" "$(<"$DISK/log")"
 }
