@@ -20,6 +20,7 @@ import time
 import kernels
 import machine
 from bed import STEADY
+from tap import TRIES
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("BUILD", str(HERE.parent.parent / "build")))
@@ -31,7 +32,6 @@ FLAVOURS = {f"{kernel} {name}": (suite, flavour) for kernel, suite in SUITES.ite
 BTF_MAGIC = bytes.fromhex("9feb0100 18000000")
 NO_BTF = "has no description of its types (CONFIG_DEBUG_INFO_BTF)"
 OTHER_QEMU = "/usr/local/lib/qemu"  # in L1
-TRIES = 3
 UP_S = 480  # some 30 s of a processor of its own
 TRY_S = 600  # the same
 GUEST_INIT = """#!/bin/busybox sh
