@@ -66,7 +66,9 @@ static void drop_odd_words(const char *env)
 	char *rest = spec ? strdup(spec) : NULL, *p = rest;
 	bool odd = false;
 
-	while (p && *p) {
+	if (!p)
+		return;
+	while (*p) {
 		size_t len = strcspn(p, ","), next = len + (p[len] == ',');
 
 		if (is_meant(p, len)) {

@@ -114,6 +114,23 @@ int opt_number(const char *text, const char *what, long min, long max, long *ret
 	return 0;
 }
 
+char *opt_cut_word(char *text)
+{
+	char *to = text;
+
+	for (; *text && *text != ','; text++) {
+		if (*text == '\\' && text[1])
+			text++;
+		*to++ = *text;
+	}
+	if (!*text) {
+		*to = 0;
+		return NULL;
+	}
+	*to = 0;
+	return text + 1;
+}
+
 /* Behind @n characters of a line: @help, in a column of its own. */
 static void print_help(int n, int column, const char *help)
 {

@@ -102,4 +102,11 @@ int opt_print_help(const char *program, const struct verb *self) _must_check_;
 int opt_number(const char *text, const char *what, long min, long max, long *ret, struct err *e)
 	_must_check_;
 
+/*
+ * opt_cut_word() - End the word at @text, of a list with commas, in place; a backslash takes a character as it is.
+ *
+ * Return: the next word; NULL behind the last.
+ */
+char *opt_cut_word(char *text);
+
 #endif

@@ -152,6 +152,31 @@ static int open_memory(struct dump *d, struct err *e)
 	return d->buf ? 0 : err_set(e, ENOMEM, "no memory");
 }
 
+int core_check(const char *path, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	struct stat st;
+	int mode = W_OK;
+
+	if (!dir)
+		return err_set(e, ENOMEM, "no memory");
+	if (stat(path, &st) < 0) {
+		/* A name at the end of it is what is missing. */
+		if (errno != ENOENT || !*path || (slash && !slash[1]))
+			return err_set(e, errno, "'%.100s': %s", path, err_str(errno));
+		path = dir;
+		mode |= X_OK;
+	} else if (S_ISDIR(st.st_mode)) {
+		mode |= X_OK;
+	} else if (!S_ISREG(st.st_mode)) {
+		return err_set(e, EINVAL, "the core '%.100s' is not a file", path);
+	}
+	return faccessat(AT_FDCWD, path, mode, AT_EACCESS) < 0
+		       ? err_set(e, errno, "'%.100s': %s", path, err_str(errno))
+		       : 0;
+}
+
 static int open_out(struct dump *d, const char *path, char **ret_path, struct err *e)
 {
 	_cleanup_free_ char *name = NULL;

@@ -20,6 +20,9 @@
 #include "err.h"
 #include "lo_panic.h"
 
+/* Before there is one to write: could it be made at @path? -errno and @e. */
+int core_check(const char *path, struct err *e) _must_check_;
+
 /*
  * core_write() - To @path, or a new file in it if it is a directory; for its owner alone.
  *

@@ -104,8 +104,10 @@ static int try_pid(pid_t pid, pid_t *ret_parent, struct err *e)
 		return r;
 	*ret_parent = s.ppid;
 	r = try_process(&p, s.nnspid ? s.nspid[s.nnspid - 1] : pid, e);
-	if (r >= 0 && geteuid() && s.uid[PROC_EFFECTIVE] != geteuid()) {
-		(void)close(r);
+	if ((r >= 0 || r == -EACCES || r == -EPERM) && geteuid() &&
+	    s.uid[PROC_EFFECTIVE] != geteuid()) {
+		if (r >= 0)
+			(void)close(r);
 		return err_set(e, EACCES, "process %d belongs to another user", pid);
 	}
 	return r;

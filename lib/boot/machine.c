@@ -46,7 +46,9 @@ struct run {
 	int signals;
 	pid_t pid;
 	int pidfd;
-	bool ended; /* the library OS has */
+	bool ended;   /* the library OS has */
+	bool started; /* the program, or it soon will be */
+	int stopped;  /* by this signal, before that; or 0 */
 	struct loop loop;
 	struct server server;
 };
@@ -363,6 +365,11 @@ static void tell_size(const struct run *r)
 		server_tell(&r->server, FRAME_WINSIZE, (uint32_t)size.ws_row << 16 | size.ws_col);
 }
 
+static bool is_end(uint32_t signal)
+{
+	return signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT;
+}
+
 static void on_signal(struct loop_src *src, uint32_t events)
 {
 	struct run *r = src->arg;
@@ -372,6 +379,8 @@ static void on_signal(struct loop_src *src, uint32_t events)
 	while (read(src->fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGWINCH)
 			tell_size(r);
+		else if (!server_has_started(&r->server) && is_end(info.ssi_signo))
+			r->stopped = (int)info.ssi_signo;
 		else
 			server_tell(&r->server, FRAME_SIGNAL, info.ssi_signo);
 	}
@@ -472,21 +481,30 @@ static int attend(struct run *r, struct err *e)
 		ret = backend_watch(&r->disk, &r->loop, r->pidfd);
 	if (!ret)
 		ret = backend_watch(&r->net, &r->loop, r->pidfd);
-	while (!ret && !r->ended)
+	while (!ret && !r->ended && !r->stopped) {
 		ret = loop_once(&r->loop);
+		/* From now on ^C is the program's. */
+		if (r->server.started && !r->started)
+			tty_set_interrupt(false);
+		r->started = r->server.started;
+	}
 	server_drain(&r->server);
 	server_fini(&r->server);
 	loop_fini(&r->loop);
-	return ret < 0 ? err_set(e, -ret, "waiting: %s", err_str(ret)) : reap(r, e);
+	if (ret < 0)
+		return err_set(e, -ret, "waiting: %s", err_str(ret));
+	return r->ended ? reap(r, e) : 128 + r->stopped;
 }
 
 static int run(struct run *r, struct err *e)
 {
-	int ret = start_net(r, e);
+	int ret = r->m->core ? core_check(r->m->core, e) : 0;
 
+	if (ret < 0)
+		return err_wrap(e, ret, "no core");
+	ret = start_net(r, e);
 	if (!ret)
 		ret = make_initrd(r, e);
-
 	if (!ret && r->m->disk.path)
 		ret = start_disk(r, e);
 	if (!ret && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, r->control) < 0)
@@ -498,6 +516,8 @@ static int run(struct run *r, struct err *e)
 		ret = catch_signals(r, e);
 	if (!ret && r->terminal && tty_raw(STDIN_FILENO) < 0)
 		ret = err_set(e, EIO, "setting the terminal to raw mode failed");
+	if (!ret && r->terminal)
+		tty_set_interrupt(true);
 	if (!ret)
 		ret = copy_streams(r, e);
 	if (!ret && r->net.pid > 0)

@@ -7,6 +7,7 @@
  * The library OS is a program of the host (libos/), and each of its devices is served by another, over
  * a socket pair. All are children of ours. The program inside gets the host's terminal as its console if
  * standard input and output are one; else its standard streams are ours, byte for byte (libos/linux/drivers/hostfd.c).
+ * A signal that ends programs ends the boot, for there is nobody yet to pass it on to.
  * While it runs, signals and window sizes go to its init over one more socket (libos/init/conf.h). The
  * library OS ends with the program, and its exit status is the program's.
  *

@@ -17,6 +17,8 @@
 #define DISK   "/dev/vda"
 #define SECTOR 512
 
+#define SHA256_SIZE 32 /* bytes of a digest */
+
 static void put_hex(const uint8_t *data, size_t size, char *to)
 {
 	for (size_t i = 0; i < size; i++)
@@ -81,7 +83,7 @@ static int plan_verity(const struct disk *d, const struct root_opts *o, struct b
 	/* Part of a table below: a word that is not its author's, and not a hash that is easily met. */
 	if (strcmp(v->algorithm, "sha256") != 0)
 		return err_set(e, EOPNOTSUPP, "its hash tree is not of sha256");
-	if (verity_root_parse(o->root_hash, &root) < 0)
+	if (verity_root_parse(o->root_hash, &root) < 0 || root.size != SHA256_SIZE)
 		return err_set(e, EINVAL, "'%.140s' is not a root hash", o->root_hash);
 	if (v->salt_size)
 		put_hex(v->salt, v->salt_size, salt);
@@ -99,18 +101,11 @@ static int check_wish(const struct disk *d, const struct root_opts *o, struct er
 {
 	if (d->truncated)
 		return err_set(e, EINVAL, "the file is shorter than what is in it says");
-	if (o->key_file && o->root_hash)
-		return err_set(e, EINVAL, "a key file and a root hash exclude each other");
-	if (o->key_file && !d->has_integrity)
-		return err_set(e, EINVAL,
-			       "a key is given, but it is not encrypted and authenticated");
-	if (o->root_hash && !d->has_verity)
-		return err_set(e, EINVAL, "a root hash is given, but it has no hash tree");
-	if (!d->has_integrity && !d->has_ext4)
+	if (!o->key_file && !o->root_hash && !d->has_integrity && !d->has_ext4)
 		return err_set(e, EINVAL,
 			       "there is no file system in it that is known here; "
 			       "'rktio image create' makes one");
-	return 0;
+	return disk_check_kind(d, o->key_file, o->root_hash, e);
 }
 
 static int plan(int fd, const struct root_opts *o, struct boot_conf *conf, bool *ret_read_only,

@@ -183,7 +183,9 @@ static bool take_frame(struct server *s)
 			loop_del(s->loop, &s->control); /* it has ended, or soon will */
 		return false;
 	}
-	if (frame_check(&f, (size_t)n, false) < 0 || !f.session)
+	if (frame_check(&f, (size_t)n, false) == 0 && !f.session && f.kind == FRAME_START)
+		s->started = true;
+	else if (frame_check(&f, (size_t)n, false) < 0 || !f.session)
 		log_limited("init in the machine says what it can't mean");
 	else
 		deliver(s, &f, (size_t)n);
@@ -201,6 +203,13 @@ static void on_control(struct loop_src *src, uint32_t events)
 	for (int i = 0; events & ~(uint32_t)EPOLLOUT && i < FRAMES_A_TURN; i++)
 		if (!take_frame(s))
 			return;
+}
+
+bool server_has_started(struct server *s)
+{
+	for (int i = 0; !s->started && i < FRAMES_A_TURN && take_frame(s); i++)
+		;
+	return s->started;
 }
 
 void server_drain(struct server *s)

@@ -32,7 +32,8 @@ struct server_client {
 struct server {
 	struct loop *loop; /* borrowed */
 	struct loop_src listener, control;
-	bool full; /* @control was, when it was last looked at */
+	bool full;    /* @control was, when it was last looked at */
+	bool started; /* init has said that the boot is over */
 	struct server_client client[FRAME_SESSIONS];
 	char info[FRAME_DATA_MAX];
 	size_t info_size;
@@ -49,6 +50,8 @@ void server_fini(struct server *s);
 
 /* To init, of the program that the machine is for; dropped if the socket is full. */
 void server_tell(const struct server *s, enum frame_kind kind, uint32_t value);
+/* The boot is over, as far as init has said by now. */
+bool server_has_started(struct server *s);
 /* Pass on what init has said: its last words, when it has ended. */
 void server_drain(struct server *s);
 

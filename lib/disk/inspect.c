@@ -142,11 +142,35 @@ int disk_inspect(int fd, struct disk *ret, struct err *e)
 	return r;
 }
 
+int disk_check_kind(const struct disk *d, bool key, bool root, struct err *e)
+{
+	if (key && root)
+		return err_set(e, EINVAL, "a key file and a root hash exclude each other");
+	if (key && !d->has_integrity)
+		return err_set(e, EINVAL,
+			       "a key is given, but it is not encrypted and authenticated");
+	if (root && !d->has_verity)
+		return err_set(e, EINVAL, "a root hash is given, but it has no hash tree");
+	return 0;
+}
+
+static int in_use(struct err *e)
+{
+	return err_set(e, EBUSY, "it is in use by another process");
+}
+
 int disk_check_free(int fd, bool read_only, struct err *e)
 {
 	struct flock l = { .l_type = read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
 
-	if (fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK)
-		return err_set(e, EBUSY, "it is in use by another process");
-	return 0;
+	return fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK ? in_use(e) : 0;
+}
+
+/* Where there are no locks, nobody else has one. */
+int disk_hold(int fd, struct err *e)
+{
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_SETLK, &l) < 0 && (errno == EAGAIN || errno == EACCES) ? in_use(e)
+										      : 0;
 }

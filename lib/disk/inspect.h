@@ -21,7 +21,12 @@ struct disk {
 /* Return: 0; -EPROTO it looks like a known kind, but is damaged; another -errno. An unknown kind has none of the flags. */
 int disk_inspect(int fd, struct disk *ret, struct err *e) _must_check_;
 
+/* Is it what a user takes it for, who gives a key (@key) or a root hash (@root)? -EINVAL: it is less. */
+int disk_check_kind(const struct disk *d, bool key, bool root, struct err *e) _must_check_;
+
 /* -EBUSY: another process has it locked, as rktio-blk does; to read it, readers do no harm. */
 int disk_check_free(int fd, bool read_only, struct err *e) _must_check_;
+/* The same, for who reads it, and nobody writes to it until @fd is closed. */
+int disk_hold(int fd, struct err *e) _must_check_;
 
 #endif

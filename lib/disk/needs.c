@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "program.h"
+#include "scratch.h"
 
 static bool is_root(void)
 {
@@ -48,10 +49,11 @@ static bool has_lists(void)
 
 static bool has_tmpfile(void)
 {
-	const char *top = secure_getenv("TMPDIR");
-	_cleanup_close_ int fd =
-		open(top && *top == '/' ? top : "/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	_cleanup_close_ int fd = -1;
+	const char *top;
 
+	if (scratch_top(&top, NULL) == 0)
+		fd = open(top, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	return fd >= 0;
 }
 
@@ -79,7 +81,7 @@ size_t needs_all(struct need v[NEEDS_MAX])
 		    .without = "no --packages, and --oci gives all files to you" },
 		  is_root },
 		{ { .name = "files without names where images are prepared",
-		    .needs = "a TMPDIR on ext4, xfs, btrfs or tmpfs",
+		    .needs = "an absolute TMPDIR on ext4, xfs, btrfs or tmpfs",
 		    .without = "temporary files have names, and are removed at the end" },
 		  has_tmpfile },
 	};

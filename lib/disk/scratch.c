@@ -28,17 +28,28 @@ static void remove_path(const char *path)
 	}
 }
 
-/* The keeper knows of it before it is there: nobody else has a name of 64 random bits. */
-static int make_dir(struct scratch *s)
+int scratch_top(const char **ret, struct err *e)
 {
 	const char *top = secure_getenv("TMPDIR");
+
+	if (!top || !*top)
+		top = "/var/tmp";
+	/* What is prepared there is in the clear: another place than was asked for won't do. */
+	if (*top != '/')
+		return err_set(e, EINVAL, "TMPDIR must be an absolute path, not '%.100s'", top);
+	*ret = top;
+	return 0;
+}
+
+/* The keeper knows of it before it is there: nobody else has a name of 64 random bits. */
+static int make_dir(struct scratch *s, const char *top)
+{
 	uint64_t nonce;
 	int r;
 
 	if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
 		return -EIO;
-	if (asprintf(&s->path, "%s/rktio.%016" PRIx64, top && *top == '/' ? top : "/var/tmp",
-		     nonce) < 0) {
+	if (asprintf(&s->path, "%s/rktio.%016" PRIx64, top, nonce) < 0) {
 		s->path = NULL;
 		return -ENOMEM;
 	}
@@ -54,10 +65,14 @@ static int make_dir(struct scratch *s)
 int scratch_open(struct scratch *ret, struct err *e)
 {
 	struct scratch s = SCRATCH_INIT;
-	int r = keeper_start(&s.keeper, remove_path);
+	const char *top;
+	int r = scratch_top(&top, e);
 
+	if (r < 0)
+		return r;
+	r = keeper_start(&s.keeper, remove_path);
 	if (!r)
-		r = make_dir(&s);
+		r = make_dir(&s, top);
 	if (r < 0) {
 		(void)err_set(e, -r, "cannot make '%s': %s", s.path ? s.path : "a directory",
 			      err_str(r));

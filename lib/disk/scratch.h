@@ -25,7 +25,9 @@ struct scratch {
 		.fd = -1, .path = NULL, .keeper = KEEPER_INIT \
 	}
 
-/* Below $TMPDIR, else /var/tmp: /tmp may be memory. */
+/* $TMPDIR, else /var/tmp: /tmp may be memory. -EINVAL: it depends on where we are. */
+int scratch_top(const char **ret, struct err *e) _must_check_;
+/* Below that. */
 int scratch_open(struct scratch *ret, struct err *e) _must_check_;
 /* Removes it all and waits for that. */
 void scratch_close(struct scratch *s);

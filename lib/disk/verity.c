@@ -56,6 +56,12 @@ int verity_check(int fd, uint64_t data_size, const struct verity_root *root, str
 	r = crypt_load(cd, CRYPT_VERITY, &params);
 	if (r < 0)
 		return crypt_dev_failed(r, "reading the hash tree", e);
+	if (root->size != (size_t)crypt_get_volume_key_size(cd)) {
+		char text[VERITY_ROOT_TEXT];
+
+		return err_set(e, EINVAL, "'%.140s' is not a root hash: this tree's has %d digits",
+			       verity_root_show(root, text), 2 * crypt_get_volume_key_size(cd));
+	}
 	r = crypt_activate_by_volume_key(cd, NULL, (const char *)root->hash, root->size, 0);
 	/* The root, a hash and a block that do not match are told apart, in none of our words. */
 	if (r == -EPERM || r == -EFAULT || r == -EINVAL)

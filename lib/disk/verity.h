@@ -32,7 +32,7 @@ int verity_root_parse(const char *text, struct verity_root *ret) _must_check_;
 /* Append the tree over the first @data_size bytes of @fd (all there is; a multiple of 4096). */
 int verity_append(int fd, uint64_t data_size, struct verity_root *ret, struct err *e) _must_check_;
 
-/* Hold all data of @fd against @root. -EBADMSG: it is not the data, or not its root. */
+/* Hold all data of @fd against @root. -EBADMSG: it is not the data, or not its root; -EINVAL: none. */
 int verity_check(int fd, uint64_t data_size, const struct verity_root *root, struct err *e)
 	_must_check_;
 

@@ -61,7 +61,7 @@ struct forward {
 		.control = -1 \
 	}
 
-/* "[ADDR:]HOSTPORT:GUESTPORT": ADDR is IPv4 or [IPv6], without it all of this host. -EINVAL and a sentence. */
+/* "[ADDR:]PORT:PROGRAMPORT": ADDR is IPv4 or [IPv6], without it all of this host. -EINVAL and a sentence. */
 struct forward_port {
 	struct sockaddr_storage at;
 	uint16_t to;

@@ -68,7 +68,7 @@ int forward_parse(const char *text, struct forward_port *ret, struct err *e)
 	if (!guest || parse_port(guest, &ret->to) < 0 || parse_port(host, &port) < 0 ||
 	    parse_address(address, port, &ret->at) < 0)
 		return err_set(e, EINVAL,
-			       "'%.60s' is not [ADDRESS:]HOSTPORT:GUESTPORT: 8080:80, "
+			       "'%.60s' is not [ADDR:]PORT:PROGRAMPORT: 8080:80, "
 			       "127.0.0.1:8080:80, [::1]:8080:80",
 			       text);
 	return 0;

@@ -11,7 +11,7 @@
 #include "kvm_msrs.h"
 #include "kvm_private.h"
 
-#define ATTEMPTS 3
+#define ATTEMPTS 4
 
 /* What the child makes, in memory that the parent sees. */
 struct result {
@@ -207,10 +207,11 @@ static int look(const struct pid_ref *p, const struct kvm_fds *fds, struct resul
 				    &res->layouts) < 0)
 			continue;
 		r = probe_stopped(p, res, &proof, e);
-		if (r < 0 || res->vm.exact)
+		if (res->vm.exact || (r < 0 && !(unusual && r == -E2BIG)))
 			return r;
-		/* all that the walks need can be below a cut that is not usual: only KVM's answers speak against the others */
-		unusual = !unusual;
+		/* all that the walks need can be below a cut that is not usual: only KVM's answers speak against the others;
+		   of a KVM that knows none of those either, what is usual is the last word */
+		unusual = !unusual && attempt + 2 < ATTEMPTS;
 	}
 	/* a guest without page tables of its own, or with two memories that both fit, has no slots here */
 	return 0;

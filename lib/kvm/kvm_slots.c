@@ -53,6 +53,7 @@ struct prober {
 		bool logged, found;
 	} ids[KVM_SLOTS_MAX]; /* in use */
 	size_t nids;
+	size_t probes;
 	uint64_t end_ns; /* no probe after that */
 };
 
@@ -103,10 +104,11 @@ static void add(const struct prober *p, struct batch *b, const struct kvm_slot *
 /* Up to the first that succeeds. Return: how many were made; -errno. */
 static int probe(struct prober *p, struct batch *b, struct err *e)
 {
-	if (p->vm->probes + b->n > PROBES_MAX || tracee_now_ns() > p->end_ns)
+	if (p->probes + b->n > PROBES_MAX || tracee_now_ns() > p->end_ns)
 		return err_set(e, E2BIG, "the memory slots were not found by %d probes",
 			       PROBES_MAX);
-	p->vm->probes += (unsigned int)b->n;
+	p->probes += b->n;
+	p->vm->probes += (unsigned int)b->n; /* of all attempts */
 	return tracee_ioctls(p->t, b->call, b->n, true, e);
 }
 

@@ -128,6 +128,19 @@ int tty_raw(int fd)
 	return 0;
 }
 
+void tty_set_interrupt(bool on)
+{
+	struct termios t = tty.set;
+
+	if (!tty.raw || tty.pid != getpid())
+		return;
+	t.c_lflag = on ? t.c_lflag | ISIG : t.c_lflag & ~(tcflag_t)ISIG;
+	t.c_cc[VQUIT] = on ? _POSIX_VDISABLE : tty.saved.c_cc[VQUIT];
+	t.c_cc[VSUSP] = on ? _POSIX_VDISABLE : tty.saved.c_cc[VSUSP];
+	if (tcsetattr(tty.fd, TCSANOW, &t) == 0)
+		tty.set = t;
+}
+
 int tty_reopen(int fd, int flags)
 {
 	char path[40];

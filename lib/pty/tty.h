@@ -29,6 +29,9 @@ bool tty_is_hung_up(int fd);
  */
 int tty_raw(int fd) _must_check_;
 
+/* While raw: whether the key for it (^C) is SIGINT still, for as long as nobody reads what is typed. */
+void tty_set_interrupt(bool on);
+
 /*
  * tty_restore() - Set the modes back. Does nothing if not raw, in another process
  * than the one that made it raw, or if somebody else has the terminal now and

@@ -153,24 +153,6 @@ static int set_one(struct vfs_mount_conf *o, char *word, struct err *e)
 	return err_set(e, EINVAL, "there is no option '%.40s'", word);
 }
 
-/* The word that begins at @text; what it has behind backslashes is moved together. Return: the next; NULL. */
-static char *cut_word(char *text)
-{
-	char *to = text;
-
-	for (; *text && *text != ','; text++) {
-		if (*text == '\\' && text[1])
-			text++;
-		*to++ = *text;
-	}
-	if (!*text) {
-		*to = 0;
-		return NULL;
-	}
-	*to = 0;
-	return text + 1;
-}
-
 void vfs_mount_conf_fini(struct vfs_mount_conf *conf)
 {
 	merge_conf_fini(&conf->merge);
@@ -188,7 +170,7 @@ int vfs_mount_options(struct vfs_mount_conf *conf, const char *list, struct err 
 	if (!copy)
 		return err_set(e, ENOMEM, "out of memory");
 	while (r == 0 && word) {
-		char *next = cut_word(word);
+		char *next = opt_cut_word(word);
 
 		if (*word)
 			r = set_one(conf, word, e);

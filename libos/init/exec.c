@@ -80,6 +80,13 @@ static void tell(struct session *s, enum frame_kind kind, int stream, uint32_t v
 	(void)!write(control, &f, FRAME_HEAD);
 }
 
+void exec_tell_started(void)
+{
+	struct frame f = { .kind = FRAME_START };
+
+	(void)!write(control, &f, FRAME_HEAD);
+}
+
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)

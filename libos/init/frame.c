@@ -15,8 +15,9 @@ static bool fits(const struct frame *f, size_t data, bool to_init)
 	case FRAME_SIGNAL:
 		return to_init && !data && f->value && f->value < NSIG && f->stream <= 1;
 	case FRAME_WINSIZE:
-	case FRAME_START:
 		return to_init && !data;
+	case FRAME_START:
+		return (to_init || !f->session) && !data;
 	case FRAME_REQUEST:
 		return to_init && data;
 	case FRAME_DATA:

@@ -43,12 +43,12 @@ enum frame_kind {
 	FRAME_SIGNAL = 1, /* to init; value: its number; stream 1: to the whole process group */
 	FRAME_WINSIZE,    /* to init; value: rows << 16 | columns */
 	FRAME_REQUEST,    /* to init */
-	FRAME_START,      /* to init */
-	FRAME_DATA,       /* of stdin to init, of the others from it */
-	FRAME_CREDIT,     /* value: frames */
-	FRAME_END,        /* from init: value is the exit status */
-	FRAME_ERROR,      /* from init or the launcher: a sentence */
-	FRAME_INFO        /* client and launcher only: asks what runs here, and is the answer */
+	FRAME_START, /* to init; from it, of session 0: the boot is over, and signals have a receiver */
+	FRAME_DATA,   /* of stdin to init, of the others from it */
+	FRAME_CREDIT, /* value: frames */
+	FRAME_END,    /* from init: value is the exit status */
+	FRAME_ERROR,  /* from init or the launcher: a sentence */
+	FRAME_INFO    /* client and launcher only: asks what runs here, and is the answer */
 };
 
 enum frame_stream {

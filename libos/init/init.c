@@ -252,6 +252,8 @@ int main(void)
 	if (fd < 0)
 		init_fail("making a", "signalfd");
 	control = open_control(&conf);
+	/* Before the program, which may say that it is ready for a signal. */
+	exec_tell_started();
 	program = start(&conf);
 	finish(serve(program, fd, control));
 }

@@ -58,6 +58,8 @@ size_t exec_poll(struct pollfd *fds);
 void exec_ready(const struct pollfd *fds, size_t n);
 void exec_frame(const struct frame *f, size_t size);
 void exec_reaped(pid_t pid, int status);
+/* The boot is over: what the launcher says from now on has a receiver. */
+void exec_tell_started(void);
 /* All have been killed: say so. */
 void exec_stop(int status);
 

@@ -50,7 +50,7 @@ static void change_user(const char *spec, char **env)
 	if (ns_user_resolve(spec, "image's", load("/etc/passwd"), load("/etc/group"), &user, &e) <
 	    0) {
 		dprintf(STDERR_FILENO, "rktio: %s\n", e.msg);
-		_exit(EXIT_CANNOT);
+		_exit(EXIT_FAILED);
 	}
 	/* Its terminal or pipes are there to be used: /dev/stderr opens them again. */
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

@@ -42,7 +42,11 @@ static const struct option options[] = { { "tools", required_argument, NULL, 'o'
 
 static enum attach_tools tools_of(const char *name)
 {
-	static const char *const names[] = { "auto", "fuse", "archive", "disk", "none" };
+	static const char *const names[] = { [ATTACH_AUTO] = "auto",
+					     [ATTACH_FUSE] = "fuse",
+					     [ATTACH_ARCHIVE] = "archive",
+					     [ATTACH_DISK] = "", /* there is none */
+					     [ATTACH_NONE] = "none" };
 	unsigned int i = 0;
 
 	while (i < ARRAY_SIZE(names) - 1 && strcmp(names[i], name) != 0)

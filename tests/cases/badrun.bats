@@ -60,6 +60,8 @@ fails()
 	fails 126 "bad-text' is neither a program nor a script" plain bad-text
 	fails 127 "bad-script.*interpreter or loader is missing" plain bad-script
 	fails 125 "/no/such/dir" "$RKTIO" run --disk "$DISK" -w /no/such/dir -- true
+	fails 125 "nobody-here" "$RKTIO" run --disk "$DISK" -u nobody-here -- true
+	fails 125 "99999999999" "$RKTIO" run --disk "$DISK" -u 99999999999 -- true
 }
 
 @test "no image, or nothing that is one" {
@@ -94,11 +96,13 @@ fails()
 	fails 125 "key-file" "$RKTIO" run --disk "$ENC" -- true
 	fails 125 "no-key.*No such file" "$RKTIO" run --disk "$ENC,key-file=$BED/no-key" -- true
 	fails 125 "'zz' is not a root hash" "$RKTIO" run --disk "$SEALED,verity=zz" -- true
+	fails 125 "'00' is not a root hash" "$RKTIO" run --disk "$SEALED,verity=00" -- true
 }
 
 @test "too little memory: for Linux, and for a program" {
 	fails 2 "64M is the least" "$RKTIO" run --memory 63M --disk "$DISK" -- true
 	fails 2 "8T is the most" "$RKTIO" run --memory 9T --disk "$DISK" -- true
+	fails 2 "this host has [0-9]+[MG]" "$RKTIO" run --memory 8T --disk "$DISK" -- true
 	same 0 "$(status "$RKTIO" run --memory 64M --disk "$DISK" -- true)"
 	# tail keeps a line that has no end.
 	run "$RKTIO" run --memory 64M --disk "$DISK" -- tail /dev/zero
@@ -115,6 +119,34 @@ fails()
 	RKTIO_LIBEXEC=$BED/limited run "$RKTIO" run --memory 1G --disk "$DISK" -- true
 	same 125 "$status" "$output"
 	matches "$output" 'the host gives no memory'
+}
+
+@test "a boot is ended by a signal, and by ^C" {
+	# One that has no end.
+	mkdir "$BED/endless"
+	ln -s "$BUILD"/rktio-{init,blk} "$BED/endless/"
+	printf '#!/bin/sh\necho booting\nexec sleep 1000\n' >"$BED/endless/${VMLINUX##*/}"
+	chmod +x "$BED/endless/${VMLINUX##*/}"
+	export RKTIO_LIBEXEC=$BED/endless
+	rm -f "$BED/run.log"
+	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- true
+	p=$!
+	wait_for 30 grep -q booting "$BED/run.log"
+	kill -TERM "$p"
+	s=0
+	wait "$p" || s=$?
+	same 143 "$s"
+	need pty
+	run -130 timeout 60 /usr/bin/python3 "$BED_DIR/terminal.py" "$RKTIO" run --disk "$DISK" -- true <<-'END'
+		expect booting
+		send \x03
+	END
+}
+
+@test "what is traced of no machine does not touch the file" {
+	echo kept >"$BED/trace"
+	fails 1 "4194304" "$RKTIO" trace -o "$BED/trace" 4194304
+	same kept "$(<"$BED/trace")"
 }
 
 @test "the library OS is killed: all of it ends, with a sentence" {
@@ -169,9 +201,10 @@ fails()
 	grep -q planted-4711 "$BED"/cores/rktio-core.*
 	local cores=("$BED"/cores/*)
 	same 1 "${#cores[@]}"
-	run "$RKTIO" run --disk "$DISK" --core /no/such/dir/core -- sh -c "$crash"
-	same 125 "$status" "$output"
-	matches "$output" 'no core: '
+	# Where there can be none, that is said before.
+	for core in /no/such/dir/core /dev/null '' "$BED/none/"; do
+		fails 125 'no core: ' "$RKTIO" run --disk "$DISK" --core "$core" -- sh -c "$crash"
+	done
 	# What is no file stays as it is.
 	mkfifo -m 644 "$BED/pipe"
 	run "$RKTIO" run --memory 128M --disk "$DISK" --core "$BED/pipe" -- sh -c "$crash"

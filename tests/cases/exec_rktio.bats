@@ -124,7 +124,7 @@ inside() { "$RKTIO" exec "$P" -- "$@"; }
 	same '7:8' "$("$RKTIO" exec -u 7:8 "$P" -- sh -c 'echo $(id -u):$(id -g)')"
 	same ok "$("$RKTIO" exec -u nonroot "$P" -- sh -c 'echo ok >/dev/stderr' 2>&1 >/dev/null)"
 	run "$RKTIO" exec -u nobody-here "$P" -- true
-	same 126 "$status"
+	same 125 "$status"
 	matches "$output" 'nobody-here'
 }
 
@@ -177,6 +177,7 @@ inside() { "$RKTIO" exec "$P" -- "$@"; }
 	same 125 "$status"
 	run "$AS_USER" "$RKTIO" exec "$P" -- true
 	same 125 "$status" "$output"
+	matches "$output" 'belongs to another user'
 	run "$RKTIO" exec nonsense -- true
 	same 2 "$status"
 }

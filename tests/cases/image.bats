@@ -288,7 +288,14 @@ assert mmap.mmap(image.fileno(), 0, prot=mmap.PROT_READ).find(key.read()) < 0' "
 	tool_error 1 "$RKTIO" image create "$IMG" --dir "$TREE" --encrypt --key-file "$OUT/none"
 	tool_error 1 "$RKTIO" image create "$IMG" --dir "$TREE" --encrypt --key-file "$OUT"
 	tool_error 1 "$RKTIO" image create "$IMG" --dir "$TREE" --encrypt --key-file /dev/zero
+	matches "$said" 'more than the 65536 bytes'
 	nothing_in "$OUT" || same short "$(ls -A "$OUT")"
+}
+
+@test "what must not be seen is prepared where it was said, or not at all" {
+	TMPDIR=tmp tool_error 1 "$RKTIO" image create "$IMG" --dir "$TREE" --encrypt --key-file "$KEY"
+	matches "$said" 'TMPDIR must be an absolute path'
+	nothing_in "$OUT"
 }
 
 @test "encrypted: a key file that others can read" {
@@ -394,6 +401,9 @@ ended() { ! alive "$1"; }
 	same '' "$said" "what is said with --quiet"
 	said=$(rktio image create "$IMG" --dir "$TREE" --force 2>&1)
 	same '' "$said" "what is said without a terminal"
+	# The report has a line of its own.
+	said=$(/usr/bin/python3 "$BED_DIR/terminal.py" "$RKTIO" image create "$IMG" --dir "$TREE" --force --verity </dev/null)
+	[[ $said == *$'\r\e[K'"$(<"$IMG.roothash")"* ]] || fail "$said"
 }
 
 @test "info: what is no image, and what is damaged" {
@@ -419,6 +429,23 @@ ended() { ! alive "$1"; }
 	tool_error 1 "$RKTIO" image info "$OUT/pipe"
 	rktio image create "$OUT/plain" --dir "$TREE"
 	tool_error 1 "$RKTIO" image verify "$OUT/plain"
+}
+
+@test "info: the kinds, and verify: of an image that is less than was asked for" {
+	rktio image create "$IMG" --dir "$TREE"
+	same plain "$(info .kind)"
+	tool_error 1 "$RKTIO" image verify "$IMG" --root-hash 00
+	matches "$said" 'it has no hash tree'
+	rktio image create "$IMG" --dir "$TREE" --verity --force
+	same sealed "$(info .kind)"
+	tool_error 1 "$RKTIO" image verify "$IMG" --key-file "$KEY"
+	matches "$said" 'not encrypted and authenticated'
+	tool_error 1 "$RKTIO" image verify "$IMG" --root-hash 00
+	matches "$said" "'00' is not a root hash"
+	rktio image create "$IMG" --dir "$TREE" --encrypt --key-file "$KEY" --force
+	same encrypted "$(info .kind)"
+	tool_error 1 "$RKTIO" image verify "$IMG" --root-hash 00
+	matches "$said" 'it has no hash tree'
 }
 
 @test "info: a label cannot move the cursor" {
@@ -471,7 +498,7 @@ ended() { ! alive "$1"; }
 	run env RKTIO_LINUX=9.9 "$RKTIO" doctor
 	matches "$output" 'no +the library OS'
 	matches "$output" 'where rktio-linux-9.9 is'
-	matches "$(rktio doctor)" 'same privilege'
+	matches "$(rktio doctor | tr '\n' ' ')" 'have the same privilege'
 	matches "$(rktio --help)" 'What this does not protect: the root user of this host can read the memory'
 	# Who may mount a tmpfs has huge pages, whatever memory files may have.
 	same true "$(rktio doctor --json | jq '.needs | map(select(.name == "huge pages for shared memory"))[0].works')"

@@ -307,11 +307,11 @@ refused()
 		--net tap:t0,mtu=9|is no part of --net
 		--net none,ip=10.0.0.1/8|has no parts
 		--net none --net none|can be given once
-		--publish 80|is not .*HOSTPORT:GUESTPORT
-		--publish 0:80|is not .*HOSTPORT:GUESTPORT
-		--publish 65536:80|is not .*HOSTPORT:GUESTPORT
-		--publish x:80:80|is not .*HOSTPORT:GUESTPORT
-		--publish [::1:80:80|is not .*HOSTPORT:GUESTPORT
+		--publish 80|is not .*PORT:PROGRAMPORT
+		--publish 0:80|is not .*PORT:PROGRAMPORT
+		--publish 65536:80|is not .*PORT:PROGRAMPORT
+		--publish x:80:80|is not .*PORT:PROGRAMPORT
+		--publish [::1:80:80|is not .*PORT:PROGRAMPORT
 		--net tap:t0 --publish 80:80|needs an IPv4 address
 		--net vhost-user:/x --publish 80:80|does not go with
 	END

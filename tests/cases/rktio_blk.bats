@@ -78,7 +78,7 @@ qemu_serves() # OPTION...
 	run -0 timeout 120 "$TRY" "$SOCKET" verify 10000 9
 	same same "$output"
 	run -1 "$BLK" --socket-path "$DISK/other" --file "$IMAGE"
-	same "rktio-blk: warning: '$IMAGE' is in use by another process" "$output"
+	same "rktio-blk: '$IMAGE' is in use by another process" "$output"
 	kill "$SERVER"
 }
 
@@ -99,7 +99,7 @@ qemu_serves() # OPTION...
 @test "an image that is in use is refused, readers of one that nobody writes are not" {
 	serves --file "$IMAGE"
 	run -1 "$BLK" --socket-path "$DISK/other" --file "$IMAGE" --read-only
-	same "rktio-blk: warning: '$IMAGE' is in use by another process" "$output"
+	same "rktio-blk: '$IMAGE' is in use by another process" "$output"
 	[ ! -e "$DISK/other" ]
 	kill "$SERVER"
 	ends 143
@@ -116,15 +116,15 @@ qemu_serves() # OPTION...
 
 @test "bad input is one sentence" {
 	run -1 "$BLK" --socket-path "$SOCKET" --file /nowhere
-	same "rktio-blk: warning: cannot open '/nowhere': No such file or directory" "$output"
+	same "rktio-blk: cannot open '/nowhere': No such file or directory" "$output"
 	: >"$DISK/empty"
 	run -1 "$BLK" --socket-path "$SOCKET" --file "$DISK/empty"
-	same "rktio-blk: warning: '$DISK/empty' is empty: a disk has at least one sector of 512 bytes" "$output"
+	same "rktio-blk: '$DISK/empty' is empty: a disk has at least one sector of 512 bytes" "$output"
 	run -1 "$BLK" --socket-path "$SOCKET" --file /dev/zero
-	same "rktio-blk: warning: '/dev/zero' is neither a file nor a block device" "$output"
+	same "rktio-blk: '/dev/zero' is neither a file nor a block device" "$output"
 	: >"$DISK/file"
 	run -1 "$BLK" --socket-path "$DISK/file" --null
-	same "rktio-blk: warning: cannot listen at '$DISK/file': Address already in use" "$output"
+	same "rktio-blk: cannot listen at '$DISK/file': Address already in use" "$output"
 	run -1 "$BLK" --socket-path "$(printf '%0200d' 0)" --null
 	matches "$output" 'cannot be a socket: 1 to 107 bytes can$'
 	run -2 "$BLK" --null
@@ -140,5 +140,5 @@ qemu_serves() # OPTION...
 	python3 -c 'import socket, struct, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
 s.send(struct.pack("III", 99, 1, 0)); s.recv(1)' "$SOCKET"
 	ends 1
-	same "rktio-blk: warning: the front end sent unknown request (99): there is no such request" "$(<"$DISK/log")"
+	same "rktio-blk: the front end sent unknown request (99): there is no such request" "$(<"$DISK/log")"
 }

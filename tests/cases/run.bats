@@ -49,6 +49,11 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 	e2fsck -fn "$DISK"
 }
 
+@test "an image whose name has a comma" {
+	ln -s "$DISK" "$BED/a,ro"
+	same ok "$("$RKTIO" run --disk "$BED/a\\,ro" -- sh -c 'echo ok >/root/comma; cat /root/comma')"
+}
+
 @test "the environment is ours alone" {
 	same 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root A=b' \
 		"$(SECRET=1 "$RKTIO" run --disk "$DISK" --env A=b -- sh -c 'echo PATH=$PATH HOME=$HOME A=$A$SECRET')"

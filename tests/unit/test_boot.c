@@ -41,7 +41,7 @@ static void test_frame_check(void **state)
 		{ { .kind = FRAME_REQUEST }, 1, true, false },
 		{ { .kind = FRAME_REQUEST }, FRAME_DATA_MAX, true, false },
 		{ { .kind = FRAME_REQUEST }, 0, false, false },
-		{ { .kind = FRAME_START }, 0, true, false },
+		{ { .kind = FRAME_START }, 0, true, true },
 		{ { .kind = FRAME_START }, 1, false, false },
 		{ { .kind = FRAME_DATA, .stream = FRAME_STDIN }, 0, true, false },
 		{ { .kind = FRAME_DATA, .stream = FRAME_STDOUT }, 7, false, true },

@@ -219,6 +219,25 @@ static int write_new(bool force, bool commit, struct err *e)
 	return commit ? newfile_commit(&f, e) : 0;
 }
 
+static void test_hold(void **state)
+{
+	struct flock write = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	_cleanup_close_ int reader = -1, writer = -1;
+	struct err e = { 0 };
+
+	(void)state;
+	put_text(path, "image", 0600);
+	reader = open(path, O_RDONLY | O_CLOEXEC);
+	writer = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(disk_hold(reader, &e), 0);
+	assert_int_equal(disk_check_free(writer, true, &e), 0);
+	assert_int_equal(disk_check_free(writer, false, &e), -EBUSY);
+	closep(&reader);
+	assert_int_equal(fcntl(writer, F_OFD_SETLK, &write), 0);
+	reader = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(disk_hold(reader, &e), -EBUSY);
+}
+
 static void test_newfile(void **state)
 {
 	_cleanup_close_ int user = -1;
@@ -397,6 +416,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_crypt_cut_short, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_verity_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_inspect_unknown, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hold, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_newfile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scratch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keyfile, setup, teardown),

@@ -20,6 +20,7 @@ import time
 import kernels
 import machine
 from bed import STEADY
+from tap import TRIES
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("BUILD", str(HERE.parent.parent / "build")))
@@ -30,8 +31,7 @@ FLAVOURS = {f"{kernel} {name}": (suite, flavour) for kernel, suite in SUITES.ite
             for name, flavour in [("amd64", "amd64"), ("rt", "rt-amd64")]}
 BTF_MAGIC = bytes.fromhex("9feb0100 18000000")
 NO_BTF = "has no description of its types (CONFIG_DEBUG_INFO_BTF)"
-OTHER_QEMU = "/usr/local/lib/qemu" # in L1
-TRIES = 3
+OTHER_QEMU = "/usr/local/lib/qemu"  # in L1
 UP_S = 480  # some 30 s of a processor of its own
 TRY_S = 600  # the same
 GUEST_INIT = """#!/bin/busybox sh
@@ -188,7 +188,7 @@ def without_btf(vmlinux, where):
 
 def qemu_files(suite):
     """For a host in which Cell.start() finds that QEMU."""
-    return [(str(path), f"{OTHER_QEMU}/{path.name}") for path in sorted(kernels.get_qemu(suite).iterdir())] if suite else []
+    return [(str(path), f"{OTHER_QEMU[1:]}/{path.name}") for path in sorted(kernels.get_qemu(suite).iterdir())] if suite else []
 
 
 def parts(said):

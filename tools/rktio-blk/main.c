@@ -207,7 +207,7 @@ int main(int argc, char **argv)
 	if (r > 0)
 		return out_exit();
 	if (r < 0) {
-		log_warn("%s; see 'rktio-blk --help'", e.msg);
+		log_error("%s; see 'rktio-blk --help'", e.msg);
 		return OPT_EXIT_USAGE;
 	}
 	r = c.null ? store_null_new(NULL_SIZE, &store, &e) : store_file_new(&c.file, &store, &e);
@@ -216,6 +216,6 @@ int main(int argc, char **argv)
 		store_free(store);
 	}
 	if (r < 0)
-		log_warn("%s", e.msg);
+		log_error("%s", e.msg);
 	return r < 0 ? OPT_EXIT_FAILED : 0;
 }

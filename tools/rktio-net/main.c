@@ -73,7 +73,7 @@ static const struct opt opts[] = {
 	{ O_AGAIN, "again", NULL,
 	  "there was a connection to that before: wait until somebody listens" },
 	{ O_MAC, "mac", "MAC", "tell the driver that this is its address" },
-	{ O_PUBLISH, "publish", "[ADDRESS:]PORT:GUESTPORT",
+	{ O_PUBLISH, "publish", "[ADDR:]PORT:PROGRAMPORT",
 	  "carry TCP connections on to the guest; may be repeated" },
 	{ O_GUEST, "guest", "ADDRESS", "where the guest is, for --publish" },
 	{ O_KEEP, "keep", NULL, "serve the next front end when one is gone" },
@@ -345,7 +345,7 @@ int main(int argc, char **argv)
 	if (r > 0)
 		return out_exit();
 	if (r < 0) {
-		log_warn("%s; see 'rktio-net --help'", e.msg);
+		log_error("%s; see 'rktio-net --help'", e.msg);
 		return OPT_EXIT_USAGE;
 	}
 	r = c.relay ? relay(&c, &e) : run(&c, &f, &e);
@@ -353,6 +353,6 @@ int main(int argc, char **argv)
 	if (r < 0 && c.ready >= 0)
 		say_ready(&c, e.msg);
 	else if (r < 0)
-		log_warn("%s", e.msg);
+		log_error("%s", e.msg);
 	return r < 0 ? OPT_EXIT_FAILED : r;
 }

@@ -2,12 +2,15 @@
 /* cmd_doctor.c - rktio doctor: what this machine lacks for it, and how to get it. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd.h"
 #include "json.h"
 #include "needs.h"
 #include "out.h"
 #include "run_needs.h"
+
+#define COLUMNS 80
 
 enum {
 	DOCTOR_JSON = OPT_LONG
@@ -37,6 +40,21 @@ static struct json_object *report_json(const struct need *v, size_t n)
 	return o;
 }
 
+/* A sentence, behind @column characters of a line. */
+static void print_wrapped(const char *text, size_t column)
+{
+	while (*text) {
+		size_t len = strcspn(text, " ");
+
+		bool wraps = column + 1 + len >= COLUMNS;
+
+		column = wraps ? len : column + 1 + len;
+		printf("%c%.*s", wraps ? '\n' : ' ', (int)len, text);
+		text += len + (text[len] == ' ');
+	}
+	printf(".\n");
+}
+
 static void print_text(const struct need *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -44,7 +62,7 @@ static void print_text(const struct need *v, size_t n)
 		if (!v[i].works)
 			printf("     needs %s\n     without: %s\n", v[i].needs, v[i].without);
 	}
-	printf("\nOn every machine: %s.\n", run_needs_note);
+	print_wrapped(run_needs_note, (size_t)printf("\nOn every machine:") - 1);
 }
 
 int cmd_doctor(struct opt_parser *p)

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "bar.h"
 #include "cmd.h"
 
 enum {
@@ -44,7 +43,7 @@ const struct opt cmd_image_opts[] = {
 static const struct action {
 	const char *name;
 	int (*check)(const struct image_args *a, struct err *e);
-	int (*run)(const struct image_args *a, const struct progress *progress, struct err *e);
+	int (*run)(const struct image_args *a, struct err *e);
 } actions[] = {
 	{ "create", image_create_check, image_create },
 	{ "info", image_info_check, image_info },
@@ -113,17 +112,12 @@ int cmd_image(struct opt_parser *p)
 	const struct action *action;
 	struct image_args a = { 0 };
 	struct err e = { 0 };
-	struct progress progress;
-	struct bar bar;
-	int id, r;
+	int id;
 
 	while ((id = opt_next(p, &e)) > 0)
 		take_option(&a, id, p->arg);
 	action = id < 0 ? NULL : take_operands(p, &a, &e);
 	if (!action || action->check(&a, &e) < 0)
 		return cmd_usage(p, &e);
-	progress = bar_start(&bar, a.quiet);
-	r = action->run(&a, &progress, &e);
-	bar_end(&bar);
-	return r < 0 ? cmd_failed(&e) : 0;
+	return action->run(&a, &e) < 0 ? cmd_failed(&e) : 0;
 }

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 
 #include "err.h"
-#include "progress.h"
 
 struct image_args {
 	const char *path;
@@ -17,13 +16,10 @@ struct image_args {
 
 /* Check what only this action can: -EINVAL for a wrong command line; and do it. */
 int image_create_check(const struct image_args *a, struct err *e) _must_check_;
-int image_create(const struct image_args *a, const struct progress *progress, struct err *e)
-	_must_check_;
+int image_create(const struct image_args *a, struct err *e) _must_check_;
 int image_info_check(const struct image_args *a, struct err *e) _must_check_;
-int image_info(const struct image_args *a, const struct progress *progress, struct err *e)
-	_must_check_;
+int image_info(const struct image_args *a, struct err *e) _must_check_;
 int image_verify_check(const struct image_args *a, struct err *e) _must_check_;
-int image_verify(const struct image_args *a, const struct progress *progress, struct err *e)
-	_must_check_;
+int image_verify(const struct image_args *a, struct err *e) _must_check_;
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "bar.h"
 #include "cmd_image.h"
 #include "create.h"
 #include "json.h"
@@ -83,17 +84,18 @@ static int report(const struct image_args *a, const struct create_result *res, s
 	return out_done(r, e);
 }
 
-int image_create(const struct image_args *a, const struct progress *progress, struct err *e)
+int image_create(const struct image_args *a, struct err *e)
 {
 	struct create_opts opts = { .packages = a->packages,
 				    .dir = a->dir,
 				    .oci = a->oci,
 				    .ref = a->ref,
 				    .verity = a->verity,
-				    .force = a->force,
-				    .progress = progress };
+				    .force = a->force };
 	_cleanup_keyfile_ struct keyfile key = { 0 };
 	struct create_result res = { 0 };
+	struct progress progress;
+	struct bar bar;
 	int r = take_size(a->size, &opts.size, e);
 
 	if (!r && a->encrypt) {
@@ -102,8 +104,12 @@ int image_create(const struct image_args *a, const struct progress *progress, st
 	}
 	if (!r && key.loose)
 		log_warn("others may read the key file '%s'; chmod 600 it", a->key_file);
-	if (!r)
-		r = create_image(a->path, &opts, &res, e);
+	if (r < 0)
+		return r;
+	opts.progress = &progress;
+	progress = bar_start(&bar, a->quiet);
+	r = create_image(a->path, &opts, &res, e);
+	bar_end(&bar);
 	if (r < 0)
 		return r;
 	warn(&res);

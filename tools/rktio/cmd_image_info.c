@@ -21,13 +21,14 @@ int image_info_check(const struct image_args *a, struct err *e)
 	return 0;
 }
 
+/* In the words of rktio-image(1). */
 static const char *kind_of(const struct disk *d)
 {
 	if (d->has_luks)
-		return d->has_integrity ? "encrypted and authenticated" : "encrypted";
+		return d->has_integrity ? "encrypted" : "encrypted, not authenticated";
 	if (d->has_verity)
-		return "file system with a hash tree";
-	return d->has_ext4 ? "file system" : "unknown";
+		return "sealed";
+	return d->has_ext4 ? "plain" : "unknown";
 }
 
 static void add_text(struct json_object *o, const char *key, const char *value)
@@ -167,13 +168,12 @@ static void print_text(const char *path, const struct disk *d)
 		line("truncated", "the file ends before its contents do");
 }
 
-int image_info(const struct image_args *a, const struct progress *progress, struct err *e)
+int image_info(const struct image_args *a, struct err *e)
 {
 	_cleanup_close_ int fd = open(a->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct disk d;
 	int r;
 
-	(void)progress;
 	if (fd < 0)
 		return err_set(e, errno, "cannot open '%.150s': %s", a->path, err_str(errno));
 	r = disk_inspect(fd, &d, e);

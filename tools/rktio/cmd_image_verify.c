@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bar.h"
 #include "cleanup.h"
 #include "cmd_image.h"
 #include "create.h"
@@ -59,10 +60,11 @@ static int verify_hashes(int fd, const struct image_args *a, const struct disk *
 	return r < 0 ? r : verity_check(fd, d->ext4.size, &root, e);
 }
 
-static int verify_tags(int fd, const struct image_args *a, const struct progress *progress,
-		       struct err *e)
+static int verify_tags(int fd, const struct image_args *a, struct err *e)
 {
 	_cleanup_keyfile_ struct keyfile k = { 0 };
+	struct progress progress;
+	struct bar bar;
 	int r;
 
 	if (!a->key_file)
@@ -72,11 +74,13 @@ static int verify_tags(int fd, const struct image_args *a, const struct progress
 		return r;
 	if (k.loose)
 		log_warn("others may read the key file '%s'; chmod 600 it", a->key_file);
-	return crypt_open(fd, -1, (struct crypt_key){ .data = k.data, .size = k.size }, progress,
-			  e);
+	progress = bar_start(&bar, a->quiet);
+	r = crypt_open(fd, -1, (struct crypt_key){ .data = k.data, .size = k.size }, &progress, e);
+	bar_end(&bar);
+	return r;
 }
 
-int image_verify(const struct image_args *a, const struct progress *progress, struct err *e)
+int image_verify(const struct image_args *a, struct err *e)
 {
 	_cleanup_close_ int fd = open(a->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct disk d;
@@ -85,11 +89,13 @@ int image_verify(const struct image_args *a, const struct progress *progress, st
 	if (fd < 0)
 		return err_set(e, errno, "cannot open '%.150s': %s", a->path, err_str(errno));
 	/* What is being written looks like what somebody has changed. */
-	r = disk_check_free(fd, true, e);
+	r = disk_hold(fd, e);
 	if (!r)
 		r = disk_inspect(fd, &d, e);
+	if (!r)
+		r = disk_check_kind(&d, a->key_file, a->root_hash, e);
 	if (!r && d.has_integrity)
-		r = verify_tags(fd, a, progress, e);
+		r = verify_tags(fd, a, e);
 	else if (!r && d.has_verity)
 		r = verify_hashes(fd, a, &d, e);
 	else if (!r)

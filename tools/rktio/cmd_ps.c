@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "cmd.h"
@@ -126,6 +127,9 @@ static int list(bool json, bool quiet, struct err *e)
 		return err_set(e, -r, "listing: %s", err_str(r));
 	if (json)
 		r = json_print(all, stdout);
+	else if (!quiet && t.n == t.ncolumns) /* the heads */
+		(void)fprintf(stderr, "rktio: no machines are running%s\n",
+			      geteuid() ? ", or they belong to other users" : "");
 	else if (!quiet)
 		text_table_print(&t, stdout, 0, NULL, 0);
 	return out_done(r, e);

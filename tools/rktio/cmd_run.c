@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -58,7 +59,7 @@ static void args_fini(const struct args *a)
 	free(a->net);
 }
 
-/* A comma ends a path, as in QEMU's options. */
+/* A comma ends a path, unless a backslash stands before it. */
 static int take_disk(struct args *a, const char *text, struct err *e)
 {
 	struct root_opts *d = &a->m.disk;
@@ -69,10 +70,12 @@ static int take_disk(struct args *a, const char *text, struct err *e)
 	a->disk = rest = strdup(text);
 	if (!rest)
 		return err_set(e, ENOMEM, "no memory");
-	d->path = strsep(&rest, ",");
+	d->path = word = rest;
+	rest = opt_cut_word(word);
 	if (!*d->path)
 		return err_set(e, EINVAL, "--disk begins with the path of an image");
-	while ((word = strsep(&rest, ","))) {
+	while ((word = rest)) {
+		rest = opt_cut_word(word);
 		if (!strncmp(word, "key-file=", 9) && word[9])
 			d->key_file = word + 9;
 		else if (!strncmp(word, "verity=", 7) && word[7])
@@ -98,14 +101,29 @@ static int take_net(struct args *a, const char *text, struct err *e)
 	return r;
 }
 
+/* RAM and swap: a machine that fills more ends with the host's memory. 0: unknown. */
+static uint64_t host_memory(void)
+{
+	struct sysinfo si;
+
+	return sysinfo(&si) < 0 ? 0 : ((uint64_t)si.totalram + si.totalswap) * si.mem_unit;
+}
+
 static int take_memory(struct args *a, const char *text, struct err *e)
 {
+	char has[SIZE_TEXT];
+	uint64_t host;
+
 	if (size_parse(text, &a->m.memory) < 0)
 		return err_set(e, EINVAL, "'%.40s' is not a size: 512M, 2G", text);
 	if (a->m.memory < MEMORY_MIN)
 		return err_set(e, EINVAL, "--memory %s is too little; 64M is the least", text);
 	if (a->m.memory > MEMORY_MAX)
 		return err_set(e, EINVAL, "--memory %s is too much; 8T is the most", text);
+	host = host_memory();
+	if (a->m.memory > MEMORY_DEFAULT && host && a->m.memory > host)
+		return err_set(e, EINVAL, "--memory %s is too much; this host has %s", text,
+			       size_show(host, has));
 	return 0;
 }
 

@@ -72,14 +72,21 @@ static int parse(struct trace *t, struct opt_parser *p, pid_t *ret_pid, const ch
 	return cmd_take_pid(p->operand[0], ret_pid, e);
 }
 
-/* Until ^C, or the end of the machine: both are what one waits for. */
-static int trace(struct trace *t, pid_t pid, struct err *e)
+/* Until ^C, or the end of the machine: both are what one waits for. A file at @path is touched only if there is one. */
+static int trace(struct trace *t, pid_t pid, const char *path, struct err *e)
 {
 	struct client c = { .show = "trace", .mode = PTY_NEVER, .sink = take_records, .arg = t };
 	pid_t launcher;
 	_cleanup_close_ int sock = locate_connect(pid, &launcher, e);
-	int status = 0, r = sock < 0 ? sock : client_run(sock, &c, &status, e);
+	_cleanup_fclose_ FILE *file = sock >= 0 && path ? fopen(path, "we") : NULL;
+	int status = 0, r;
 
+	if (sock < 0)
+		return sock;
+	if (path && !file)
+		return err_set(e, errno, "opening '%.150s': %s", path, err_str(errno));
+	t->out = file ? file : stderr;
+	r = client_run(sock, &c, &status, e);
 	if (r == -EPIPE)
 		r = 0;
 	if (!r && status && status < 128)
@@ -92,7 +99,6 @@ static int trace(struct trace *t, pid_t pid, struct err *e)
 int cmd_trace(struct opt_parser *p)
 {
 	_cleanup_free_ struct trace *t = calloc(1, sizeof(*t));
-	_cleanup_fclose_ FILE *file = NULL;
 	const char *path = NULL;
 	struct err e = { 0 };
 	pid_t pid = 0;
@@ -101,12 +107,5 @@ int cmd_trace(struct opt_parser *p)
 		return OPT_EXIT_FAILED;
 	if (parse(t, p, &pid, &path, &e) < 0)
 		return cmd_usage(p, &e);
-	if (path)
-		file = fopen(path, "we");
-	if (path && !file) {
-		(void)err_set(&e, errno, "opening '%.150s': %s", path, err_str(errno));
-		return cmd_failed(&e);
-	}
-	t->out = file ? file : stderr;
-	return trace(t, pid, &e) < 0 ? cmd_failed(&e) : 0;
+	return trace(t, pid, path, &e) < 0 ? cmd_failed(&e) : 0;
 }
