@@ -221,6 +221,7 @@ int main(int argc, char **argv)
 				 .negotiated = negotiated,
 				 .fd = -1 };
 	struct err e;
+	int r;
 
 	if (argc < 3)
 		return 2;
@@ -234,5 +235,9 @@ int main(int argc, char **argv)
 		dev.wants_kick = wants_kick;
 	vu_back_init(&back, &dev, atoi(argv[1]));
 	(void)setvbuf(stdout, NULL, _IONBF, 0);
-	return vu_serve(&back, 0, &e) < 0;
+	r = vu_serve(&back, 0, &e);
+	/* what a machine said last is in the queue yet, for it does not wait for a console */
+	while (r == 0 && dev.take == console_take && vu_back_work(&back))
+		;
+	return r < 0;
 }
