@@ -53,9 +53,8 @@ terminal_works()
 		expect 41 117
 		expect $1
 		resize 33x44
-		sleep 0.3
-		send stty size; sleep 100\\n
-		expect 33 44
+		send until [ "\$(stty size)" = "33 44" ]; do sleep 0.1; done; echo si''zed; sleep 100\\n
+		expect sized
 		sleep 0.5
 		send \\x03
 		expect #
