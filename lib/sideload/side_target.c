@@ -6,9 +6,7 @@
 
 #define STRUCT_MAX 65536 /* bytes of a structure that can be true */
 
-static const struct {
-	const char *structure, *member, *other;
-} field_names[] = {
+static const struct side_field_name field_names[] = {
 #define X(name, structure, member, other) { structure, member, other },
 	SIDE_FIELDS(X)
 #undef X
@@ -33,24 +31,21 @@ enum symbol {
 	SYMBOLS
 };
 
-/* @other is what it is called in other kernels; "" it may not be there. */
-static const struct {
-	const char *name, *other;
-} symbol_names[SYMBOLS] = {
-#define X(name, other, type, args) [FUNCTION_##name] = { #name, other },
+static const struct side_symbol_name symbol_names[SYMBOLS] = {
+#define X(name, other, type, args) [FUNCTION_##name] = { #name, other, true },
 	SIDE_FUNCTIONS(X)
 #undef X
-		[WORKQUEUE] = { "system_wq", "system_percpu_wq" },
-	[CURRENT] = { "current_task", "" },
-	[CURRENT_HOT] = { "pcpu_hot", "" },
-	[PER_CPU] = { "__per_cpu_offset", NULL },
-	[RAISED_LIST] = { "raised_list", NULL },
-	[OTHER_FOPS] = { "def_chr_fops", NULL },
-	[RESOURCES] = { "iomem_resource", NULL },
-	[PANIC_CPU] = { "panic_cpu", "" },
-	[REGISTER_GSI] = { "acpi_register_gsi", "" },
-	[UNREGISTER_GSI] = { "acpi_unregister_gsi", "" },
-	[CFI] = { "handle_cfi_failure", "" },
+		[WORKQUEUE] = { "system_wq", "system_percpu_wq", false },
+	[CURRENT] = { "current_task", "", false },
+	[CURRENT_HOT] = { "pcpu_hot", "", false },
+	[PER_CPU] = { "__per_cpu_offset", NULL, false },
+	[RAISED_LIST] = { "raised_list", NULL, false },
+	[OTHER_FOPS] = { "def_chr_fops", NULL, false },
+	[RESOURCES] = { "iomem_resource", NULL, false },
+	[PANIC_CPU] = { "panic_cpu", "", false },
+	[REGISTER_GSI] = { "acpi_register_gsi", "", true },
+	[UNREGISTER_GSI] = { "acpi_unregister_gsi", "", true },
+	[CFI] = { "handle_cfi_failure", "", false },
 };
 
 _Static_assert(sizeof(struct side_functions) == FUNCTIONS * sizeof(uint64_t), "pointers alone");
@@ -65,32 +60,40 @@ static int lacks(const char *kind, const char *name, struct err *e)
 		kind, name);
 }
 
-/* The addresses of all symbols, by one name or the other. */
+int side_target_symbols(const struct kallsyms *k, const struct side_symbol_name *names, size_t n,
+			uint64_t *ret, size_t *ret_lacks)
+{
+	struct ksym_want want[2 * SIDE_NAMES_MAX];
+
+	if (n > SIDE_NAMES_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		const char *other = names[i].other;
+
+		want[i] = (struct ksym_want){ .name = names[i].name };
+		want[n + i] = (struct ksym_want){ .name = other && *other ? other : names[i].name };
+	}
+	(void)kallsyms_lookup(k, want, 2 * n);
+	for (size_t i = 0; i < n; i++) {
+		ret[i] = want[i].addr.v ? want[i].addr.v : want[n + i].addr.v;
+		if (names[i].code && (ret[i] < KIMAGE_AREA || ret[i] >= KIMAGE_AREA_END))
+			ret[i] = 0;
+		if (!ret[i] && !(names[i].other && !*names[i].other)) {
+			*ret_lacks = i;
+			return -ENOENT;
+		}
+	}
+	return 0;
+}
+
 static int find_symbols(const struct kallsyms *k, uint64_t ret[SYMBOLS], struct err *e)
 {
-	struct ksym_want want[2 * SYMBOLS];
-	size_t n = SYMBOLS;
+	size_t i;
 
-	for (size_t i = 0; i < SYMBOLS; i++) {
-		want[i] = (struct ksym_want){ .name = symbol_names[i].name };
-		if (symbol_names[i].other && *symbol_names[i].other)
-			want[n++] = (struct ksym_want){ .name = symbol_names[i].other };
-	}
-	(void)kallsyms_lookup(k, want, n);
-	n = SYMBOLS;
-	for (size_t i = 0; i < SYMBOLS; i++) {
-		const char *other = symbol_names[i].other;
-
-		ret[i] = want[i].addr.v;
-		if (other && *other && !ret[i])
-			ret[i] = want[n].addr.v;
-		n += other && *other;
-		if (!ret[i] && !(other && !*other))
-			return lacks(i < FUNCTIONS ? "function" : "variable", symbol_names[i].name,
-				     e);
-		if (i < FUNCTIONS && (ret[i] < KIMAGE_AREA || ret[i] >= KIMAGE_AREA_END))
-			return lacks("function", symbol_names[i].name, e);
-	}
+	_Static_assert((size_t)SYMBOLS <= SIDE_NAMES_MAX, "all at once");
+	if (side_target_symbols(k, symbol_names, SYMBOLS, ret, &i) < 0)
+		return lacks(symbol_names[i].code ? "function" : "variable", symbol_names[i].name,
+			     e);
 	if (ret[CFI])
 		return err_set(
 			e, ENOTSUP,
@@ -123,6 +126,25 @@ int side_target_field(const struct btf *b, const char *structure, const char *me
 	return 0;
 }
 
+int side_target_members(const struct btf *b, const struct side_field_name *names, size_t n,
+			uint32_t *ret, size_t *ret_lacks)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *other = names[i].other;
+		bool optional = other && !*other;
+		int r = side_target_field(b, names[i].structure, names[i].member,
+					  optional ? NULL : other, &ret[i]);
+
+		if (r == -ENOENT && optional) {
+			ret[i] = 0;
+		} else if (r < 0) {
+			*ret_lacks = i;
+			return r;
+		}
+	}
+	return 0;
+}
+
 /* The library has room for structures of these sizes, with what it touches inside of them. */
 static bool fits(const struct side_fields *f)
 {
@@ -142,11 +164,10 @@ static bool fits(const struct side_fields *f)
 int side_target_fields(const struct btf *b, struct side_fields *ret, struct err *e)
 {
 	uint32_t at[ARRAY_SIZE(field_names)];
+	size_t i;
 
-	for (size_t i = 0; i < ARRAY_SIZE(field_names); i++)
-		if (side_target_field(b, field_names[i].structure, field_names[i].member,
-				      field_names[i].other, &at[i]) < 0)
-			return lacks("type", field_names[i].structure, e);
+	if (side_target_members(b, field_names, ARRAY_SIZE(field_names), at, &i) < 0)
+		return lacks("type", field_names[i].structure, e);
 	memcpy(ret, at, sizeof(at));
 	return fits(ret)
 		       ? 0

@@ -7,6 +7,8 @@
 #ifndef SIDELOAD_SIDE_TARGET_H
 #define SIDELOAD_SIDE_TARGET_H
 
+#include <stdbool.h>
+
 #include "side_abi.h"
 #include "side_place.h"
 #include "vm.h"
@@ -41,6 +43,23 @@ int side_target_find(const struct vm *v, struct side_target *ret, struct err *e)
 /* The part of it that knows no machine. */
 int side_target_fields(const struct btf *b, struct side_fields *ret, struct err *e) _must_check_;
 
+/* @other is what it is called in other kernels, or NULL; "" it may not be there, and is 0 then. */
+struct side_symbol_name {
+	const char *name, *other;
+	bool code; /* it is called: what is not within the kernel's image is as if it were not there */
+};
+struct side_field_name {
+	const char *structure, *member, *other; /* @member "": the structure's size */
+};
+
+#define SIDE_NAMES_MAX 64 /* of symbols at once */
+
+/* The addresses of @n symbols. Return: 0; -ENOENT, and *@ret_lacks is the number of the one that is not there. */
+int side_target_symbols(const struct kallsyms *k, const struct side_symbol_name *names, size_t n,
+			uint64_t *ret, size_t *ret_lacks) _must_check_;
+/* The places of @n members. Return: 0; -ENOENT, -EPROTO, and *@ret_lacks is the number of the one that is not there, or can't be so. */
+int side_target_members(const struct btf *b, const struct side_field_name *names, size_t n,
+			uint32_t *ret, size_t *ret_lacks) _must_check_;
 /* Where @member is, by one name or @other (may be NULL); "" for the size of the structure. Return: 0; -ENOENT; -EPROTO. */
 int side_target_field(const struct btf *b, const char *structure, const char *member,
 		      const char *other, uint32_t *ret) _must_check_;

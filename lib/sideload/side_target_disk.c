@@ -9,9 +9,7 @@
 #define DIRECT    0xffff888000000000ULL
 #define PAGE_LIST 0xffffea0000000000ULL
 
-static const struct {
-	const char *structure, *member, *other;
-} field_names[] = {
+static const struct side_field_name field_names[] = {
 #define X(name, structure, member, other) { structure, member, other },
 	SIDE_DISK_FIELDS(X)
 #undef X
@@ -30,17 +28,15 @@ enum symbol {
 	SYMBOLS
 };
 
-static const struct {
-	const char *name, *other;
-} symbol_names[SYMBOLS] = {
-#define X(name, other, type, args) [FUNCTION_##name] = { #name, other },
+static const struct side_symbol_name symbol_names[SYMBOLS] = {
+#define X(name, other, type, args) [FUNCTION_##name] = { #name, other, true },
 	SIDE_DISK_FUNCTIONS(X)
 #undef X
-		[CHIP] = { "dummy_irq_chip", NULL },
-	[HANDLER] = { "handle_simple_irq", NULL },
-	[DIRECT_AT] = { "page_offset_base", "" },
-	[PAGE_LIST_AT] = { "vmemmap_base", "" },
-	[ONE_LIST] = { "vmemmap_populate", NULL },
+		[CHIP] = { "dummy_irq_chip", NULL, false },
+	[HANDLER] = { "handle_simple_irq", NULL, true },
+	[DIRECT_AT] = { "page_offset_base", "", false },
+	[PAGE_LIST_AT] = { "vmemmap_base", "", false },
+	[ONE_LIST] = { "vmemmap_populate", NULL, false },
 };
 
 _Static_assert(sizeof(struct side_disk_functions) == FUNCTIONS * sizeof(uint64_t),
@@ -52,30 +48,6 @@ static int lacks(const char *name, struct err *e)
 {
 	return err_set(e, ENOTSUP, "the guest's kernel has no '%s', which a disk for it needs",
 		       name);
-}
-
-static int find_symbols(const struct kallsyms *k, uint64_t ret[SYMBOLS], struct err *e)
-{
-	struct ksym_want want[2 * SYMBOLS];
-
-	for (size_t i = 0; i < SYMBOLS; i++) {
-		const char *other = symbol_names[i].other;
-
-		want[i] = (struct ksym_want){ .name = symbol_names[i].name };
-		want[SYMBOLS + i] =
-			(struct ksym_want){ .name = other && *other ? other : want[i].name };
-	}
-	(void)kallsyms_lookup(k, want, 2 * SYMBOLS);
-	for (size_t i = 0; i < SYMBOLS; i++) {
-		bool code = i < FUNCTIONS || i == HANDLER;
-
-		ret[i] = want[i].addr.v ? want[i].addr.v : want[SYMBOLS + i].addr.v;
-		if (code && ret[i] && (ret[i] < KIMAGE_AREA || ret[i] >= KIMAGE_AREA_END))
-			ret[i] = 0;
-		if (!ret[i] && !(symbol_names[i].other && !*symbol_names[i].other))
-			return lacks(symbol_names[i].name, e);
-	}
-	return 0;
 }
 
 static bool fits(const struct side_disk_fields *f)
@@ -94,18 +66,13 @@ static bool fits(const struct side_disk_fields *f)
 
 int side_target_disk_fields(const struct btf *b, struct side_disk_fields *ret, struct err *e)
 {
-	uint32_t at[ARRAY_SIZE(field_names)] = { 0 };
+	uint32_t at[ARRAY_SIZE(field_names)];
+	size_t i;
 
-	for (size_t i = 0; i < ARRAY_SIZE(field_names); i++) {
-		const char *other = field_names[i].other;
-		int r = side_target_field(b, field_names[i].structure, field_names[i].member, NULL,
-					  &at[i]);
-
-		if (r < 0 && !(r == -ENOENT && other && !*other))
-			return lacks(*field_names[i].member ? field_names[i].member
-							    : field_names[i].structure,
-				     e);
-	}
+	if (side_target_members(b, field_names, ARRAY_SIZE(field_names), at, &i) < 0)
+		return lacks(*field_names[i].member ? field_names[i].member
+						    : field_names[i].structure,
+			     e);
 	memcpy(ret, at, sizeof(at));
 	return fits(ret) ? 0 : lacks("dma_map_ops", e);
 }
@@ -124,9 +91,11 @@ int side_target_disk(const struct vm *v, struct side_target_disk *ret, struct er
 {
 	uint64_t at[SYMBOLS] = { 0 };
 	int r = side_target_disk_fields(&v->btf, &ret->at, e);
+	size_t i;
 
-	if (!r)
-		r = find_symbols(&v->symbols, at, e);
+	_Static_assert((size_t)SYMBOLS <= SIDE_NAMES_MAX, "all at once");
+	if (!r && side_target_symbols(&v->symbols, symbol_names, SYMBOLS, at, &i) < 0)
+		r = lacks(symbol_names[i].name, e);
 	if (!r)
 		r = read_base(v, at[DIRECT_AT], DIRECT, &ret->direct, e);
 	if (!r)
