@@ -56,6 +56,12 @@ def run(command, **kwargs):
     return done.stdout
 
 
+def outside():
+    """What is put before a command that needs the network: a test bed has none; one process of it stands in the machine's."""
+    pid = os.environ.get("BED_NETWORK_PID")
+    return ["nsenter", f"--net=/proc/{pid}/ns/net"] if pid else []
+
+
 def mirror():
     """Where this machine's apt has Debian from."""
     release = pathlib.Path("/etc/os-release").read_text(encoding="utf-8")
@@ -82,13 +88,10 @@ class Apt:
             f"Dir::State::lists={top}/lists", f"Dir::Cache={top}/cache", "Acquire::Languages=none",
             "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false", "APT::Sandbox::User=root",
         ] for word in ("-o", option)]
-        # A test bed has no network; one process of it stands in the machine's.
-        pid = os.environ.get("BED_NETWORK_PID")
-        self.outside = ["nsenter", f"--net=/proc/{pid}/ns/net"] if pid else []
 
     def __call__(self, program, *args, **kwargs):
-        outside = self.outside if args[0] in ["update", "download"] else []
-        return run([*outside, program, *self.options, *args], **kwargs)
+        before = outside() if args[0] in ["update", "download"] else []
+        return run([*before, program, *self.options, *args], **kwargs)
 
     def depends(self, package):
         shown = self("apt-cache", "show", "--no-all-versions", package)
