@@ -4,6 +4,11 @@ BUILD ?= build
 FLAGS ?=
 MESON_SETUP = $(if $(wildcard $(BUILD)/build.ninja),,meson setup $(BUILD) $(FLAGS) >/dev/null &&)
 NINJA = $(MESON_SETUP) ninja -C $(BUILD)
+# A terminal is shown how far it is.
+QUIET = $(if $(MAKE_TERMOUT),,--quiet)
+
+# What takes long has jobs of its own; apt-get can only be one.
+.NOTPARALLEL:
 
 all: libos
 	@scripts/setup build
@@ -13,18 +18,18 @@ all: libos
 LINUX ?= 6.1
 export RKTIO_LINUX = $(LINUX)
 libos: $(if $(filter x86_64,$(shell uname -m)),setup-libos-$(LINUX))
-	@$(if $<,scripts/libos-build $(LINUX) $(BUILD)/rktio-linux-$(LINUX))
+	@$(if $<,scripts/libos $(LINUX) $(BUILD)/rktio-linux-$(LINUX))
 
-demo: demo-needs setup-build-check libos
-	@$(NINJA) --quiet
+demo: demo-before setup-build-check libos
+	@$(NINJA) $(QUIET)
 	@scripts/demo $(BUILD)
 
-demo-needs:
-	@$(if $(wildcard $(BUILD)/rktio-linux-$(LINUX)),,echo "demo: the first time, Linux is compiled as a program. That takes some 8 minutes; later it is a copy")
+demo-before:
+	@scripts/demo --before $(BUILD)
 
 # T="FILE... | unit | corpus | NAME" chooses tests; F=REGEX chooses cases in a file; LINUX=VERSION that of the library OS.
 check: setup-build-check-deb libos
-	@$(NINJA) --quiet
+	@$(NINJA) $(QUIET)
 	@scripts/run-tests --build $(BUILD) $(if $(F),--filter '$(F)') $(T)
 
 install:
@@ -52,7 +57,7 @@ fuzz: setup-build-lint
 
 # ONLY="starts files micro boot redis sysbench sqlite nginx blk fuse vmsh" chooses subjects, N=ROUNDS how often.
 bench: setup-build-check-bench libos
-	@$(NINJA) --quiet
+	@$(NINJA) $(QUIET)
 	@bench/run $(BUILD)
 	@bench/rktio $(BUILD)
 	@bench/fuse $(BUILD)
@@ -60,12 +65,12 @@ bench: setup-build-check-bench libos
 
 # N=ROUNDS of everything, and longer loads; stops at the first failure.
 soak: setup-build-check
-	@$(NINJA) --quiet
+	@$(NINJA) $(QUIET)
 	@SOAK=1 scripts/run-tests --build $(BUILD) --rounds $(or $(N),20) $(T)
 
 # LTP=DIR, an installed Linux Test Project: its system call tests in the library OS; docs/conformance.md.
 conformance: setup-build-check libos
-	@$(NINJA) --quiet
+	@$(NINJA) $(QUIET)
 	@tests/conformance/run --build $(BUILD) $(if $(LTP),--ltp $(LTP)) $(T)
 	@$(MAKE) --no-print-directory conformance-cntrfs
 
@@ -86,7 +91,7 @@ stress-cntrfs-%: setup-build-check
 
 # S=SECONDS of each class of stress-ng in the library OS, T="CLASS...".
 stress: setup-build-check libos
-	@$(NINJA) --quiet
+	@$(NINJA) $(QUIET)
 	@scripts/stress --build $(BUILD) --seconds $(or $(S),600) $(T)
 
 clean:
@@ -95,4 +100,4 @@ clean:
 setup-%:
 	@scripts/setup $(subst -, ,$*)
 
-.PHONY: all libos demo demo-needs check install deb fmt lint asan tsan fuzz bench soak conformance conformance-cntrfs stress stress-cntrfs clean
+.PHONY: all libos demo demo-before check install deb fmt lint asan tsan fuzz bench soak conformance conformance-cntrfs stress stress-cntrfs clean

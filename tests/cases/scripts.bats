@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# What a first "make" says and leaves: scripts/setup with an apt-get that only pretends.
+# What a first "make" says and leaves: scripts/setup with an apt-get that only pretends, scripts/libos with a build that does.
 
 load ../bed/bed
 
@@ -8,7 +8,7 @@ setup()
 {
 	export S="$BED/scripts $BATS_TEST_NUMBER"
 	mkdir -p "$S/bin"
-	cp "$ROOT/scripts/setup" "$S/"
+	cp "$ROOT/scripts/setup" "$ROOT/scripts/libos" "$S/"
 	cat >"$S/packages" <<-'END'
 		tool-a | build | makes it
 		tool-b | other | not wanted here
@@ -104,4 +104,38 @@ setup()
 		expect status 130
 	END
 	same "installed tool-a" "$(cat "$S/installed")" "$output"
+}
+
+# libos_build BODY
+libos_build()
+{
+	printf '#!/bin/bash\n%s\n' "$1" >"$S/libos-build"
+	chmod +x "$S/libos-build"
+}
+
+@test "libos: silent if it is quick, and whatever it says" {
+	libos_build 'echo "warning: of no interest"; echo "$1" >"$2"'
+	run "$S/libos" 6.1 "$S/out"
+	same 0 "$status"
+	same "" "$output"
+	same 6.1 "$(cat "$S/out")"
+}
+
+@test "libos: all is said if it fails, with its status" {
+	libos_build 'echo "warning: here"; echo "error: there" >&2; exit 3'
+	run "$S/libos" 6.1 "$S/out"
+	same 3 "$status"
+	matches "$output" 'warning: here.*error: there'
+}
+
+@test "libos: ^C ends all of it" {
+	libos_build 'mkdir -p "$DVS_CACHE/libos/work.x/obj"; touch "$DVS_CACHE/libos/work.x/obj/a.o"
+		trap "rm -r $(printf %q "$S")/c/libos/work.x" EXIT; sleep 1000 & echo $! >"$S/sleep"; wait'
+	DVS_CACHE=$S/c run timeout 30 python3 "$BED_DIR/terminal.py" bash -c '"$S/libos" 6.1 "$S/out"; echo status $?' <<-'END'
+		expect is compiled, 1 of
+		send \x03
+		expect status 130|\^C
+	END
+	wait_for 5 eval "! alive $(cat "$S/sleep")"
+	[ ! -e "$S/c/libos/work.x" ]
 }
