@@ -25,6 +25,8 @@
 #define CALL_LIMIT_NS   5000000000ULL
 #define TICK_US         50000
 #define POLL_US         1000
+#define OTHERS_NS       2000000000ULL /* another vmsh has it for some milliseconds; a debugger keeps it */
+#define OTHERS_US       5000
 #define ROUNDS_MAX      32 /* through the list of threads, until it has no new ones */
 
 uint64_t tracee_now_ns(void)
@@ -343,7 +345,7 @@ int tracee_apart(int (*f)(void *arg, struct err *e), void *arg, struct err *e)
 	return r;
 }
 
-int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct err *e)
+static int try_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct err *e)
 {
 	int r;
 
@@ -363,6 +365,17 @@ int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct
 		r = err_set(e, ESRCH, "process %d has just ended", ref->pid);
 	if (r < 0)
 		let_go(ret);
+	return r;
+}
+
+/* All begin with the first thread of a process: of two, one has it, and waits for nobody. */
+int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct err *e)
+{
+	const uint64_t deadline = tracee_now_ns() + OTHERS_NS;
+	int r;
+
+	while ((r = try_stop(ref, one, ret, e)) == -EBUSY && tracee_now_ns() < deadline)
+		(void)usleep(OTHERS_US);
 	return r;
 }
 
