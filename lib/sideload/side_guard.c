@@ -267,6 +267,10 @@ int side_guard_undo(const struct side_inject *i, struct side_shared *shared,
 	} while (r == -EAGAIN && tracee_now_ns() < deadline);
 	if (!r)
 		__atomic_store_n(&shared->undone, 1, __ATOMIC_RELEASE);
+	if (r == -EAGAIN)
+		return err_set(
+			e, EBUSY,
+			"the guest does not let go of what was put into it, as a machine that is paused does; when it runs, 'vmsh detach' undoes it");
 	return r;
 }
 
