@@ -235,6 +235,9 @@ static int run(struct attach_cmd *a, struct attach *session, int *ret_exit, stru
 	side_chan_fini(&chan);
 	if (side_close(side, &pauses, &undo) < 0)
 		log_warn("%s", undo.msg);
+	if (pauses.saved)
+		log_warn(
+			"the hypervisor migrates or saves the machine: the session was ended before that is done");
 	say_pauses(&a->vm, &pauses);
 	return r;
 }
