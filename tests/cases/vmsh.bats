@@ -8,6 +8,7 @@ setup_file()
 {
 	need kvm
 	install -D "$BUILD/vmsh" "$BED/bin/vmsh"
+	chmod 755 "$BED" "$BED/bin" # another user's runs, too
 	export VMSH=$BED/bin/vmsh
 }
 
@@ -186,7 +187,6 @@ killed()
 	run "$VMSH" coredump "$machine" core
 	one_sentence 1 'no Linux was found .* real mode'
 	[ ! -e core ]
-	chmod 755 "$BED" "$BED/bin"
 	run "$AS_USER" "$VMSH" coredump "$machine" "$BED/user/core"
 	one_sentence 1 'CAP_SYS_PTRACE'
 	[ ! -e "$BED/user/core" ]
@@ -209,9 +209,13 @@ killed()
 	done
 }
 
-@test "doctor: says what cores take" {
+@test "doctor: says what cores and sessions take" {
+	run "$AS_USER" "$VMSH" doctor
+	same 0 "$status"
+	matches "$output" 'no +attach +it takes CAP_SYS_PTRACE and CAP_SYS_ADMIN'
 	run "$VMSH" doctor
 	same 0 "$status"
+	matches "$output" 'yes +attach'
 	matches "$output" 'yes +pagemap'
 	matches "$output" 'yes +machines +(none|[0-9]+) running'
 }
@@ -232,6 +236,41 @@ killed()
 	one_sentence 1 'is no virtual machine'
 	run "$VMSH" detach
 	one_sentence 2 'no TARGET given'
+}
+
+# traces PID: what a hypervisor has open and mapped.
+traces() { find "/proc/$1/fd" -printf '%f %l\n' | sort; cut -d ' ' -f 1,2,6- "/proc/$1/maps"; }
+
+@test "each verb: no machine, no Linux, another's, one of several is a sentence, and nothing is changed" {
+	local before verb status_of
+	machine real nopaging
+	before=$(traces "$machine")
+	for verb in 'attach --tools none' inspect guest-ps dmesg lsmod; do
+		[ "${verb%% *}" = attach ] && status_of=125 || status_of=1
+		# shellcheck disable=SC2086 # words
+		run "$VMSH" $verb "$machine"
+		one_sentence $status_of 'no Linux was found .* real mode: .*; nothing was changed$'
+		# shellcheck disable=SC2086
+		run "$VMSH" $verb $$
+		one_sentence $status_of 'is no virtual machine'
+		# shellcheck disable=SC2086
+		run "$AS_USER" "$VMSH" $verb "$machine"
+		one_sentence $status_of 'CAP_SYS_PTRACE'
+	done
+	run "$AS_USER" "$VMSH" attach "$machine"
+	one_sentence 125 'CAP_SYS_ADMIN'
+	same "$before" "$(traces "$machine")"
+	machine plain linux
+	before=$(traces "$machine")
+	run "$VMSH" attach --tools none "$machine"
+	one_sentence 125 "the symbols of the guest's kernel were not found"
+	same "$before" "$(traces "$machine")"
+	machine two linux second
+	run "$VMSH" inspect "$machine"
+	one_sentence 1 "process $machine has 2 machines; name one of them, such as $machine:[0-9]+"
+	run "$VMSH" coredump "$machine:999" core
+	one_sentence 1 "descriptor 999 of process $machine is no virtual machine"
+	"$VMSH" coredump "$("$VMSH" ps --names | grep "^$machine:" | tail -n 1)" core
 }
 
 @test "attach: options that exclude each other" {
