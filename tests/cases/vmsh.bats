@@ -273,6 +273,54 @@ traces() { find "/proc/$1/fd" -printf '%f %l\n' | sort; cut -d ' ' -f 1,2,6- "/p
 	"$VMSH" coredump "$("$VMSH" ps --names | grep "^$machine:" | tail -n 1)" core
 }
 
+# guest_of [KIND]: a machine with a kernel's tables, as tests/kvm/tables.py makes them.
+guest_of()
+{
+	/usr/bin/python3 "$BATS_TEST_DIRNAME/../kvm/tables.py" "tables$1" "$1"
+	machine "guest$1" linux "tables=$PWD/tables$1"
+}
+
+@test "inspect, guest-ps, lsmod, dmesg: what a kernel has of itself" {
+	local before
+	guest_of
+	before=$(traces "$machine")
+	same '6.1.0-mini 0x0 1204 4 16777216' "$("$VMSH" inspect --json "$machine" | jq -r '"\(.kernel) \(.kaslr) \(.symbols) \(.paging_levels) \(.memory)"')"
+	matches "$("$VMSH" inspect "$machine")" 'virtio_blk +no'
+	same $'1 0 1000 S init\n2 0 1000 S bad?[31m\n3 0 1000 S last' \
+		"$("$VMSH" guest-ps --json "$machine" | jq -r '.[] | "\(.pid) \(.ppid) \(.uid) \(.state) \(.comm)"')"
+	matches "$("$VMSH" guest-ps "$machine")" '2 +0 +1000 +S +0 +\[bad\?\[31m\]'
+	same $'first 0\nsecond 0' "$("$VMSH" lsmod --json "$machine" | jq -r '.[] | "\(.name) \(.references)"')"
+	same '[    1.000000] line 1 of the guest' "$("$VMSH" dmesg "$machine" | sed -n 2p)"
+	same '0 1 2' "$("$VMSH" dmesg --json "$machine" | jq -r '[.[].seq] | join(" ")')"
+	run bash -c "'$VMSH' dmesg --json $machine >/dev/full"
+	one_sentence 1 'writing to standard output: No space left'
+	run "$VMSH" attach --tools none "$machine"
+	one_sentence 125 "has no .*, which is needed inside of it; nothing was changed"
+	same "$before" "$(traces "$machine")"
+}
+
+# broken KIND VERB MOST REGEX: such a guest's list ends soon, with a sentence.
+broken()
+{
+	guest_of "$1"
+	run timeout 60 "$VMSH" "$2" "$machine"
+	same 1 "$status" "$output"
+	matches "$output" "$4"
+	[ "${#lines[@]}" -le "$3" ]
+}
+
+@test "a hostile guest: lists that lead back, a log without end, symbols and types that are none" {
+	broken tasks guest-ps 12 'the list of processes broke off'
+	broken modules lsmod 12 'the list of modules broke off'
+	broken log dmesg 10 'the list of log records broke off'
+	run --separate-stderr timeout 60 "$VMSH" dmesg --json "$machine"
+	same 1 "$status" "$stderr"
+	[ "$(jq length <<<"$output")" -le 8 ]
+	broken symbols guest-ps 1 'symbols .* were not found'
+	broken types guest-ps 1 "does not say where 'struct task_struct' has"
+	same 6.1.0-mini "$("$VMSH" inspect --json "$machine" | jq -r .kernel)"
+}
+
 @test "attach: options that exclude each other" {
 	run "$VMSH" attach --guest-pid 5 --guest-container web x
 	one_sentence 2 'exclude each other'
