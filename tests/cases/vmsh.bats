@@ -249,13 +249,13 @@ traces() { find "/proc/$1/fd" -printf '%f %l\n' | sort; cut -d ' ' -f 1,2,6- "/p
 		[ "${verb%% *}" = attach ] && status_of=125 || status_of=1
 		# shellcheck disable=SC2086 # words
 		run "$VMSH" $verb "$machine"
-		one_sentence $status_of 'no Linux was found .* real mode: .*; nothing was changed$'
+		one_sentence "$status_of" 'no Linux was found .* real mode: .*; nothing was changed$'
 		# shellcheck disable=SC2086
 		run "$VMSH" $verb $$
-		one_sentence $status_of 'is no virtual machine'
+		one_sentence "$status_of" 'is no virtual machine'
 		# shellcheck disable=SC2086
 		run "$AS_USER" "$VMSH" $verb "$machine"
-		one_sentence $status_of 'CAP_SYS_PTRACE'
+		one_sentence "$status_of" 'CAP_SYS_PTRACE'
 	done
 	run "$AS_USER" "$VMSH" attach "$machine"
 	one_sentence 125 'CAP_SYS_ADMIN'
