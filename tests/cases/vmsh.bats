@@ -273,11 +273,11 @@ traces() { find "/proc/$1/fd" -printf '%f %l\n' | sort; cut -d ' ' -f 1,2,6- "/p
 	"$VMSH" coredump "$("$VMSH" ps --names | grep "^$machine:" | tail -n 1)" core
 }
 
-# guest_of [KIND]: a machine with a kernel's tables, as tests/kvm/tables.py makes them.
+# guest_of [KIND [KNOB]]: a machine with a kernel's tables, as tests/kvm/tables.py makes them.
 guest_of()
 {
 	/usr/bin/python3 "$BATS_TEST_DIRNAME/../kvm/tables.py" "tables$1" "$1"
-	machine "guest$1" linux "tables=$PWD/tables$1"
+	machine "guest$1" linux "tables=$PWD/tables$1" "${@:2}"
 }
 
 @test "inspect, guest-ps, lsmod, dmesg: what a kernel has of itself" {
@@ -286,6 +286,7 @@ guest_of()
 	before=$(traces "$machine")
 	same '6.1.0-mini 0x0 1204 4 16777216' "$("$VMSH" inspect --json "$machine" | jq -r '"\(.kernel) \(.kaslr) \(.symbols) \(.paging_levels) \(.memory)"')"
 	matches "$("$VMSH" inspect "$machine")" 'virtio_blk +no'
+	misses "$("$VMSH" inspect "$machine")" 'logged'
 	same $'1 0 1000 S init\n2 0 1000 S bad?[31m\n3 0 1000 S last' \
 		"$("$VMSH" guest-ps --json "$machine" | jq -r '.[] | "\(.pid) \(.ppid) \(.uid) \(.state) \(.comm)"')"
 	matches "$("$VMSH" guest-ps "$machine")" '2 +0 +1000 +S +0 +\[bad\?\[31m\]'
@@ -296,6 +297,17 @@ guest_of()
 	one_sentence 1 'writing to standard output: No space left'
 	run "$VMSH" attach --tools none "$machine"
 	one_sentence 125 "has no .*, which is needed inside of it; nothing was changed"
+	same "$before" "$(traces "$machine")"
+}
+
+@test "attach: a machine that is being migrated gets nothing" {
+	local before
+	guest_of '' logged
+	before=$(traces "$machine")
+	matches "$("$VMSH" inspect "$machine")" 'slot 0 .*writes are logged'
+	same true "$("$VMSH" inspect --json "$machine" | jq .slots[0].logged)"
+	run "$VMSH" attach --tools none "$machine"
+	one_sentence 125 "process $machine is being migrated or saved, or its writes are logged for that; nothing was changed"
 	same "$before" "$(traces "$machine")"
 }
 
