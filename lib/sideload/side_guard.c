@@ -259,15 +259,19 @@ int side_guard_undo(const struct side_inject *i, struct side_shared *shared,
 		    unsigned int timeout_ms, struct err *e)
 {
 	uint64_t deadline = tracee_now_ns() + timeout_ms * 1000000ULL;
+	unsigned int pause_us = TICK_US;
 	int r;
 
 	if (i->state)
 		await_over(i, deadline);
 	do {
 		r = side_inject_undo(i, &shared->report.undo_ns, e);
-		if (r == -EAGAIN)
-			(void)usleep(TICK_US);
-	} while (r == -EAGAIN && tracee_now_ns() < deadline);
+		if (r != -EAGAIN)
+			break;
+		/* a guest that was paused in the instant in which it had taken our work from its list: each try stops the machine */
+		(void)usleep(pause_us);
+		pause_us = 2 * pause_us < UNDO_AGAIN_US ? 2 * pause_us : UNDO_AGAIN_US;
+	} while (tracee_now_ns() < deadline);
 	if (!r)
 		__atomic_store_n(&shared->undone, 1, __ATOMIC_RELEASE);
 	if (r == -EAGAIN)
