@@ -20,7 +20,6 @@
 #include "tty.h"
 
 #define OUR_WARNING "vmsh: warning: " /* of lib/base/log.h, in the guest */
-#define TIMEOUT_S   60
 #define NS_PER_MS   1000000ULL
 #define DISK_MS     30000        /* for the guest to load its drivers and to look at the disk */
 #define FLUSH_MS    5            /* how often is tried whether the guest takes more */
@@ -423,7 +422,8 @@ static void on_beat(struct loop_timer *t)
 	a->sent = a->out.sent;
 	if (a->missed >= WIRE_BEATS || a->stuck >= WIRE_BEATS)
 		fail_with(a, -ETIMEDOUT, "the guest has stopped answering");
-	if (!a->term.started && ++a->beats >= (a->conf.timeout_s ? a->conf.timeout_s : TIMEOUT_S))
+	if (!a->term.started &&
+	    ++a->beats >= (a->conf.timeout_s ? a->conf.timeout_s : ATTACH_TIMEOUT_S))
 		fail_with(a, -ETIMEDOUT, "the command has not started in the guest");
 	if (a->asked)
 		attach_out_say(&a->out, WIRE_PING, 0, 0);

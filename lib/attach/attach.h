@@ -46,6 +46,8 @@ struct attach_disk {
 	const char *id, *type; /* the serial number of the device; the file system there */
 };
 
+#define ATTACH_TIMEOUT_S 60
+
 struct attach_conf {
 	const char *const *argv; /* ends with NULL */
 	const char *const *env; /* "NAME=VALUE" over those of the process that is joined; or NULL */
@@ -63,7 +65,7 @@ struct attach_conf {
 	const struct attach_disk *disk; /* for @image; or NULL */
 	bool writable; /* it may be written, and if it is our own root, read without that limit */
 	const char *archive;    /* NULL: of a static busybox */
-	unsigned int timeout_s; /* for the command to start; 0: a minute */
+	unsigned int timeout_s; /* for the command to start; 0: ATTACH_TIMEOUT_S */
 };
 
 struct attach;

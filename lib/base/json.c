@@ -143,7 +143,7 @@ static void put_escape(uint32_t c, FILE *f)
 	(void)fprintf(f, "\\u%04x", (unsigned int)c);
 }
 
-int json_print(struct json_object *o, FILE *f)
+static int put(struct json_object *o, FILE *f)
 {
 	const char *s = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
 								  JSON_C_TO_STRING_NOSLASHESCAPE);
@@ -163,6 +163,34 @@ int json_print(struct json_object *o, FILE *f)
 		put_escape(n ? c : 0xfffd, f);
 		n = n ? n : 1;
 	}
+	return 0;
+}
+
+int json_print(struct json_object *o, FILE *f)
+{
+	int r = put(o, f);
+
+	if (r < 0)
+		return r;
 	(void)fputc('\n', f);
 	return out_flush(f);
+}
+
+int json_stream_add(struct json_stream *s, struct json_object *o)
+{
+	int r;
+
+	if (!o)
+		return -ENOMEM;
+	(void)fputs(s->any ? ",\n" : "[\n", s->f);
+	s->any = true;
+	r = put(o, s->f);
+	json_object_put(o);
+	return r ? r : ferror(s->f) ? -EIO : 0;
+}
+
+int json_stream_end(struct json_stream *s)
+{
+	(void)fputs(s->any ? "\n]\n" : "[]\n", s->f);
+	return out_flush(s->f);
 }

@@ -59,4 +59,14 @@ void json_add_bool(struct json_object *o, const char *key, bool value);
  */
 int json_print(struct json_object *o, FILE *f) _must_check_;
 
+/* An array that is printed as it comes, since all of it may be too much for our memory: json_print() of one element at a time. */
+struct json_stream {
+	FILE *f;
+	bool any; /* starts as false */
+};
+/* @o is taken, and may be NULL: there was no memory for it. Return: 0; -ENOMEM; -EIO it was not written, and json_stream_end() says why. */
+int json_stream_add(struct json_stream *s, struct json_object *o) _must_check_;
+/* Return: as json_print(). */
+int json_stream_end(struct json_stream *s) _must_check_;
+
 #endif

@@ -87,7 +87,7 @@ static int parse_header(const uint8_t *data, size_t size, struct btf *ret)
 	type_len = kload32(data + 12);
 	str_off = kload32(data + 16);
 	str_len = kload32(data + 20);
-	if (hdr < HEADER || hdr > size)
+	if (hdr < HEADER || hdr > size || type_len > BTF_BYTES_MAX || str_len > BTF_BYTES_MAX)
 		return -EPROTO;
 	room = size - hdr;
 	if (type_off > room || type_len > room - type_off || str_off > room ||

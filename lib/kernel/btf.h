@@ -17,7 +17,8 @@
 
 #include "kimage.h"
 
-#define BTF_TYPES_MAX (1U << 20) /* 60,000 to 160,000 are seen */
+#define BTF_TYPES_MAX (1U << 20)  /* 60,000 to 160,000 are seen */
+#define BTF_BYTES_MAX (64U << 20) /* of types, and of strings; some MiB are seen */
 
 struct btf {
 	const uint8_t *types, *strings; /* borrowed; the strings end with a NUL */

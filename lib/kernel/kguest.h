@@ -6,7 +6,7 @@
  *
  * The guest is not stopped, and may be hostile: a structure is copied as a
  * whole, once, and the copy is used. Lists are followed at most as far as a
- * limit here says; one that changes meanwhile, or leads nowhere, ends with
+ * limit here says; one that changes meanwhile, leads nowhere, or back into itself, ends with
  * -EPROTO after what was found before. The caller may begin again.
  *
  * No I/O of its own, no allocation.
@@ -21,6 +21,12 @@ struct kguest {
 	const struct gview *view;
 	const struct kfields *fields;
 	gva_t init_task, prb, modules; /* of kallsyms; 0 if it has none */
+};
+
+/* A list that is followed. Starts zeroed. */
+struct klist {
+	uint64_t mark; /* where it was at the last power of two */
+	uint32_t n;    /* elements so far */
 };
 
 /* --- tasks --- */
@@ -42,7 +48,7 @@ struct ktask {
 /* Starts zeroed. */
 struct ktask_iter {
 	uint64_t next;
-	uint32_t n;
+	struct klist list;
 };
 
 /* Processes, in the kernel's order, without the idle task. Return: 1 one; 0 the end; -ENOENT, -EPROTO. */
@@ -65,6 +71,7 @@ struct klog_iter {
 	uint64_t id, head, infos, descs, data;
 	unsigned int count_bits, size_bits;
 	uint32_t n;
+	uint64_t bytes; /* of text, so far */
 };
 
 /* Records of the ring buffer of Linux 5.10 and later, oldest first. Return: as ktask_next(). */
@@ -75,6 +82,7 @@ int klog_next(const struct kguest *g, struct klog_iter *i, struct klog_record *r
 #define KMODS_MAX       4096
 #define KMOD_NAME       56
 #define KMOD_USERS_MAX  512
+#define KMOD_USERS_ALL  65536 /* of all modules together */
 #define KMOD_USERS_TEXT 512
 
 struct kmod {
@@ -87,7 +95,8 @@ struct kmod {
 
 struct kmod_iter {
 	uint64_t next;
-	uint32_t n;
+	struct klist list;
+	uint32_t users; /* that were looked at, of all */
 };
 
 int kmod_next(const struct kguest *g, struct kmod_iter *i, struct kmod *ret) _must_check_;
@@ -99,6 +108,13 @@ uint64_t kguest_number(const struct kguest *g, enum kfield_id id, const uint8_t 
 bool kguest_has(const struct kguest *g, enum kfield_id id);
 /* Field @id of the structure at @at. */
 int kguest_field(const struct kguest *g, gva_t at, enum kfield_id id, uint64_t *ret) _must_check_;
+/*
+ * klist_next() - Is there still something to be found at @at, the next element?
+ *
+ * Not behind @max of them, and not if the list has been there before: that is noticed after three times the elements that it has, at
+ * most (R. P. Brent, An improved Monte Carlo factorization algorithm, 1980, section 2).
+ */
+bool klist_next(struct klist *l, uint64_t at, uint32_t max);
 /* A string of at most @max bytes in a copy, printable characters only, NUL-terminated at @ret[@max]. */
 void kguest_text(const uint8_t *p, size_t max, char *ret);
 

@@ -4,8 +4,8 @@
 
 #include "kguest.h"
 
-#define COUNT_BITS_MAX 20
-#define SIZE_BITS_MAX  31
+#define COUNT_BITS_MAX 20  /* KLOG_RECORDS_MAX */
+#define SIZE_BITS_MAX  25  /* 32 bytes of text for each: PRB_AVGBITS of kernel/printk/printk.c */
 #define ENTRY_MAX      256 /* bytes of a descriptor or its facts */
 #define BLOCK_ID       8   /* before the text of a block */
 #define STATE_SHIFT    62
@@ -86,13 +86,14 @@ static int record(const struct kguest *g, const struct klog_iter *i, struct klog
 	uint8_t desc[ENTRY_MAX] = { 0 }, info[ENTRY_MAX] = { 0 }, again[ENTRY_MAX] = { 0 };
 	uint64_t state;
 
-	if (element(g, i, i->descs, DESC_SIZE, desc) < 0 ||
-	    element(g, i, i->infos, INFO_SIZE, info) < 0)
+	if (element(g, i, i->descs, DESC_SIZE, desc) < 0)
 		return -EPROTO;
 	state = kguest_number(g, DESC_STATE, desc, ENTRY_MAX);
 	if ((state & ID_MASK) != i->id ||
 	    (state >> STATE_SHIFT != COMMITTED && state >> STATE_SHIFT != FINALIZED))
 		return 0;
+	if (element(g, i, i->infos, INFO_SIZE, info) < 0)
+		return -EPROTO;
 	ret->seq = kguest_number(g, INFO_SEQ, info, ENTRY_MAX);
 	ret->time_ns = kguest_number(g, INFO_TIME, info, ENTRY_MAX);
 	ret->facility = (unsigned int)kguest_number(g, INFO_FACILITY, info, ENTRY_MAX);
@@ -115,6 +116,10 @@ int klog_next(const struct kguest *g, struct klog_iter *i, struct klog_record *r
 		r = record(g, i, ret);
 		i->id = (i->id + 1) & ID_MASK;
 		i->n = last ? KLOG_RECORDS_MAX + 1 : i->n + 1;
+		/* each has a place of its own in the buffer; the last may have grown meanwhile */
+		i->bytes += r > 0 ? ret->len : 0;
+		if (i->bytes > (1ULL << i->size_bits) + KLOG_TEXT_MAX)
+			r = -EPROTO;
 	}
 	return r;
 }

@@ -35,22 +35,25 @@ static void read_name(const struct kguest *g, gva_t module, char ret[KMOD_NAME +
 	kguest_text(raw, sizeof(raw), ret);
 }
 
-/* Names of those that use the module at @module: a list of struct module_use, by their source_list. */
-static void read_users(const struct kguest *g, gva_t module, struct kmod *ret)
+/* Names of those that use the module at @module: a list of struct module_use, by their source_list. Cut where it breaks off. */
+static void read_users(const struct kguest *g, gva_t module, struct kmod_iter *i, struct kmod *ret)
 {
 	uint64_t head = module.v + g->fields->f[MODULE_USERS].off, at = head, source;
+	struct klist list = { 0 };
 	size_t len = 0;
 
 	if (!kguest_has(g, MODULE_USERS) || !kguest_has(g, USE_SOURCE) ||
 	    !kguest_has(g, USE_SOURCE_LIST))
 		return;
-	for (unsigned int n = 0; n < KMOD_USERS_MAX; n++) {
+	while (i->users < KMOD_USERS_ALL) {
 		char name[KMOD_NAME + 1];
 		gva_t use;
 		size_t k;
 
-		if (gview_read(g->view, (gva_t){ at }, &at, sizeof(at)) < 0 || at == head)
+		if (gview_read(g->view, (gva_t){ at }, &at, sizeof(at)) < 0 || at == head ||
+		    !klist_next(&list, at, KMOD_USERS_MAX))
 			return;
+		i->users++;
 		use.v = at - g->fields->f[USE_SOURCE_LIST].off;
 		if (kguest_field(g, use, USE_SOURCE, &source) < 0)
 			return;
@@ -79,7 +82,7 @@ int kmod_next(const struct kguest *g, struct kmod_iter *i, struct kmod *ret)
 	if (i->next == g->modules.v)
 		return 0;
 	at.v = i->next - g->fields->f[MODULE_LIST].off;
-	if (!i->next || i->n++ >= KMODS_MAX)
+	if (!klist_next(&i->list, i->next, KMODS_MAX))
 		return -EPROTO;
 	/* the size of the whole is not asked for: its end is of no use here */
 	size = gview_read_some(g->view, at, buf, sizeof(buf));
@@ -91,6 +94,6 @@ int kmod_next(const struct kguest *g, struct kmod_iter *i, struct kmod *ret)
 			      .state = (uint32_t)kguest_number(g, MODULE_STATE, buf, size),
 			      .refs = (int32_t)kguest_number(g, MODULE_REFCNT, buf, size) - 1 };
 	read_name(g, at, ret->name);
-	read_users(g, at, ret);
+	read_users(g, at, i, ret);
 	return 1;
 }

@@ -9,6 +9,14 @@
 #define ENTRIES_MAX  (1U << 17)
 #define ANCHOR       "kfree"
 #define ANCHORS_MAX  64 /* places where the anchor's name stands; 1 to 8 are seen */
+#define PLACES_MAX \
+	(1ULL << 28) /* looked at for an entry that has the anchor; an image of 60 MiB has 2^24 */
+#define WORK_MAX (1ULL << 22) /* entries looked at, all in all; 14,000 for each that has it */
+
+struct search {
+	const struct kimage *k;
+	uint64_t places, work; /* that may be looked at yet */
+};
 
 /* The name behind @gva: an identifier that ends. */
 static const char *name_at(const struct kimage *k, gva_t gva)
@@ -44,39 +52,52 @@ static bool entry(const struct kimage *k, size_t off, unsigned int stride, const
 	return *ret_name != NULL;
 }
 
-/* Whole entries in both directions from the one at @off. */
-static void extend(const struct kimage *k, size_t off, unsigned int stride, struct ksymtab *ret)
+static bool next_entry(struct search *s, size_t off, unsigned int stride)
 {
 	const char *name;
-	size_t end = off;
 	gva_t v;
 
-	*ret = (struct ksymtab){ .image = k, .stride = stride };
-	while (ret->count < ENTRIES_MAX && entry(k, end, stride, &name, &v)) {
+	if (!s->work)
+		return false;
+	s->work--;
+	return entry(s->k, off, stride, &name, &v);
+}
+
+/* Whole entries in both directions from the one at @off. */
+static void extend(struct search *s, size_t off, unsigned int stride, struct ksymtab *ret)
+{
+	size_t end = off;
+
+	*ret = (struct ksymtab){ .image = s->k, .stride = stride };
+	while (ret->count < ENTRIES_MAX && next_entry(s, end, stride)) {
 		end += stride;
 		ret->count++;
 	}
-	while (ret->count < ENTRIES_MAX && off >= stride &&
-	       entry(k, off - stride, stride, &name, &v)) {
+	while (ret->count < ENTRIES_MAX && off >= stride && next_entry(s, off - stride, stride)) {
 		off -= stride;
 		ret->count++;
 	}
 	ret->start = off;
 }
 
-static int find_entry(const struct kimage *k, gva_t name, struct ksymtab *ret)
+static int find_entry(struct search *s, gva_t name, struct ksymtab *ret)
 {
 	static const unsigned int strides[] = { 12, 8, 16 };
+	const struct kimage *k = s->k;
 
 	for (size_t off = 0; off + 16 <= k->size; off += 4) {
 		const uint8_t *p = k->data + off;
 		uint64_t at = k->base.v + off + 4;
 
+		if (!s->places--)
+			return -E2BIG;
 		if (at + (uint64_t)(int64_t)(int32_t)kload32(p + 4) != name.v &&
 		    kload64(p + 8) != name.v)
 			continue;
 		for (size_t i = 0; i < ARRAY_SIZE(strides); i++) {
-			extend(k, off, strides[i], ret);
+			extend(s, off, strides[i], ret);
+			if (!s->work)
+				return -E2BIG;
 			if (ret->count >= ENTRIES_MIN)
 				return 0;
 		}
@@ -89,13 +110,17 @@ int ksymtab_find(const struct kimage *k, struct ksymtab *ret)
 	/* not its beginning: a linker lets the ends of longer names stand for shorter ones */
 	static const char word[] = ANCHOR;
 	const uint8_t *p = k->data, *end = k->data + k->size;
+	struct search s = { k, PLACES_MAX, WORK_MAX };
 
 	for (unsigned int i = 0; i < ANCHORS_MAX; i++) {
+		int r;
+
 		p = memmem(p, (size_t)(end - p), word, sizeof(word));
 		if (!p)
 			break;
-		if (!find_entry(k, (gva_t){ k->base.v + (uint64_t)(p - k->data) }, ret))
-			return 0;
+		r = find_entry(&s, (gva_t){ k->base.v + (uint64_t)(p - k->data) }, ret);
+		if (r != -ENOENT)
+			return r;
 		p++;
 	}
 	return -ENOENT;

@@ -23,7 +23,7 @@ struct ksymtab {
 	unsigned int stride; /* 8, 12 or 16 */
 };
 
-/* Return: 0; -ENOENT. */
+/* Return: 0; -ENOENT; -E2BIG more work than any kernel makes. */
 int ksymtab_find(const struct kimage *k, struct ksymtab *ret) _must_check_;
 
 /* Symbol @idx < count; the name is in the image and NUL-terminated. Return: 0; -EPROTO. */

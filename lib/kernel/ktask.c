@@ -41,6 +41,16 @@ int kguest_field(const struct kguest *g, gva_t at, enum kfield_id id, uint64_t *
 	return r;
 }
 
+bool klist_next(struct klist *l, uint64_t at, uint32_t max)
+{
+	if (!at || (l->n && at == l->mark) || l->n >= max)
+		return false;
+	if (!(l->n & (l->n - 1)))
+		l->mark = at;
+	l->n++;
+	return true;
+}
+
 void kguest_text(const uint8_t *p, size_t max, char *ret)
 {
 	size_t n = 0;
@@ -129,7 +139,8 @@ int ktask_next(const struct kguest *g, struct ktask_iter *i, struct ktask *ret)
 		return -EPROTO;
 	if (i->next == head)
 		return 0;
-	if (i->n++ >= KTASKS_MAX || gview_read(g->view, (gva_t){ i->next - list }, buf, size) < 0)
+	if (!klist_next(&i->list, i->next, KTASKS_MAX) ||
+	    gview_read(g->view, (gva_t){ i->next - list }, buf, size) < 0)
 		return -EPROTO;
 	next = kguest_number(g, TASK_TASKS, buf, size);
 	/* one that has left the list points at itself or is poisoned */

@@ -58,6 +58,7 @@ struct kvm_slot {
 	gpa_t gpa;
 	bool placed; /* @gpa is known */
 	bool readonly;
+	bool logged; /* what the guest writes to it is noted: in a migration, for a display */
 	uint64_t size;
 	hva_t hva;
 };

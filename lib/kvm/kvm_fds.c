@@ -36,18 +36,24 @@ static void take(struct kvm_fds *f, int fd, const char *what)
 
 int kvm_fds_find(const struct pid_ref *p, struct kvm_fds *ret, struct err *e)
 {
-	int fd = openat(p->procfd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), why = errno;
+	int fd = openat(p->procfd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const int why = dir ? 0 : errno;
 	struct dirent *d;
 
+	if (!dir)
+		closep(&fd);
 	*ret = (struct kvm_fds){ 0 };
 	if (!dir && (why == EACCES || why == EPERM))
 		return err_set(
 			e, EACCES,
 			"the descriptors of process %d can't be read: it takes CAP_SYS_PTRACE in its user namespace, or to be its user",
 			p->pid);
-	if (!dir)
+	if (!dir && (why == ENOENT || why == ESRCH))
 		return err_set(e, ESRCH, "process %d has just ended", p->pid);
+	if (!dir)
+		return err_set(e, why, "the descriptors of process %d can't be read: %s", p->pid,
+			       err_str(why));
 	while ((d = readdir(dir))) {
 		_cleanup_free_ char *what = NULL;
 

@@ -401,6 +401,8 @@ int kvm_slots_probe(struct tracee *t, struct kvm_vm *vm, const struct kvm_mappin
 		return r;
 	for (size_t i = 0; i < p.nids; i++)
 		vm->unknown_slots -= p.ids[i].found;
+	for (size_t i = 0; i < vm->nslot; i++)
+		vm->slot[i].logged = logged(&p, vm->slot[i].id);
 	if (vm->unknown_slots)
 		presume_low(vm, &layout->range[0]);
 	return 0;

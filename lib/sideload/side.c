@@ -17,6 +17,7 @@
 #include "side_disk.h"
 #include "side_found.h"
 #include "side_guard.h"
+#include "side_saved.h"
 #include "tracee.h"
 
 #define STOPS_MS 10000 /* for the guard's stops of the hypervisor, beside what it waits for */
@@ -150,6 +151,26 @@ static int make_guard(struct side *s, const struct side_opts *o, struct err *e)
 	return s->guard < 0 ? err_set(e, errno, "no process for a guard: %s", err_str(errno)) : 0;
 }
 
+/*
+ * What a hypervisor saves of a machine has our entries in the page table, and not the memory behind them: a guest that goes on
+ * elsewhere would execute what is not there.
+ */
+static int check_saved(const struct vm *v, struct err *e)
+{
+	const struct kvm_slot *s = v->kvm.slot;
+	/* its "track_dirty_pages" is on for good; it stops the machine for each snapshot */
+	bool logged = false, always = !strcmp(v->info.hypervisor, "firecracker");
+
+	for (size_t i = 0; i < v->kvm.nslot; i++)
+		logged |= s[i].logged && s[i].placed && v->entry.v - s[i].gpa.v < s[i].size;
+	if ((logged && !always) || side_saved(&v->ref))
+		return err_set(
+			e, EBUSY,
+			"the machine of process %d is being migrated or saved, or its writes are logged for that; nothing was changed",
+			v->info.pid);
+	return 0;
+}
+
 static int check_opts(const struct side_opts *o, struct err *e)
 {
 	/* Our library calls functions without an ENDBR, which is a trap where branches are tracked. */
@@ -164,7 +185,7 @@ static int check_opts(const struct side_opts *o, struct err *e)
 			       SIDE_PROGRAM_MAX);
 	if (!o->argv[0] || !*o->argv[0] || strchr(o->argv[0], '/'))
 		return err_set(e, EINVAL, "a program for the guest has a name without '/'");
-	return 0;
+	return check_saved(o->vm, e);
 }
 
 int side_open(const struct side_opts *o, struct side **ret, struct err *e)

@@ -56,6 +56,7 @@ struct side_report {
 	uint64_t map_ns;   /* one of them, for memory; the machine ran */
 	uint64_t start_ns; /* all, to start */
 	uint64_t undo_ns;  /* all, to undo */
+	bool saved;        /* it was ended, for the machine was about to be migrated or saved */
 	bool door, irq;    /* doorbells that have rung: of the guest's, and at it */
 	int slot;
 	gpa_t gpa;
@@ -64,7 +65,7 @@ struct side_report {
 
 struct side;
 
-/* Return: 0; -ENOTSUP this guest can't; -EBUSY it is paused; -ETIMEDOUT; the error that the program's execve(2) got. */
+/* Return: 0; -ENOTSUP this guest can't; -EBUSY it is paused, migrated or saved; -ETIMEDOUT; the error that the program's execve(2) got. */
 int side_open(const struct side_opts *o, struct side **ret, struct err *e) _must_check_;
 
 /* Readable when there may be a message, or room, or the end; a call that finds nothing makes it unreadable again. */

@@ -17,6 +17,7 @@
 #include "side_disk.h"
 #include "side_door.h"
 #include "side_image.h"
+#include "side_saved.h"
 #include "tracee.h"
 
 #define SILENCE_NS    5000000000ULL /* the guest takes us for gone */
@@ -28,6 +29,8 @@
 #define TICK_US       1000
 #define RUNG_US \
 	200000 /* of one that is rung: a beat, and a look at what was missed; BEAT_US of a detach has two */
+#define SAVED_NS \
+	400000000ULL /* between two looks whether it is saved: with a name of each thread, each time */
 #define ATTEMPTS 3
 
 _Static_assert(sizeof(side_image) <= SIDE_CODE_MAX, "the linker script says so, too");
@@ -256,17 +259,25 @@ int side_guard_undo(const struct side_inject *i, struct side_shared *shared,
 		    unsigned int timeout_ms, struct err *e)
 {
 	uint64_t deadline = tracee_now_ns() + timeout_ms * 1000000ULL;
+	unsigned int pause_us = TICK_US;
 	int r;
 
 	if (i->state)
 		await_over(i, deadline);
 	do {
 		r = side_inject_undo(i, &shared->report.undo_ns, e);
-		if (r == -EAGAIN)
-			(void)usleep(TICK_US);
-	} while (r == -EAGAIN && tracee_now_ns() < deadline);
+		if (r != -EAGAIN)
+			break;
+		/* a guest that was paused in the instant in which it had taken our work from its list: each try stops the machine */
+		(void)usleep(pause_us);
+		pause_us = 2 * pause_us < UNDO_AGAIN_US ? 2 * pause_us : UNDO_AGAIN_US;
+	} while (tracee_now_ns() < deadline);
 	if (!r)
 		__atomic_store_n(&shared->undone, 1, __ATOMIC_RELEASE);
+	if (r == -EAGAIN)
+		return err_set(
+			e, EBUSY,
+			"the guest does not let go of what was put into it, as a machine that is paused does; when it runs, 'vmsh detach' undoes it");
 	return r;
 }
 
@@ -346,11 +357,22 @@ static void hear_last(const struct side_guard *g, const struct side_inject *i)
 		__atomic_store_n(&i->state->disk.served, SIDE_DISK_NOT, __ATOMIC_RELEASE);
 }
 
-/* Until the parent is gone or wants it to end, or somebody else does, or the program or the hypervisor has ended. */
+/* Now and then: has the hypervisor begun to save the machine? */
+static bool is_saved(const struct side_guard *g, uint64_t *last_ns)
+{
+	if (tracee_now_ns() - *last_ns < SAVED_NS)
+		return false;
+	*last_ns = tracee_now_ns();
+	g->shared->report.saved = side_saved(&g->opts->vm->ref);
+	return g->shared->report.saved;
+}
+
+/* Until the parent is gone or wants it to end, or somebody else does, or the program or the hypervisor has ended, or is about to save the guest. */
 static void serve(const struct side_guard *g, const struct side_inject *i)
 {
 	struct watch w = { .pause_us = POLL_LEAST_US };
 	struct pulse p = { 0 };
+	uint64_t saved_ns = 0;
 	_cleanup_close_ int told = open_signals();
 	struct pollfd fds[] = { { .fd = g->sock, .events = POLLIN },
 				{ .fd = i->vm->ref.pidfd, .events = POLLIN },
@@ -366,7 +388,8 @@ static void serve(const struct side_guard *g, const struct side_inject *i)
 		(void)ppoll(fds, ARRAY_SIZE(fds), &ts, NULL);
 		rung = !deaf && fds[3].revents && hear(g, i);
 		if (fds[0].revents || fds[1].revents || fds[2].revents ||
-		    load(&i->state->stage) == SIDE_ENDED || is_lost(i, &p))
+		    load(&i->state->stage) == SIDE_ENDED || is_lost(i, &p) ||
+		    is_saved(g, &saved_ns))
 			return;
 		beat(i->state);
 		prove(g, i);

@@ -30,7 +30,7 @@ struct side_guard {
 /* In the child, which it ends. SIGTERM of anybody ends the session. */
 void side_guard_run(const struct side_guard *g) __attribute__((noreturn));
 
-/* Undo within @timeout_ms, once the guest was told to stop. Return: 0; -EAGAIN; -errno. Also for the parent of a guard that has died. */
+/* Undo within @timeout_ms, once the guest was told to stop. Return: 0; -EBUSY the guest does not let go; -errno. Also for the parent of a guard that has died. */
 int side_guard_undo(const struct side_inject *i, struct side_shared *shared,
 		    unsigned int timeout_ms, struct err *e) _must_check_;
 

@@ -25,6 +25,9 @@
 #define CALL_LIMIT_NS   5000000000ULL
 #define TICK_US         50000
 #define POLL_US         1000
+#define OTHERS_NS       2000000000ULL /* another vmsh has it for some milliseconds; a debugger keeps it */
+#define OTHERS_US       5000
+#define SEIZE_TRIES     3
 #define ROUNDS_MAX      32 /* through the list of threads, until it has no new ones */
 
 uint64_t tracee_now_ns(void)
@@ -120,13 +123,19 @@ static void set_urgent(struct tracee *t, bool on)
 	}
 }
 
-static int seize_failed(const struct tracee *t, int why, struct err *e)
+/* Who traces it; 0: nobody, or it can't be told. */
+static pid_t tracer_of(const struct tracee *t)
 {
 	_cleanup_status_ struct proc_status st = { 0 };
 
-	if (why == EPERM && !proc_status_read(t->ref, &st, NULL) && st.tracer)
+	return proc_status_read(t->ref, &st, NULL) < 0 ? 0 : st.tracer;
+}
+
+static int seize_failed(const struct tracee *t, int why, pid_t tracer, struct err *e)
+{
+	if (why == EPERM && tracer)
 		return err_set(e, EBUSY, "process %d is traced by process %d already", t->ref->pid,
-			       st.tracer);
+			       tracer);
 	if (why == EPERM)
 		return err_set(
 			e, EPERM,
@@ -151,10 +160,16 @@ static bool exits(const struct tracee *t, pid_t tid)
 /* Return: 0 also if the thread has just ended. */
 static int seize(struct tracee *t, pid_t tid, struct err *e)
 {
-	if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) < 0) {
+	for (int tries = 1; ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) < 0; tries++) {
 		int why = errno;
+		pid_t tracer;
 
-		return why == ESRCH || exits(t, tid) ? 0 : seize_failed(t, why, e);
+		if (why == ESRCH || exits(t, tid))
+			return 0;
+		tracer = why == EPERM ? tracer_of(t) : 0;
+		/* of EPERM without a tracer: he may just have let go */
+		if (why != EPERM || tracer || tries == SEIZE_TRIES)
+			return seize_failed(t, why, tracer, e);
 	}
 	if (array_room(&t->tid, &t->room, t->n + 1, sizeof(*t->tid)) < 0)
 		return err_set(e, ENOMEM, "no memory for a list of threads");
@@ -343,7 +358,7 @@ int tracee_apart(int (*f)(void *arg, struct err *e), void *arg, struct err *e)
 	return r;
 }
 
-int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct err *e)
+static int try_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct err *e)
 {
 	int r;
 
@@ -363,6 +378,17 @@ int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct
 		r = err_set(e, ESRCH, "process %d has just ended", ref->pid);
 	if (r < 0)
 		let_go(ret);
+	return r;
+}
+
+/* All begin with the first thread of a process: of two, one has it, and waits for nobody. */
+int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct err *e)
+{
+	const uint64_t deadline = tracee_now_ns() + OTHERS_NS;
+	int r;
+
+	while ((r = try_stop(ref, one, ret, e)) == -EBUSY && tracee_now_ns() < deadline)
+		(void)usleep(OTHERS_US);
 	return r;
 }
 

@@ -70,10 +70,10 @@ struct tracee {
 };
 
 /*
- * tracee_stop() - Stop all threads of @ref, or only @one if it is not 0.
+ * tracee_stop() - Stop all threads of @ref, or only its first, which is @one, if that is not 0.
  *
- * Return: 0, and *@ret is the caller's to tracee_release(), whatever happens then.
- *	   -EPERM, -ESRCH, -EBUSY somebody traces it, -ETIMEDOUT; none of its threads is stopped then.
+ * Somebody else who traces it is waited for, for 2 seconds. Return: 0, and *@ret is the caller's to tracee_release(), whatever
+ * happens then; -EPERM, -ESRCH, -EBUSY somebody traces it, -ETIMEDOUT; none of its threads is stopped then.
  */
 int tracee_stop(const struct pid_ref *ref, pid_t one, struct tracee *ret, struct err *e)
 	_must_check_;

@@ -106,7 +106,7 @@ struct vm_probe {
 	const char *without; /* what does not work without it */
 	char detail[160];
 };
-#define VM_PROBES 6
+#define VM_PROBES 7
 void vm_probe_all(struct vm_probe ret[VM_PROBES]);
 
 #endif

@@ -55,7 +55,11 @@ void vm_probe_all(struct vm_probe ret[VM_PROBES])
 		.without =
 			"coredump has to touch memory that a machine has never used, which gives it that"
 	};
-	ret[5] = (struct vm_probe){ .name = "machines", .without = "no machine is found" };
+	ret[5] = (struct vm_probe){
+		.name = "attach",
+		.without = "nothing can be brought into a machine, nor taken back: attach, detach"
+	};
+	ret[6] = (struct vm_probe){ .name = "machines", .without = "no machine is found" };
 
 	known = !pid_open(getpid(), &self, NULL) && !proc_status_read(&self, &st, NULL);
 	say(&ret[0], kvm, kvm ? "/dev/kvm is there" : "there is no /dev/kvm");
@@ -75,12 +79,16 @@ void vm_probe_all(struct vm_probe ret[VM_PROBES])
 	say(&ret[4], pagemap,
 	    pagemap ? "tells which pages a process has"
 		    : "this kernel does not tell which pages a process has");
+	say(&ret[5], ret[1].works && st.caps.eff >> CAP_ADMIN & 1,
+	    ret[1].works && st.caps.eff >> CAP_ADMIN & 1
+		    ? "CAP_SYS_PTRACE and CAP_SYS_ADMIN are held"
+		    : "it takes CAP_SYS_PTRACE and CAP_SYS_ADMIN");
 	if (vm_list(&l, NULL) < 0) {
-		say(&ret[5], false, "/proc can't be read");
+		say(&ret[6], false, "/proc can't be read");
 		return;
 	}
-	ret[5].works = true;
+	ret[6].works = true;
 	(void)snprintf(count, sizeof(count), "%zu", l.n);
-	(void)snprintf(ret[5].detail, sizeof(ret[5].detail), "%s running%s", l.n ? count : "none",
+	(void)snprintf(ret[6].detail, sizeof(ret[6].detail), "%s running%s", l.n ? count : "none",
 		       l.unreadable ? ", not counting those of other users" : "");
 }

@@ -8,6 +8,7 @@ setup_file()
 {
 	need kvm
 	install -D "$BUILD/vmsh" "$BED/bin/vmsh"
+	chmod 755 "$BED" "$BED/bin" # another user's runs, too
 	export VMSH=$BED/bin/vmsh
 }
 
@@ -186,7 +187,6 @@ killed()
 	run "$VMSH" coredump "$machine" core
 	one_sentence 1 'no Linux was found .* real mode'
 	[ ! -e core ]
-	chmod 755 "$BED" "$BED/bin"
 	run "$AS_USER" "$VMSH" coredump "$machine" "$BED/user/core"
 	one_sentence 1 'CAP_SYS_PTRACE'
 	[ ! -e "$BED/user/core" ]
@@ -209,9 +209,13 @@ killed()
 	done
 }
 
-@test "doctor: says what cores take" {
+@test "doctor: says what cores and sessions take" {
+	run "$AS_USER" "$VMSH" doctor
+	same 0 "$status"
+	matches "$output" 'no +attach +it takes CAP_SYS_PTRACE and CAP_SYS_ADMIN'
 	run "$VMSH" doctor
 	same 0 "$status"
+	matches "$output" 'yes +attach'
 	matches "$output" 'yes +pagemap'
 	matches "$output" 'yes +machines +(none|[0-9]+) running'
 }
@@ -232,6 +236,101 @@ killed()
 	one_sentence 1 'is no virtual machine'
 	run "$VMSH" detach
 	one_sentence 2 'no TARGET given'
+}
+
+# traces PID: what a hypervisor has open and mapped.
+traces() { find "/proc/$1/fd" -printf '%f %l\n' | sort; cut -d ' ' -f 1,2,6- "/proc/$1/maps"; }
+
+@test "each verb: no machine, no Linux, another's, one of several is a sentence, and nothing is changed" {
+	local before verb status_of
+	machine real nopaging
+	before=$(traces "$machine")
+	for verb in 'attach --tools none' inspect guest-ps dmesg lsmod; do
+		[ "${verb%% *}" = attach ] && status_of=125 || status_of=1
+		# shellcheck disable=SC2086 # words
+		run "$VMSH" $verb "$machine"
+		one_sentence "$status_of" 'no Linux was found .* real mode: .*; nothing was changed$'
+		# shellcheck disable=SC2086
+		run "$VMSH" $verb $$
+		one_sentence "$status_of" 'is no virtual machine'
+		# shellcheck disable=SC2086
+		run "$AS_USER" "$VMSH" $verb "$machine"
+		one_sentence "$status_of" 'CAP_SYS_PTRACE'
+	done
+	run "$AS_USER" "$VMSH" attach "$machine"
+	one_sentence 125 'CAP_SYS_ADMIN'
+	same "$before" "$(traces "$machine")"
+	machine plain linux
+	before=$(traces "$machine")
+	run "$VMSH" attach --tools none "$machine"
+	one_sentence 125 "the symbols of the guest's kernel were not found"
+	same "$before" "$(traces "$machine")"
+	machine two linux second
+	run "$VMSH" inspect "$machine"
+	one_sentence 1 "process $machine has 2 machines; name one of them, such as $machine:[0-9]+"
+	run "$VMSH" coredump "$machine:999" core
+	one_sentence 1 "descriptor 999 of process $machine is no virtual machine"
+	"$VMSH" coredump "$("$VMSH" ps --names | grep "^$machine:" | tail -n 1)" core
+}
+
+# guest_of [KIND [KNOB]]: a machine with a kernel's tables, as tests/kvm/tables.py makes them.
+guest_of()
+{
+	/usr/bin/python3 "$BATS_TEST_DIRNAME/../kvm/tables.py" "tables$1" "$1"
+	machine "guest$1" linux "tables=$PWD/tables$1" "${@:2}"
+}
+
+@test "inspect, guest-ps, lsmod, dmesg: what a kernel has of itself" {
+	local before
+	guest_of
+	before=$(traces "$machine")
+	same '6.1.0-mini 0x0 1204 4 16777216' "$("$VMSH" inspect --json "$machine" | jq -r '"\(.kernel) \(.kaslr) \(.symbols) \(.paging_levels) \(.memory)"')"
+	matches "$("$VMSH" inspect "$machine")" 'virtio_blk +no'
+	misses "$("$VMSH" inspect "$machine")" 'logged'
+	same $'1 0 1000 S init\n2 0 1000 S bad?[31m\n3 0 1000 S last' \
+		"$("$VMSH" guest-ps --json "$machine" | jq -r '.[] | "\(.pid) \(.ppid) \(.uid) \(.state) \(.comm)"')"
+	matches "$("$VMSH" guest-ps "$machine")" '2 +0 +1000 +S +0 +\[bad\?\[31m\]'
+	same $'first 0\nsecond 0' "$("$VMSH" lsmod --json "$machine" | jq -r '.[] | "\(.name) \(.references)"')"
+	same '[    1.000000] line 1 of the guest' "$("$VMSH" dmesg "$machine" | sed -n 2p)"
+	same '0 1 2' "$("$VMSH" dmesg --json "$machine" | jq -r '[.[].seq] | join(" ")')"
+	run bash -c "'$VMSH' dmesg --json $machine >/dev/full"
+	one_sentence 1 'writing to standard output: No space left'
+	run "$VMSH" attach --tools none "$machine"
+	one_sentence 125 "has no .*, which is needed inside of it; nothing was changed"
+	same "$before" "$(traces "$machine")"
+}
+
+@test "attach: a machine that is being migrated gets nothing" {
+	local before
+	guest_of '' logged
+	before=$(traces "$machine")
+	matches "$("$VMSH" inspect "$machine")" 'slot 0 .*writes are logged'
+	same true "$("$VMSH" inspect --json "$machine" | jq .slots[0].logged)"
+	run "$VMSH" attach --tools none "$machine"
+	one_sentence 125 "process $machine is being migrated or saved, or its writes are logged for that; nothing was changed"
+	same "$before" "$(traces "$machine")"
+}
+
+# broken KIND VERB MOST REGEX: such a guest's list ends soon, with a sentence.
+broken()
+{
+	guest_of "$1"
+	run timeout 60 "$VMSH" "$2" "$machine"
+	same 1 "$status" "$output"
+	matches "$output" "$4"
+	[ "${#lines[@]}" -le "$3" ]
+}
+
+@test "a hostile guest: lists that lead back, a log without end, symbols and types that are none" {
+	broken tasks guest-ps 12 'the list of processes broke off'
+	broken modules lsmod 12 'the list of modules broke off'
+	broken log dmesg 10 'the list of log records broke off'
+	run --separate-stderr timeout 60 "$VMSH" dmesg --json "$machine"
+	same 1 "$status" "$stderr"
+	[ "$(jq length <<<"$output")" -le 8 ]
+	broken symbols guest-ps 1 'symbols .* were not found'
+	broken types guest-ps 1 "does not say where 'struct task_struct' has"
+	same 6.1.0-mini "$("$VMSH" inspect --json "$machine" | jq -r .kernel)"
 }
 
 @test "attach: options that exclude each other" {

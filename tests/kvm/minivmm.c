@@ -20,6 +20,7 @@
  *	seccomp		a filter on every thread that kills for most calls
  *	logged		writes are logged, as in a migration
  *	linux		the guest says that it is one
+ *	tables=FILE	and has in its image what tables.py makes
  *	nopaging	it is in real mode
  *	hidden		its entry for system calls is where no memory is
  *	twice		it has its tables in two mappings, so that both fit
@@ -69,11 +70,13 @@
 #define COUNTER 0x401000UL
 #define MAP     0xffff888000000000UL
 #define BANNER  0x402000UL
+#define OWN     0x410000UL /* what tables.py makes, to the image's end */
+#define OWN_END 0x600000UL
 #define DEMAND  (RAM - 0x100000)
 
 static int vmfd, cpufd;
 static uint8_t *ram, *top;
-static const char *linux_banner = "";
+static const char *linux_banner = "", *own;
 static struct kvm_run *state;
 static bool real_mode;
 static atomic_bool running;
@@ -140,6 +143,15 @@ static void make_code(void)
 	memcpy(ram + CODE, code, sizeof(code));
 	strcpy((char *)ram + BANNER, linux_banner);
 	memcpy(ram + 0x2000, real, sizeof(real));
+}
+
+static void load_own(void)
+{
+	int fd = open(own, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, ram + OWN, OWN_END - OWN) <= 0)
+		mini_die(own);
+	close(fd);
 }
 
 static void make_cpu(uint64_t lstar)
@@ -402,6 +414,8 @@ static void read_knobs(int argc, char **argv, struct knobs *k)
 			k->lstar = KERNEL + (2 << 20);
 		if (!strcmp(argv[i], "linux"))
 			linux_banner = "Linux version 6.1.0-mini (nobody) #1";
+		if (!strncmp(argv[i], "tables=", 7))
+			own = argv[i] + 7;
 	}
 }
 
@@ -430,6 +444,8 @@ int main(int argc, char **argv)
 	else if (k.far)
 		make_map(make_far(), FAR);
 	make_code();
+	if (own)
+		load_own();
 	if (k.lstar != KERNEL) /* a page where no memory is */
 		put(TABLES + 0x4000 + 9 * 8, 0x40000000 | 0x83);
 	if (k.twice) {

@@ -62,9 +62,10 @@ static int close_side(void)
 	store_free(store);
 	store = NULL;
 	printf("close: %s; stood %.1f ms (one thread), %.1f ms, %.1f ms; slot %d at %#" PRIx64
-	       ", %#" PRIx64 "; rung %d %d\n",
+	       ", %#" PRIx64 "; rung %d %d%s\n",
 	       r ? e.msg : "ok", (double)p.map_ns / 1e6, (double)p.start_ns / 1e6,
-	       (double)p.undo_ns / 1e6, p.slot, p.gpa.v, p.gva.v, p.door, p.irq);
+	       (double)p.undo_ns / 1e6, p.slot, p.gpa.v, p.gva.v, p.door, p.irq,
+	       p.saved ? "; saved" : "");
 	return r < 0;
 }
 

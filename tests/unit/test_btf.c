@@ -270,13 +270,32 @@ static void test_many_strings(void **state)
 	free(d);
 }
 
+/* Each name that is looked for would be looked for in all of it. */
+static void test_large(void **state)
+{
+	const uint32_t most = BTF_BYTES_MAX;
+	uint32_t header[] = { 0x0001eb9f, 24, 0, 12, 12, most };
+	const uint32_t type[] = { 0, INFO(4, 0), 0 };
+	uint8_t *d = calloc(1, 24 + 12 + (size_t)most + 1);
+	uint32_t n = 0;
+
+	(void)state;
+	assert_non_null(d);
+	memcpy(d, header, sizeof(header));
+	memcpy(d + 24, type, sizeof(type));
+	assert_int_equal(btf_count(d, 24 + 12 + most, &n), 0);
+	header[5]++;
+	memcpy(d, header, sizeof(header));
+	assert_int_equal(btf_count(d, 24 + 12 + (size_t)most + 1, &n), -EPROTO);
+	free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_members),
-		cmocka_unit_test(test_loops),
-		cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_many_strings),
+		cmocka_unit_test(test_members), cmocka_unit_test(test_loops),
+		cmocka_unit_test(test_bad),     cmocka_unit_test(test_many_strings),
+		cmocka_unit_test(test_large),
 	};
 
 	return cmocka_run_group_tests_name("btf", tests, NULL, NULL);

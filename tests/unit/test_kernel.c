@@ -308,6 +308,31 @@ static void test_ksymtab(void **state)
 	}
 }
 
+/* Tables that are all too short, whose every entry has the name that is looked for: each could be the one. */
+static void test_ksymtab_work_is_limited(void **state)
+{
+	const size_t size = 8 << 20, row = 990 * 8;
+	uint8_t *d = calloc(1, size);
+	struct kimage k = { d, size, { BASE } };
+	struct ksymtab t;
+
+	(void)state;
+	assert_non_null(d);
+	for (size_t i = 0; i < 8; i++)
+		strcpy((char *)d + 16 * i, "kfree");
+	for (size_t off = 4096; off + row + 8 < size; off += row + 8)
+		for (size_t i = 0; i < row; i += 8)
+			put_export(d, 8, off + i, 0, BASE + 1024);
+	assert_int_equal(ksymtab_find(&k, &t), -E2BIG);
+	/* no entry at all, and as many names as there can be: every place is looked at for each */
+	memset(d, 0, size);
+	for (size_t i = 0; i < 64; i++)
+		strcpy((char *)d + 16 * i, "kfree");
+	k.size = size;
+	assert_int_equal(ksymtab_find(&k, &t), -ENOENT);
+	free(d);
+}
+
 static void test_release(void **state)
 {
 	static const struct {
@@ -355,8 +380,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_layouts), cmocka_unit_test(test_bad_tables),
 		cmocka_unit_test(test_cut_off), cmocka_unit_test(test_work_is_limited),
-		cmocka_unit_test(test_ksymtab), cmocka_unit_test(test_release),
-		cmocka_unit_test(test_at),
+		cmocka_unit_test(test_ksymtab), cmocka_unit_test(test_ksymtab_work_is_limited),
+		cmocka_unit_test(test_release), cmocka_unit_test(test_at),
 	};
 
 	return cmocka_run_group_tests_name("kernel", tests, NULL, NULL);

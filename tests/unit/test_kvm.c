@@ -173,6 +173,10 @@ static void test_slots(void **state)
 				assert_int_equal(slot_at(&vm, 0).id, table[i].high);
 				assert_int_equal(slot_at(&vm, 0).size, RAM);
 			}
+			for (size_t k = 0; k < vm.nslot; k++)
+				assert_int_equal(vm.slot[k].logged,
+						 table[i].knob[0] &&
+							 !strcmp(table[i].knob[0], "logged"));
 			check_memory(&r, &vm);
 			check_alive(&r);
 		}

@@ -22,6 +22,7 @@
 #include "io.h"
 #include "side_door.h"
 #include "side_found.h"
+#include "side_guard.h"
 #include "side_inject.h"
 #include "tracee.h"
 
@@ -368,6 +369,8 @@ static void test_memory(void **state)
 {
 	static struct vm vm = VM_INIT;
 	static struct side_target target;
+	struct side_shared guard = { 0 };
+	struct err e = { 0 };
 	struct side_made made = { 0 };
 	struct side_inject i = { &vm, &target, &made, NULL, SIDE_BELLS_NONE };
 	char *before, *after, word[5] = "";
@@ -406,7 +409,10 @@ static void test_memory(void **state)
 	i.state = (struct side_state *)(void *)(p + SIDE_STATE_AT);
 	i.state->stage = SIDE_RUNS;
 	assert_int_equal(side_inject_undo(&i, &ns, NULL), -EAGAIN);
-	assert_true(made.mapped);
+	/* who gives up says so */
+	assert_int_equal(side_guard_undo(&i, &guard, 1, &e), -EBUSY);
+	assert_non_null(strstr(e.msg, "the guest does not let go"));
+	assert_true(made.mapped && !guard.undone);
 	made.queued = false;
 	assert_int_equal(side_inject_undo(&i, &ns, NULL), 0);
 	assert_false(made.mapped);

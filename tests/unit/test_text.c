@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -187,12 +188,31 @@ static void test_json(void **state)
 				  "}\n");
 }
 
+static void test_json_stream(void **state)
+{
+	struct json_stream none = { 0 }, two = { 0 };
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	assert_non_null(f);
+	none.f = two.f = f;
+	assert_int_equal(json_stream_end(&none), 0);
+	assert_int_equal(json_stream_add(&two, json_object_new_int(1)), 0);
+	assert_int_equal(json_stream_add(&two, NULL), -ENOMEM);
+	assert_int_equal(json_stream_add(&two, json_object_new_string("\177")), 0);
+	assert_int_equal(json_stream_end(&two), 0);
+	assert_int_equal(fclose(f), 0);
+	assert_string_equal(text, "[]\n[\n1,\n\"\\u007f\"\n]\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_safe),      cmocka_unit_test(test_width_cut),
 		cmocka_unit_test(test_cut_front), cmocka_unit_test(test_table),
-		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json),      cmocka_unit_test(test_json_stream),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);

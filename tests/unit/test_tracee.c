@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -435,6 +436,118 @@ static void test_unstoppable(void **state)
 	(void)munmap(longest_ns, sizeof(*longest_ns));
 }
 
+static void *wait_for_ever(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+/* A process that somebody else traces until he hears of @pipe's end. */
+static pid_t traced_by_other(pid_t pid, int in)
+{
+	int ready[2];
+	pid_t other;
+	char c;
+
+	assert_int_equal(pipe(ready), 0);
+	other = fork();
+	if (!other) {
+		int status;
+
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (ptrace(PTRACE_SEIZE, pid, 0, 0) < 0 ||
+		    ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0 || waitpid(pid, &status, 0) != pid ||
+		    write(ready[1], "", 1) != 1)
+			_exit(1);
+		/* long enough for one that does not wait to have given up */
+		while (read(in, &c, 1) < 0)
+			;
+		usleep(100000);
+		_exit(0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	return other;
+}
+
+/* Another vmsh, which has it for a moment, is waited for; a debugger, which keeps it, is not. */
+static void test_traced(void **state)
+{
+	struct pid_ref ref = PID_REF_INIT;
+	struct err e = { 0 };
+	struct tracee t;
+	pid_t pid, other;
+	int in[2];
+
+	(void)state;
+	assert_int_equal(pipe(in), 0);
+	pid = fork();
+	if (!pid) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(pid_open(pid, &ref, NULL), 0);
+	other = traced_by_other(pid, in[0]);
+	assert_int_equal(tracee_stop(&ref, 0, &t, &e), -EBUSY);
+	assert_non_null(strstr(e.msg, "is traced by process"));
+	assert_int_equal(write(in[1], "", 1), 1);
+	assert_int_equal(tracee_stop(&ref, 0, &t, &e), 0);
+	assert_int_equal(tracee_release(&t, NULL, &e), 0);
+	assert_int_equal(waitpid(other, NULL, 0), other);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	pid_close(&ref);
+	close(in[0]);
+	close(in[1]);
+}
+
+/* Two who want the same process all the time: each gets it in turn, and is never told that it is not permitted. */
+static void test_in_turn(void **state)
+{
+	struct pid_ref ref = PID_REF_INIT;
+	pid_t pid, tracer[2];
+	int status;
+
+	(void)state;
+	pid = fork();
+	if (!pid) {
+		pthread_t t;
+
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (int i = 0; i < 3; i++)
+			(void)pthread_create(&t, NULL, wait_for_ever, NULL);
+		wait_for_ever(NULL);
+	}
+	assert_int_equal(pid_open(pid, &ref, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		tracer[i] = fork();
+		if (tracer[i])
+			continue;
+		for (int n = 0; n < 200; n++) {
+			struct err e = { 0 };
+			struct tracee t;
+
+			if (tracee_stop(&ref, 0, &t, &e) < 0) {
+				fprintf(stderr, "# %d: %s\n", n, e.msg);
+				_exit(1);
+			}
+			if (tracee_release(&t, NULL, &e) < 0)
+				_exit(2);
+		}
+		_exit(0);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(waitpid(tracer[i], &status, 0), tracer[i]);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	pid_close(&ref);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +560,8 @@ int main(void)
 		cmocka_unit_test(test_many_too_late),
 		cmocka_unit_test(test_trap_signal),
 		cmocka_unit_test(test_unstoppable),
+		cmocka_unit_test(test_traced),
+		cmocka_unit_test(test_in_turn),
 	};
 
 	traps = mmap(NULL, sizeof(*traps), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,

@@ -69,7 +69,6 @@ struct attach_cmd {
 	struct attach_conf conf;
 	const char *env[ENV_MAX + 1];
 	size_t nenv;
-	long timeout_s;
 	struct vm vm;
 	struct guest_disk disk;
 };
@@ -98,7 +97,7 @@ static void take_tools(struct attach_conf *c, const char *arg)
 static int take_option(struct attach_cmd *a, int id, const char *arg, struct err *e)
 {
 	struct attach_conf *c = &a->conf;
-	long pid;
+	long pid, timeout_s;
 	int r = 0;
 
 	switch (id) {
@@ -125,8 +124,8 @@ static int take_option(struct attach_cmd *a, int id, const char *arg, struct err
 		c->container = arg;
 		return *arg ? 0 : err_set(e, EINVAL, "--guest-container takes a name");
 	case OPT_TIMEOUT:
-		r = opt_number(arg, "--timeout", 1, TIMEOUT_MAX_S, &a->timeout_s, e);
-		c->timeout_s = r ? 0 : (unsigned int)a->timeout_s;
+		r = opt_number(arg, "--timeout", 1, TIMEOUT_MAX_S, &timeout_s, e);
+		c->timeout_s = r ? 0 : (unsigned int)timeout_s;
 		return r;
 	case OPT_PRIVILEGED:
 		c->privileged = true;
@@ -214,12 +213,13 @@ static void say_pauses(const struct vm *v, const struct side_report *p)
 /* The session, from the program in the guest to its end. */
 static int run(struct attach_cmd *a, struct attach *session, int *ret_exit, struct err *e)
 {
+	const unsigned int timeout_s = a->conf.timeout_s ? a->conf.timeout_s : ATTACH_TIMEOUT_S;
 	const char *const argv[] = { "vmsh-stage2", a->disk.attach.type, NULL };
 	const struct side_opts opts = { .vm = &a->vm,
 					.program = stage2_image,
 					.size = stage2_image_size,
 					.argv = argv,
-					.timeout_ms = (unsigned int)a->timeout_s * 1000,
+					.timeout_ms = timeout_s * 1000,
 					.disk = a->disk.path };
 	static struct side_chan chan;
 	struct side_report pauses = { 0 };
@@ -235,6 +235,9 @@ static int run(struct attach_cmd *a, struct attach *session, int *ret_exit, stru
 	side_chan_fini(&chan);
 	if (side_close(side, &pauses, &undo) < 0)
 		log_warn("%s", undo.msg);
+	if (pauses.saved)
+		log_warn(
+			"the hypervisor migrates or saves the machine: the session was ended before that is done");
 	say_pauses(&a->vm, &pauses);
 	return r;
 }

@@ -2,6 +2,7 @@
 /* cmd_detach.c - vmsh detach: what a killed vmsh left in a machine and its hypervisor is undone. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
@@ -11,6 +12,7 @@
 #include "side.h"
 #include "side_found.h"
 #include "target.h"
+#include "text.h"
 
 enum {
 	DETACH_JSON = OPT_LONG
@@ -100,14 +102,17 @@ static size_t count(const struct side_found *f, bool used)
 /* On standard error, each a sentence. */
 static void say_rest(const struct detach *d)
 {
+	_cleanup_free_ char *safe = text_safe(d->info.name);
+	const char *name = safe ? safe : "it";
+
 	for (size_t i = 0; i < d->found.n; i++)
 		if (side_found_who(&d->found.v[i]))
 			log_error("process %d is attached to '%s'; --force ends its session",
-				  side_found_who(&d->found.v[i]), d->info.name);
+				  side_found_who(&d->found.v[i]), name);
 	if (d->left.used > count(&d->found, true))
 		log_error(
 			"somebody who can't be seen from this pid namespace is attached to '%s'; 'vmsh detach' works where that vmsh runs",
-			d->info.name);
+			name);
 	if (d->left.unknown)
 		log_error(
 			"what %zu other vmsh left was made by a version whose traces this one does not know; 'vmsh detach' of that version undoes it",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_dmesg.c - vmsh dmesg: the log of a machine's kernel. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +43,7 @@ static void print_record(const struct klog_record *k, char *text)
 	}
 }
 
-static void add_record(struct json_object *array, const struct klog_record *k, const char *text)
+static struct json_object *to_json(const struct klog_record *k, const char *text)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -51,28 +52,43 @@ static void add_record(struct json_object *array, const struct klog_record *k, c
 	json_add_int(o, "facility", k->facility);
 	json_add_int(o, "level", k->level);
 	json_add_str(o, "text", text);
-	(void)json_object_array_add(array, o);
+	return o;
+}
+
+/* A log may have a million records: each is printed before the next is read. Return: as klog_next(); > 0 they can't be printed. */
+static int print_records(const struct target *t, struct json_stream *array)
+{
+	struct klog_iter i = { 0 };
+	struct klog_record k;
+	int r;
+
+	while ((r = klog_next(&t->vm.guest, &i, &k)) == 1) {
+		_cleanup_free_ char *text = strndup(k.text, k.len);
+
+		if (!text)
+			return 1;
+		if (!t->json)
+			print_record(&k, text);
+		else if (json_stream_add(array, to_json(&k, text)) < 0)
+			return 1;
+		if (ferror(stdout))
+			return 1;
+	}
+	return r;
 }
 
 int cmd_dmesg(struct opt_parser *p)
 {
 	_cleanup_target_ struct target t = TARGET_INIT;
-	_cleanup_json_ struct json_object *array = json_object_new_array();
-	struct klog_iter i = { 0 };
-	struct klog_record k;
-	int r = target_open(p, true, &t);
+	struct json_stream array = { .f = stdout };
+	int r = target_open(p, true, &t), printed = 0;
 
 	if (r)
 		return r;
-	while ((r = klog_next(&t.vm.guest, &i, &k)) == 1) {
-		_cleanup_free_ char *text = strndup(k.text, k.len);
-
-		if (!text)
-			return OPT_EXIT_FAILED;
-		if (t.json)
-			add_record(array, &k, text);
-		else
-			print_record(&k, text);
-	}
-	return target_print(&t, NULL, array, r, "log records");
+	r = print_records(&t, &array);
+	if (t.json)
+		printed = json_stream_end(&array);
+	if (printed < 0 || r > 0)
+		return target_printed(printed < 0 ? printed : ferror(stdout) ? 0 : -ENOMEM);
+	return target_end(r, "log records");
 }

@@ -43,6 +43,7 @@ static struct json_object *slots_json(const struct kvm_vm *k)
 		json_add_int(o, "size", (int64_t)s->size);
 		add_hex(o, "host", s->hva.v);
 		json_add_bool(o, "readonly", s->readonly);
+		json_add_bool(o, "logged", s->logged);
 		(void)json_object_array_add(array, o);
 	}
 	return array;
@@ -117,8 +118,8 @@ static void print_slots(const struct kvm_vm *k)
 			printf("%#14" PRIx64, s->gpa.v);
 		else
 			printf("%14s", "somewhere");
-		printf("  %8" PRIu64 " KiB  at %#" PRIx64 "%s\n", s->size >> 10, s->hva.v,
-		       s->readonly ? "  read-only" : "");
+		printf("  %8" PRIu64 " KiB  at %#" PRIx64 "%s%s\n", s->size >> 10, s->hva.v,
+		       s->readonly ? "  read-only" : "", s->logged ? "  writes are logged" : "");
 	}
 	if (k->unknown_slots)
 		printf("  %u more slots are in use, of which only that is known\n",

@@ -86,7 +86,7 @@ int target_print(const struct target *t, struct text_table *table, struct json_o
 
 	if (printed < 0)
 		return target_printed(printed);
-	if (!t->json && table)
+	if (!t->json)
 		text_table_print(table, stdout, 0, NULL, 0);
 	return target_end(r, what);
 }

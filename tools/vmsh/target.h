@@ -51,9 +51,7 @@ int target_printed(int r);
 /* The end of what was printed of @what. After a list that broke off with @r < 0 it says so. Return: the exit code. */
 int target_end(int r, const char *what);
 
-/*
- * target_print() - target_end() of a list of @what: as JSON, or as a table, which may be NULL if it was printed already.
- */
+/* target_end() of a list of @what, which is printed first: as JSON, or as a table. */
 int target_print(const struct target *t, struct text_table *table, struct json_object *array, int r,
 		 const char *what);
 
