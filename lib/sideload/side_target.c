@@ -60,7 +60,7 @@ static int lacks(const char *kind, const char *name, struct err *e)
 		kind, name);
 }
 
-int side_target_symbols(const struct kallsyms *k, const struct side_symbol_name *names, size_t n,
+int side_target_symbols(const struct ksyms *k, const struct side_symbol_name *names, size_t n,
 			uint64_t *ret, size_t *ret_lacks)
 {
 	struct ksym_want want[2 * SIDE_NAMES_MAX];
@@ -73,7 +73,7 @@ int side_target_symbols(const struct kallsyms *k, const struct side_symbol_name 
 		want[i] = (struct ksym_want){ .name = names[i].name };
 		want[n + i] = (struct ksym_want){ .name = other && *other ? other : names[i].name };
 	}
-	(void)kallsyms_lookup(k, want, 2 * n);
+	(void)ksyms_lookup(k, want, 2 * n);
 	for (size_t i = 0; i < n; i++) {
 		ret[i] = want[i].addr.v ? want[i].addr.v : want[n + i].addr.v;
 		if (names[i].code && (ret[i] < KIMAGE_AREA || ret[i] >= KIMAGE_AREA_END))
@@ -86,7 +86,7 @@ int side_target_symbols(const struct kallsyms *k, const struct side_symbol_name 
 	return 0;
 }
 
-static int find_symbols(const struct kallsyms *k, uint64_t ret[SYMBOLS], struct err *e)
+static int find_symbols(const struct ksyms *k, uint64_t ret[SYMBOLS], struct err *e)
 {
 	size_t i;
 

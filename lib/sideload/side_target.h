@@ -55,7 +55,7 @@ struct side_field_name {
 #define SIDE_NAMES_MAX 64 /* of symbols at once */
 
 /* The addresses of @n symbols. Return: 0; -ENOENT, and *@ret_lacks is the number of the one that is not there. */
-int side_target_symbols(const struct kallsyms *k, const struct side_symbol_name *names, size_t n,
+int side_target_symbols(const struct ksyms *k, const struct side_symbol_name *names, size_t n,
 			uint64_t *ret, size_t *ret_lacks) _must_check_;
 /* The places of @n members. Return: 0; -ENOENT, -EPROTO, and *@ret_lacks is the number of the one that is not there, or can't be so. */
 int side_target_members(const struct btf *b, const struct side_field_name *names, size_t n,

@@ -60,7 +60,7 @@ int cmd_dmesg(struct opt_parser *p)
 	_cleanup_json_ struct json_object *array = json_object_new_array();
 	struct klog_iter i = { 0 };
 	struct klog_record k;
-	int r = target_open(p, true, &t);
+	int r = target_open(p, RB_DESC_COUNT_BITS, &t);
 
 	if (r)
 		return r;
