@@ -7,12 +7,13 @@
 
 #define OPS_BYTES    256 /* of struct file_operations, in which all is that is looked for */
 #define FS_BYTES     96  /* of struct fs_struct: its two paths end before */
-#define TABLE_BYTES  512 /* of struct files_struct: its first table and its first files are in it */
+#define FILES_BYTES  128 /* of struct files_struct: what leads to its table is in it */
 #define FILE_BYTES   192 /* of struct file */
 #define TASKS_MAX    8   /* whose files are looked at */
 #define FILES_MAX    24
 #define FILES_LEAST  3
 #define SLOTS        64         /* of the first table: BITS_PER_LONG */
+#define SLOTS_MAX    (1U << 20) /* sysctl_nr_open of fs/file.c */
 #define OPS_LEAST    3          /* functions that operations have at least */
 #define FMODE_OPENED (1U << 19) /* include/linux/fs.h, Linux 4.19 to 7.3 */
 #define ACCESS_BOTH  3U         /* FMODE_READ, FMODE_WRITE: O_ACCMODE + 1 */
@@ -113,6 +114,32 @@ static int find_ops(const struct ksyms *s, struct kinfer_files *f, struct err *e
 
 /* --- a task's context --- */
 
+/*
+ * The first places of the table that @files leads to: its own one, of 64, or a larger one elsewhere. (A list without elements
+ * before it leads to what is no number of places.)
+ */
+static bool find_slots(const struct kinfer *k, uint64_t files, uint64_t slot[SLOTS])
+{
+	uint8_t p[FILES_BYTES], table[16];
+
+	if (!is_pointer(files) || gview_read(k->view, (gva_t){ files }, p, sizeof(p)) < 0)
+		return false;
+	for (size_t off = 8; off + 8 <= sizeof(p); off += 8) {
+		const gva_t at = { kload64(p + off) };
+		uint32_t n;
+
+		if (!is_pointer(at.v) || gview_read(k->view, at, table, sizeof(table)) < 0)
+			continue;
+		n = kload32(table);
+		if (n >= SLOTS && n <= SLOTS_MAX && n % SLOTS == 0 &&
+		    is_pointer(kload64(table + 8)) &&
+		    !gview_read(k->view, (gva_t){ kload64(table + 8) }, slot,
+				SLOTS * sizeof(*slot)))
+			return true;
+	}
+	return false;
+}
+
 /* The root of a mount is a directory, and the first that it says. */
 static bool is_root(const struct kinfer *k, const uint8_t *path)
 {
@@ -136,12 +163,16 @@ static bool has_paths(const struct kinfer *k, uint64_t fs, bool both)
 	return false;
 }
 
+/* Behind it are the open files; before it may be a second one (Linux 7.x), behind which they are not. */
 static bool fits_fs(const struct kinfer *k, uint32_t off)
 {
-	/* the second is the one that makes threads of the kernel */
+	uint64_t slot[SLOTS];
+
+	/* the second task is the one that makes threads of the kernel */
 	return has_paths(k, kload64(k->idle.data + off), true) &&
 	       has_paths(k, kload64(k->task[0].data + off), false) &&
-	       has_paths(k, kload64(k->task[1].data + off), true);
+	       has_paths(k, kload64(k->task[1].data + off), true) &&
+	       find_slots(k, kload64(k->task[0].data + off + 8), slot);
 }
 
 static int find_fs(const struct kinfer *k, struct kinfer_files *f, struct err *e)
@@ -158,26 +189,6 @@ static int find_fs(const struct kinfer *k, struct kinfer_files *f, struct err *e
 }
 
 /* --- open files --- */
-
-/* The array of a table that is within the structure itself, as long as there are few files. */
-static bool find_slots(const struct kinfer *k, uint64_t files, uint64_t slot[SLOTS])
-{
-	uint8_t p[TABLE_BYTES];
-
-	if (!is_pointer(files) || gview_read(k->view, (gva_t){ files }, p, sizeof(p)) < 0)
-		return false;
-	for (size_t off = 8; off + 8 <= sizeof(p); off += 8) {
-		uint64_t table = kload64(p + off) - files, array;
-
-		if (table > sizeof(p) - 16 || table % 8 || kload32(p + table) != SLOTS)
-			continue;
-		array = kload64(p + table + 8);
-		if (array - files < 2 * TABLE_BYTES &&
-		    !gview_read(k->view, (gva_t){ array }, slot, SLOTS * sizeof(*slot)))
-			return true;
-	}
-	return false;
-}
 
 static void copy_files(struct look *l, uint64_t files)
 {

@@ -22,7 +22,7 @@
 #define BEFORE_COMM  64  /* where the credentials are */
 #define CRED_BYTES   96  /* of struct cred, in which its sets of capabilities are */
 #define SIGNAL_LOOKS 8
-#define MM_BYTES     2048
+#define MM_BYTES     1024 /* of struct mm_struct; behind its end would be the next one */
 #define USER_END     (1ULL << 56)
 #define ARGS_MAX     (16ULL << 20) /* of a stack, from its beginning to the environment's end */
 #define LAST_ENTRY   (511 * 8)     /* of the uppermost table: the kernel's image */
@@ -353,20 +353,31 @@ static bool fits_pgd(const struct kinfer *k, uint32_t off)
 	       !k->view->read(k->view->arg, ours, &image, sizeof(image)) && its && its == image;
 }
 
-/* start_stack, arg_start, arg_end, env_start and env_end follow each other. */
+/*
+ * start_stack, arg_start, arg_end, env_start and env_end follow each other; all are 0 while a program is being executed. The
+ * environment begins where the arguments end, unless a process has changed that (prctl(2), PR_SET_MM): that tells them from
+ * the bounds of code and data.
+ */
 static bool fits_args(const struct kinfer *k, uint32_t off)
 {
+	size_t joined = 0, n = 0;
+
 	for (size_t i = 0; i < k->n; i++) {
 		uint64_t mm = get64(&k->task[i], k->mm), v[5];
 
 		if (!mm)
 			continue;
-		if (gview_read(k->view, (gva_t){ mm + off - 8 }, v, sizeof(v)) < 0 || !v[0] ||
-		    v[0] > v[1] || v[1] >= v[2] || v[2] > v[3] || v[3] >= v[4] ||
+		if (gview_read(k->view, (gva_t){ mm + off - 8 }, v, sizeof(v)) < 0)
+			return false;
+		if (i && !(v[0] | v[1] | v[2] | v[3] | v[4]))
+			continue;
+		if (!v[0] || v[0] > v[1] || v[1] >= v[2] || v[2] > v[3] || v[3] >= v[4] ||
 		    v[4] - v[0] > ARGS_MAX || v[4] > USER_END)
 			return false;
+		joined += v[2] == v[3];
+		n++;
 	}
-	return true;
+	return joined > n / 2;
 }
 
 /* --- all of it --- */

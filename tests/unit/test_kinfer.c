@@ -147,8 +147,10 @@ static void make(const struct layout *l)
 	for (int i = 1; i < 4; i++)
 		put64(CRED + l->sets + (uint64_t)i * 8, (1ULL << 41) - 1);
 	put64(MM + l->pgd, DIRECT + USER_PML4);
+	for (uint64_t i = 0; i < 5; i++) /* a stack, and before it bounds of code and data */
+		put64(MM + l->args - 8 + i * 8, 0x7fff00001000 + (i - i / 3) * 0x10);
 	for (uint64_t i = 0; i < 5; i++)
-		put64(MM + l->args - 8 + i * 8, 0x7fff00001000 + i / 3 * 0x100 + i * 0x10);
+		put64(MM + l->args - 64 + i * 8, 0x400000 + i * 0x1000);
 	for (int i = 0; i <= N; i++)
 		put_task(l, i);
 }
