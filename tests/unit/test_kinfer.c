@@ -11,158 +11,17 @@
 
 #include <cmocka.h>
 
-#include "kinfer.h"
+#include "made_tasks.h"
 
-#define DIRECT 0xffff888000000000ULL
-#define SIZE   (2U << 20)
-#define N      12 /* tasks without the idle one */
-
-enum {
-	PML4 = 0x1000,
-	PDPT = 0x2000,
-	PDPT_IMAGE = 0x3000,
-	USER_PML4 = 0x4000,
-	CRED = 0x5000,
-	MM = 0x6000,
-	SIGNAL = 0x8000, /* 64 bytes each */
-	TASK = 0x10000,
-	TASK_EACH = 0x4000,
-	STACK = 0x100000
-};
-
-/* As 6.1 and 7.3 of Debian have them. */
-struct layout {
-	uint32_t stack, tasks, mm, exit_signal, pid, parent, start, cred, comm, signal;
-	uint32_t uid, sets, pgd, args;
-};
-static const struct layout old = { .stack = 32,
-				   .tasks = 2264,
-				   .mm = 2344,
-				   .exit_signal = 2408,
-				   .pid = 2488,
-				   .parent = 2504,
-				   .start = 2720,
-				   .cred = 2960,
-				   .comm = 2976,
-				   .signal = 3072,
-				   .uid = 8,
-				   .sets = 44,
-				   .pgd = 80,
-				   .args = 360 };
-static const struct layout new = { .stack = 40,
-				   .tasks = 1200,
-				   .mm = 1288,
-				   .exit_signal = 1320,
-				   .pid = 1400,
-				   .parent = 1424,
-				   .start = 1640,
-				   .cred = 1880,
-				   .comm = 1896,
-				   .signal = 2008,
-				   .uid = 8,
-				   .sets = 48,
-				   .pgd = 120,
-				   .args = 416 };
-
-static uint8_t memory[SIZE];
 static struct kinfer room;
-
-static int read_memory(void *arg, gpa_t gpa, void *dst, size_t len)
-{
-	(void)arg;
-	if (gpa.v > SIZE || len > SIZE - gpa.v)
-		return -EFAULT;
-	memcpy(dst, memory + gpa.v, len);
-	return 0;
-}
-
-static void put64(uint64_t at, uint64_t v)
-{
-	memcpy(memory + at, &v, sizeof(v));
-}
-
-static void put32(uint64_t at, uint32_t v)
-{
-	memcpy(memory + at, &v, sizeof(v));
-}
-
-static uint64_t task(int i)
-{
-	return TASK + (uint64_t)i * TASK_EACH;
-}
-
-static uint64_t link_of(const struct layout *l, int i)
-{
-	return DIRECT + task((i + N + 1) % (N + 1)) + l->tasks;
-}
-
-/* 0 is idle, 1 the first process, 2 the maker of the kernel's threads; the last two are processes. */
-static bool is_thread(int i)
-{
-	return i != 1 && i < N - 1;
-}
-
-static void put_task(const struct layout *l, int i)
-{
-	const uint64_t t = task(i), signal = SIGNAL + (uint64_t)i * 64;
-	const int parent = i <= 2 ? 0 : is_thread(i) ? 2 : 1;
-
-	put32(t + l->stack - 8, i ? 1 : 0);
-	put64(t + l->stack, DIRECT + STACK + (uint64_t)i * 16384);
-	put32(t + l->stack + 8, 1);
-	put32(t + l->stack + 12, is_thread(i) ? 0x00208040 : 0x00400100);
-	put64(t + l->tasks, link_of(l, i + 1));
-	put64(t + l->tasks + 8, link_of(l, i - 1));
-	put64(t + l->mm, is_thread(i) ? 0 : DIRECT + MM);
-	put64(t + l->mm + 8, DIRECT + MM);
-	put32(t + l->exit_signal, i == 0 || i == 2 ? 0 : 17);
-	put32(t + l->pid, (uint32_t)i * (i > 2 ? 7 : 1));
-	put32(t + l->pid + 4, (uint32_t)i * (i > 2 ? 7 : 1));
-	put64(t + l->parent, DIRECT + task(parent));
-	put64(t + l->parent + 8, DIRECT + task(parent));
-	put64(t + l->start - 8, (uint64_t)i * 1000000);
-	put64(t + l->start, (uint64_t)i * 1000000);
-	put64(t + l->cred - 24, DIRECT + t + l->cred - 24); /* an empty list */
-	put64(t + l->cred - 16, DIRECT + t + l->cred - 24);
-	put64(t + l->cred - 8, DIRECT + CRED);
-	put64(t + l->cred, DIRECT + CRED);
-	(void)snprintf((char *)memory + t + l->comm, 16, i ? "task/%d" : "swapper/%d", i);
-	put64(t + l->signal, DIRECT + signal);
-	put32(signal, 1);
-	put32(signal + 4, 1);
-	put32(signal + 8, 1);
-	put64(signal + 16, DIRECT + t + l->signal - 400);
-	put64(signal + 24, DIRECT + t + l->signal - 400);
-}
-
-static void make(const struct layout *l)
-{
-	memset(memory, 0, sizeof(memory));
-	put64(PML4 + 273 * 8, PDPT | 3);
-	put64(PML4 + 511 * 8, PDPT_IMAGE | 3);
-	put64(PDPT, 0x83);
-	put64(PDPT_IMAGE + 510 * 8, 0x83);
-	put64(USER_PML4 + 511 * 8, PDPT_IMAGE | 3);
-	put32(CRED, 100);
-	for (int i = 1; i < 4; i++)
-		put64(CRED + l->sets + (uint64_t)i * 8, (1ULL << 41) - 1);
-	put64(MM + l->pgd, DIRECT + USER_PML4);
-	for (uint64_t i = 0; i < 5; i++) /* a stack, and before it bounds of code and data */
-		put64(MM + l->args - 8 + i * 8, 0x7fff00001000 + (i - i / 3) * 0x10);
-	for (uint64_t i = 0; i < 5; i++)
-		put64(MM + l->args - 64 + i * 8, 0x400000 + i * 0x1000);
-	for (int i = 0; i <= N; i++)
-		put_task(l, i);
-}
 
 static int infer(struct kfields *ret, struct err *e)
 {
-	static const struct pt_regs_cr cr = { 1ULL << 31, PML4, 1 << 5, 1 << 10 };
-	struct gview v;
+	static struct gview v;
 
 	memset(ret, 0, sizeof(*ret));
 	memset(&room, 0, sizeof(room));
-	assert_int_equal(gview_init(&v, &cr, read_memory, NULL), 0);
+	assert_int_equal(made_view(&v), 0);
 	return kinfer_tasks(&room, &v, (gva_t){ DIRECT + TASK }, ret, e);
 }
 
@@ -211,7 +70,7 @@ static void test_layouts(void **state)
 /* What is made of a kernel that is well, and of which member it can't be told then. */
 static void name_again(void)
 {
-	memcpy(memory + TASK + 64, "swapper/0", 10);
+	memcpy(made_memory + TASK + 64, "swapper/0", 10);
 }
 
 static void two_lists(void)
@@ -336,6 +195,144 @@ static void test_optional(void **state)
 		     k.f[TASK_START].there);
 }
 
+static int infer_files(struct kinfer_files *ret, struct err *e)
+{
+	struct kfields k;
+	struct ksyms s;
+
+	assert_int_equal(infer(&k, e), 0);
+	s = made_ksyms(room.view);
+	memset(ret, 0, sizeof(*ret));
+	return kinfer_files(&room, &s, ret, e);
+}
+
+static void test_files(void **state)
+{
+	const struct layout *const all[] = { &old, &new };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		const struct layout *l = all[i];
+		struct kinfer_files f;
+		struct err e = { 0 };
+
+		make(l);
+		assert_int_equal(infer_files(&f, &e), 0);
+		assert_int_equal(f.fs, l->fs);
+		assert_int_equal(f.llseek, l->llseek);
+		assert_int_equal(f.read, l->llseek + 8);
+		assert_int_equal(f.write, l->llseek + 16);
+		assert_int_equal(f.poll, l->poll);
+		assert_int_equal(f.open, l->open);
+		assert_int_equal(f.release, l->release);
+		assert_int_equal(f.op, l->f_op);
+		assert_int_equal(f.flags, l->f_flags);
+	}
+	/* a table that has grown lies elsewhere */
+	make(&old);
+	put64(FILES + 32, DIRECT + FILES + 0x800);
+	put32(FILES + 0x800, 256);
+	put64(FILES + 0x808, DIRECT + SLOT);
+	put32(FILES + 40, 0);
+	{
+		struct kinfer_files f;
+		struct err e = { 0 };
+
+		assert_int_equal(infer_files(&f, &e), 0);
+		assert_int_equal(f.op, old.f_op);
+	}
+}
+
+static void no_null(void)
+{
+	put64(OPS_NULL + old.llseek + 8, 0);
+}
+
+static void shuffled_ops(void)
+{
+	put64(OPS_PIPE + old.open, 0);
+	put_function(OPS_PIPE + old.open - 8, FIFO_OPEN);
+}
+
+static void poll_after_open(void)
+{
+	put64(OPS_PIPE + old.poll, 0);
+	put_function(OPS_PIPE + old.open + 8, PIPE_POLL);
+}
+
+static void other_root(void)
+{
+	put64(MOUNT, DIRECT + DIRECTORY + 8);
+}
+
+static void two_contexts(void)
+{
+	for (int i = 0; i < 3; i++) {
+		put64(task(i) + old.fs + 40, DIRECT + (i == 1 ? FS_FIRST : FS));
+		put64(task(i) + old.fs + 48, DIRECT + FILES);
+	}
+}
+
+static void few_files(void)
+{
+	put64(SLOT, 0);
+}
+
+static void two_ops(void)
+{
+	for (uint64_t i = 0; i < 3; i++)
+		put64(FILE_AT + i * FILE_EACH + 128, MADE_IMAGE + OPS_NULL);
+}
+
+static void ops_of_data(void)
+{
+	put64(OPS_NULL + old.llseek + 24, DIRECT + TASK);
+}
+
+static void ops_of_module(void)
+{
+	put64(OPS_NULL, 0xffffffffc0001000);
+}
+
+static void two_flags(void)
+{
+	for (uint64_t i = 0; i < 3; i++)
+		memcpy(made_memory + FILE_AT + i * FILE_EACH + 132,
+		       made_memory + FILE_AT + i * FILE_EACH + old.f_flags, 4);
+}
+
+static void strange_flags(void)
+{
+	put32(FILE_AT + old.f_flags, 1U << 31 | 2);
+}
+
+static void test_files_refused(void **state)
+{
+	static const struct {
+		void (*change)(void);
+		const char *what;
+	} table[] = {
+		{ no_null, "'read'" },          { shuffled_ops, "'poll'" },
+		{ poll_after_open, "'poll'" },  { other_root, "'fs'" },
+		{ two_contexts, "'fs'" },       { few_files, "open files" },
+		{ two_ops, "'f_op'" },          { ops_of_data, "'f_op'" },
+		{ ops_of_module, "'f_op'" },    { two_flags, "'f_flags'" },
+		{ strange_flags, "'f_flags'" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct kinfer_files f;
+		struct err e = { 0 };
+
+		make(&old);
+		table[i].change();
+		assert_int_equal(infer_files(&f, &e), -ENOENT);
+		if (!strstr(e.msg, table[i].what))
+			fail_msg("%zu, %s: %s", i, table[i].what, e.msg);
+	}
+}
+
 #define LOG_INFO                                                                                        \
 	"OSRELEASE=6.1.0\nSIZE(printk_ringbuffer)=80\nOFFSET(printk_ringbuffer.desc_ring)=0\n"          \
 	"OFFSET(printk_ringbuffer.text_data_ring)=40\nOFFSET(prb_desc_ring.count_bits)=0\n"             \
@@ -388,10 +385,9 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layouts),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_optional),
-		cmocka_unit_test(test_log),
+		cmocka_unit_test(test_layouts),       cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_optional),      cmocka_unit_test(test_files),
+		cmocka_unit_test(test_files_refused), cmocka_unit_test(test_log),
 	};
 
 	return cmocka_run_group_tests_name("kinfer", tests, NULL, NULL);

@@ -13,23 +13,20 @@
 
 #include "kcode.h"
 #include "ksyms.h"
+#include "made_kernel.h"
 
-#define IMAGE  KIMAGE_AREA /* maps physical memory from 0 on */
-#define SIZE   (1U << 20)
+#define IMAGE  MADE_IMAGE
 #define RAISED 0x2a5c0U
 #define LAZY   0x2a5b8U
 
 enum {
-	PML4 = 0x1000,
-	PDPT = 0x2000,
 	TEXT = 0x10000, /* functions, 0x100 each */
 	EACH = 0x100,
 	DATA = 0x40000,
 	NOTE_POINTER = DATA,
 	PANIC_CPU = DATA + 0x40,
 	OPS = DATA + 0x100,
-	NOTE = 0x50000,
-	TABLES = 0x60000
+	NOTE = 0x50000
 };
 
 enum function {
@@ -43,40 +40,17 @@ enum function {
 	LAST,
 	FUNCTIONS
 };
-static const char *const names[FUNCTIONS] = { "irq_work_run",          "irq_work_tick",
-					      "irq_work_queue",        "nmi_panic",
-					      "paddr_vmcoreinfo_note", "init_special_inode",
-					      "chrdev_open",           "last" };
+#define F(id, name) [id] = { name, TEXT + (id)*EACH }
+static const struct made_symbol names[FUNCTIONS] = {
+	F(RUN, "irq_work_run"),           F(TICK, "irq_work_tick"),
+	F(QUEUE, "irq_work_queue"),       F(PANIC, "nmi_panic"),
+	F(INFO, "paddr_vmcoreinfo_note"), F(SPECIAL, "init_special_inode"),
+	F(OPEN, "chrdev_open"),           F(LAST, "last"),
+};
 
-static uint8_t memory[SIZE];
-static struct kimage image = { memory, SIZE, { IMAGE } };
 static char info[KCOREINFO_MAX];
 static struct gview view;
 static struct ksyms s;
-
-static int read_memory(void *arg, gpa_t gpa, void *dst, size_t len)
-{
-	(void)arg;
-	if (gpa.v > SIZE || len > SIZE - gpa.v)
-		return -EFAULT;
-	memcpy(dst, memory + gpa.v, len);
-	return 0;
-}
-
-static void put(uint64_t at, const void *p, size_t n)
-{
-	memcpy(memory + at, p, n);
-}
-
-static void put64(uint64_t at, uint64_t v)
-{
-	put(at, &v, sizeof(v));
-}
-
-static void put32(uint64_t at, uint32_t v)
-{
-	put(at, &v, sizeof(v));
-}
 
 static uint64_t code_of(enum function f)
 {
@@ -90,14 +64,6 @@ static uint64_t put_own(uint64_t at, uint32_t v)
 	put32(at + 3, v);
 	put(at + 7, "\x65\x48\x03\x3c\x25\x18\x9a\x01\x00", 9);
 	return at + 16;
-}
-
-/* mov @to(%rip), %rax */
-static uint64_t put_load(uint64_t at, uint64_t to)
-{
-	put(at, "\x48\x8b\x05", 3);
-	put32(at + 3, (uint32_t)(to - (at + 7)));
-	return at + 7;
 }
 
 static void put_functions(void)
@@ -118,36 +84,6 @@ static void put_functions(void)
 	put(put_load(at, OPS), "\xc3", 1);
 }
 
-/* Token N is the character N. */
-static void put_tables(void)
-{
-	uint64_t at = TABLES;
-
-	s.all = (struct kallsyms){ .image = &image,
-				   .count = FUNCTIONS,
-				   .kind = KALLSYMS_OFFSETS,
-				   .align = 8,
-				   .names = at,
-				   .base = IMAGE };
-	for (int i = 0; i < FUNCTIONS; i++) {
-		memory[at++] = (uint8_t)(strlen(names[i]) + 1);
-		memory[at++] = 'T';
-		put(at, names[i], strlen(names[i]));
-		at += strlen(names[i]);
-	}
-	s.all.names_end = at;
-	s.all.token_table = TABLES + 0x1000;
-	s.all.token_index = TABLES + 0x2000;
-	s.all.offsets = TABLES + 0x3000;
-	for (uint32_t i = 0; i < 256; i++) {
-		memory[s.all.token_table + i * 2] = (uint8_t)i;
-		memory[s.all.token_index + i * 2] = (uint8_t)(i * 2);
-		memory[s.all.token_index + i * 2 + 1] = (uint8_t)(i * 2 >> 8);
-	}
-	for (int i = 0; i < FUNCTIONS; i++)
-		put32(s.all.offsets + (uint64_t)i * 4, (uint32_t)code_of(i));
-}
-
 static void put_note(const char *text)
 {
 	put64(NOTE_POINTER, IMAGE + NOTE);
@@ -159,19 +95,15 @@ static void put_note(const char *text)
 
 static void make(void)
 {
-	static const struct pt_regs_cr cr = { 1ULL << 31, PML4, 1 << 5, 1 << 10 };
-
-	memset(memory, 0, sizeof(memory));
+	made_clear();
 	memset(&s, 0, sizeof(s));
-	put64(PML4 + 511 * 8, PDPT | 3);
-	put64(PDPT + 510 * 8, 0x83);
 	put32(PANIC_CPU, UINT32_MAX);
 	put64(OPS + 0x70, IMAGE + code_of(OPEN));
 	put_note("OSRELEASE=6.1.0\nSYMBOL(prb)=ffffffff80041000\n");
 	put_functions();
-	put_tables();
-	assert_int_equal(gview_init(&view, &cr, read_memory, NULL), 0);
-	s.image = &image;
+	s.all = made_symbols(names, FUNCTIONS);
+	assert_int_equal(made_view(&view), 0);
+	s.image = &made_image;
 	s.view = &view;
 	s.info = info;
 	memcpy(s.release, "6.1.0", 6);
@@ -203,7 +135,7 @@ static void test_found(void **state)
 
 static void one_list(void)
 {
-	memset(memory + code_of(TICK), 0xcc, EACH);
+	memset(made_memory + code_of(TICK), 0xcc, EACH);
 }
 
 static void other_list(void)
@@ -221,7 +153,7 @@ static void odd_list(void)
 
 static void no_code(void)
 {
-	memset(memory + code_of(RUN), 0x06, EACH); /* no instruction of 64-bit mode */
+	memset(made_memory + code_of(RUN), 0x06, EACH); /* no instruction of 64-bit mode */
 }
 
 static void panicked(void)
@@ -241,8 +173,8 @@ static void no_open(void)
 
 static void outside(void)
 {
-	put32(s.all.offsets + PANIC * 4, SIZE + 0x1000);
-	put32(s.all.offsets + INFO * 4, SIZE + 0x1000);
+	put32(MADE_OFFSETS + PANIC * 4, MADE_SIZE + 0x1000);
+	put32(MADE_OFFSETS + INFO * 4, MADE_SIZE + 0x1000);
 }
 
 static void test_not_found(void **state)
