@@ -71,6 +71,19 @@ static struct json_object *cpus_json(const struct kvm_vm *k)
 	return array;
 }
 
+/* What is known of structures without types. */
+static const char *inferred(const struct vm *v)
+{
+	const bool tasks = v->fields.f[TASK_SIZE].there,
+		   log = v->fields.f[RB_DESC_COUNT_BITS].there;
+
+	return v->have_types  ? "nothing"
+	       : tasks && log ? "tasks, log"
+	       : tasks        ? "tasks"
+	       : log          ? "log"
+			      : "nothing";
+}
+
 static int print_json(const struct vm *v)
 {
 	_cleanup_json_ struct json_object *o = json_object_new_object();
@@ -90,6 +103,7 @@ static int print_json(const struct vm *v)
 	add_hex(o, "kaslr", v->slide);
 	json_add_int(o, "symbols", ksyms_count(&v->symbols));
 	json_add_int(o, "types", v->have_types ? v->btf.count : 0);
+	json_add_str(o, "inferred", inferred(v));
 	json_add_int(o, "paging_levels", v->view.pt.levels);
 	json_add_int(o, "memory", (int64_t)vm_memory(v));
 	json_add_bool(o, "slots_exact", v->kvm.exact);
@@ -140,7 +154,7 @@ static void print_text(const struct vm *v)
 	if (v->have_types)
 		printf("%u\n", v->btf.count);
 	else
-		printf("none: %s\n", v->no_types.msg);
+		printf("none: %s\n  inferred  %s\n", v->no_types.msg, inferred(v));
 	printf("\nProcessors\n");
 	for (size_t i = 0; i < v->kvm.ncpu; i++) {
 		const struct kvm_cpu *c = &v->kvm.cpu[i];
