@@ -152,3 +152,19 @@ size_t kallsyms_lookup(const struct kallsyms *s, struct ksym_want *want, size_t 
 	}
 	return found;
 }
+
+gva_t kallsyms_behind(const struct kallsyms *s, gva_t addr)
+{
+	uint32_t least = 0, most = s->count;
+
+	/* kallsyms_find() saw that they ascend */
+	while (least < most) {
+		uint32_t middle = least + (most - least) / 2;
+
+		if (kallsyms_address(s, middle).v > addr.v)
+			most = middle;
+		else
+			least = middle + 1;
+	}
+	return least < s->count ? kallsyms_address(s, least) : (gva_t){ 0 };
+}

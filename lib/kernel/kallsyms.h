@@ -78,6 +78,9 @@ struct ksym_want {
 /* Look for all of @want in one pass; of several with one name the first is taken. Return: how many were found. */
 size_t kallsyms_lookup(const struct kallsyms *s, struct ksym_want *want, size_t n);
 
+/* Where the next symbol behind @addr is; 0 if there is none. */
+gva_t kallsyms_behind(const struct kallsyms *s, gva_t addr);
+
 /* What kallsyms_find() and kallsyms_next() both know of the bytes. */
 struct kallsyms_tokens {
 	const uint8_t *p;

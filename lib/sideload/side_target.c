@@ -60,7 +60,7 @@ static int lacks(const char *kind, const char *name, struct err *e)
 		kind, name);
 }
 
-int side_target_symbols(const struct kallsyms *k, const struct side_symbol_name *names, size_t n,
+int side_target_symbols(const struct ksyms *k, const struct side_symbol_name *names, size_t n,
 			uint64_t *ret, size_t *ret_lacks)
 {
 	struct ksym_want want[2 * SIDE_NAMES_MAX];
@@ -73,7 +73,7 @@ int side_target_symbols(const struct kallsyms *k, const struct side_symbol_name 
 		want[i] = (struct ksym_want){ .name = names[i].name };
 		want[n + i] = (struct ksym_want){ .name = other && *other ? other : names[i].name };
 	}
-	(void)kallsyms_lookup(k, want, 2 * n);
+	(void)ksyms_lookup(k, want, 2 * n);
 	for (size_t i = 0; i < n; i++) {
 		ret[i] = want[i].addr.v ? want[i].addr.v : want[n + i].addr.v;
 		if (names[i].code && (ret[i] < KIMAGE_AREA || ret[i] >= KIMAGE_AREA_END))
@@ -86,7 +86,7 @@ int side_target_symbols(const struct kallsyms *k, const struct side_symbol_name 
 	return 0;
 }
 
-static int find_symbols(const struct kallsyms *k, uint64_t ret[SYMBOLS], struct err *e)
+static int find_symbols(const struct ksyms *k, uint64_t ret[SYMBOLS], struct err *e)
 {
 	size_t i;
 
@@ -145,8 +145,7 @@ int side_target_members(const struct btf *b, const struct side_field_name *names
 	return 0;
 }
 
-/* The library has room for structures of these sizes, with what it touches inside of them. */
-static bool fits(const struct side_fields *f)
+bool side_target_fits(const struct side_fields *f)
 {
 	return f->irq_work_size <= SIDE_ROOM_IRQ_WORK && f->irq_work_func + 8 <= f->irq_work_size &&
 	       f->irq_work_flags + 4 <= f->irq_work_size && f->work_size <= SIDE_ROOM_WORK &&
@@ -169,7 +168,7 @@ int side_target_fields(const struct btf *b, struct side_fields *ret, struct err 
 	if (side_target_members(b, field_names, ARRAY_SIZE(field_names), at, &i) < 0)
 		return lacks("type", field_names[i].structure, e);
 	memcpy(ret, at, sizeof(at));
-	return fits(ret)
+	return side_target_fits(ret)
 		       ? 0
 		       : err_set(e, ENOTSUP,
 				 "structures of the guest's kernel are not what they are in any other; "
@@ -181,53 +180,84 @@ static int bad_memory(const char *what, struct err *e)
 	return err_set(e, EPROTO, "the guest's %s makes no sense; nothing was changed", what);
 }
 
-/* The ranges in the tree of resources, below its root: what firmware and drivers know of. */
-static int find_taken(const struct vm *v, gva_t root, struct side_target *ret, struct err *e)
+static int resource_fields(const struct btf *b, struct side_resource_fields *ret, struct err *e)
 {
-	uint32_t start, end, child, sibling;
+	if (side_target_field(b, "resource", "start", NULL, &ret->start) < 0 ||
+	    side_target_field(b, "resource", "end", NULL, &ret->end) < 0 ||
+	    side_target_field(b, "resource", "child", NULL, &ret->child) < 0 ||
+	    side_target_field(b, "resource", "sibling", NULL, &ret->sibling) < 0)
+		return lacks("type", "resource", e);
+	return 0;
+}
+
+/* The ranges in the tree of resources, below its root: what firmware and drivers know of. */
+static int find_taken(const struct vm *v, gva_t root, const struct side_resource_fields *f,
+		      struct side_target *ret, struct err *e)
+{
 	uint64_t at = 0;
 
-	if (side_target_field(&v->btf, "resource", "start", NULL, &start) < 0 ||
-	    side_target_field(&v->btf, "resource", "end", NULL, &end) < 0 ||
-	    side_target_field(&v->btf, "resource", "child", NULL, &child) < 0 ||
-	    side_target_field(&v->btf, "resource", "sibling", NULL, &sibling) < 0)
-		return lacks("type", "resource", e);
-	if (gview_read(&v->view, (gva_t){ root.v + child }, &at, sizeof(at)) < 0)
+	if (gview_read(&v->view, (gva_t){ root.v + f->child }, &at, sizeof(at)) < 0)
 		return bad_memory("list of resources", e);
 	while (at) {
 		struct side_taken *t = &ret->taken[ret->ntaken];
 
 		if (ret->ntaken == SIDE_TAKEN_MAX ||
-		    gview_read(&v->view, (gva_t){ at + start }, &t->start, sizeof(t->start)) < 0 ||
-		    gview_read(&v->view, (gva_t){ at + end }, &t->end, sizeof(t->end)) < 0 ||
-		    gview_read(&v->view, (gva_t){ at + sibling }, &at, sizeof(at)) < 0)
+		    gview_read(&v->view, (gva_t){ at + f->start }, &t->start, sizeof(t->start)) <
+			    0 ||
+		    gview_read(&v->view, (gva_t){ at + f->end }, &t->end, sizeof(t->end)) < 0 ||
+		    gview_read(&v->view, (gva_t){ at + f->sibling }, &at, sizeof(at)) < 0)
 			return bad_memory("list of resources", e);
 		ret->ntaken++;
 	}
 	return 0;
 }
 
+/* Without types: is it a task, by its name, that the first processor has at @current? */
+static bool is_current(const struct vm *v, uint64_t per_cpu, uint64_t current)
+{
+	const struct kfield *comm = &v->fields.f[TASK_COMM];
+	char name[KTASK_COMM + 1] = { 0 };
+	uint64_t at = 0;
+
+	return comm->there && !gview_read(&v->view, (gva_t){ per_cpu }, &at, sizeof(at)) &&
+	       !gview_read(&v->view, (gva_t){ at + current }, &at, sizeof(at)) &&
+	       !gview_read(&v->view, (gva_t){ at + comm->off }, name, KTASK_COMM) && *name > ' ' &&
+	       *name < 0x7f && strlen(name) < KTASK_COMM;
+}
+
+/* The place of a processor's task has two names, and was the first member of a structure meanwhile (Linux 6.2 to 6.14). */
+static int find_current(const struct vm *v, const uint64_t at[SYMBOLS], uint64_t *ret,
+			struct err *e)
+{
+	uint32_t hot = 0;
+
+	*ret = at[CURRENT];
+	if (!*ret && at[CURRENT_HOT] &&
+	    (!v->have_types || !side_target_field(&v->btf, "pcpu_hot", "current_task", NULL, &hot)))
+		*ret = at[CURRENT_HOT] + hot;
+	return *ret && (v->have_types || is_current(v, at[PER_CPU], *ret))
+		       ? 0
+		       : lacks("variable", symbol_names[CURRENT].name, e);
+}
+
 int side_target_find(const struct vm *v, struct side_target *ret, struct err *e)
 {
+	struct side_resource_fields resource;
 	uint64_t at[SYMBOLS] = { 0 };
-	uint32_t hot = 0;
-	int r;
+	int r = find_symbols(&v->symbols, at, e);
 
 	*ret = (struct side_target){ 0 };
-	if (!v->have_types)
-		return err_set(e, ENOTSUP, "%s; nothing was changed", v->no_types.msg);
-	r = side_target_fields(&v->btf, &ret->at, e);
+	if (!r && v->have_types) {
+		r = side_target_fields(&v->btf, &ret->at, e);
+		if (!r)
+			r = resource_fields(&v->btf, &resource, e);
+	} else if (!r)
+		r = side_target_infer(v, (gva_t){ at[RESOURCES] }, &ret->at, &resource, e);
 	if (!r)
-		r = find_symbols(&v->symbols, at, e);
+		r = find_current(v, at, &ret->current_at, e);
 	if (r < 0)
 		return r;
 	memcpy(&ret->call, at, sizeof(ret->call));
-	if (!at[CURRENT] && at[CURRENT_HOT] &&
-	    !side_target_field(&v->btf, "pcpu_hot", "current_task", NULL, &hot))
-		at[CURRENT] = at[CURRENT_HOT] + hot;
-	if (!at[CURRENT])
-		return lacks("variable", symbol_names[CURRENT].name, e);
-	ret->current_at = at[CURRENT];
 	ret->other_fops = at[OTHER_FOPS];
 	ret->raised_list.v = at[RAISED_LIST];
 	ret->panic_cpu.v = at[PANIC_CPU];
@@ -244,5 +274,5 @@ int side_target_find(const struct vm *v, struct side_target *ret, struct err *e)
 		    sizeof(ret->per_cpu[0]);
 	if (side_target_disk(v, &ret->disk, &ret->no_disk) < 0)
 		ret->disk = (struct side_target_disk){ .direct = 0 };
-	return find_taken(v, (gva_t){ at[RESOURCES] }, ret, e);
+	return find_taken(v, (gva_t){ at[RESOURCES] }, &resource, ret, e);
 }

@@ -43,6 +43,26 @@ int side_target_find(const struct vm *v, struct side_target *ret, struct err *e)
 /* The part of it that knows no machine. */
 int side_target_fields(const struct btf *b, struct side_fields *ret, struct err *e) _must_check_;
 
+/* The library has room for structures of these sizes, with what it touches inside of them. */
+bool side_target_fits(const struct side_fields *f);
+
+/* Where struct resource has what is read of it. */
+struct side_resource_fields {
+	uint32_t start, end, child, sibling;
+};
+
+/*
+ * side_target_infer() - The same of a kernel that has no description of its types.
+ *
+ * What depends on how a kernel was configured is proved by its memory (kinfer_files.h); what has been the same in all that were
+ * seen comes from a small table, for their releases alone, and for kernels without what would change it. Of the tree of resources,
+ * whose root is @resources, each leads back to it.
+ *
+ * Return: 0; -ENOTSUP, and @e says what can't be told.
+ */
+int side_target_infer(const struct vm *v, gva_t resources, struct side_fields *ret,
+		      struct side_resource_fields *ret_resource, struct err *e) _must_check_;
+
 /* @other is what it is called in other kernels, or NULL; "" it may not be there, and is 0 then. */
 struct side_symbol_name {
 	const char *name, *other;
@@ -55,7 +75,7 @@ struct side_field_name {
 #define SIDE_NAMES_MAX 64 /* of symbols at once */
 
 /* The addresses of @n symbols. Return: 0; -ENOENT, and *@ret_lacks is the number of the one that is not there. */
-int side_target_symbols(const struct kallsyms *k, const struct side_symbol_name *names, size_t n,
+int side_target_symbols(const struct ksyms *k, const struct side_symbol_name *names, size_t n,
 			uint64_t *ret, size_t *ret_lacks) _must_check_;
 /* The places of @n members. Return: 0; -ENOENT, -EPROTO, and *@ret_lacks is the number of the one that is not there, or can't be so. */
 int side_target_members(const struct btf *b, const struct side_field_name *names, size_t n,

@@ -90,7 +90,9 @@ static int read_base(const struct vm *v, uint64_t at, uint64_t otherwise, uint64
 int side_target_disk(const struct vm *v, struct side_target_disk *ret, struct err *e)
 {
 	uint64_t at[SYMBOLS] = { 0 };
-	int r = side_target_disk_fields(&v->btf, &ret->at, e);
+	int r = v->have_types
+			? side_target_disk_fields(&v->btf, &ret->at, e)
+			: err_set(e, ENOTSUP, "%s, which a disk for it needs", v->no_types.msg);
 	size_t i;
 
 	_Static_assert((size_t)SYMBOLS <= SIDE_NAMES_MAX, "all at once");

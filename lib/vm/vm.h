@@ -7,13 +7,13 @@
  * vm_list() looks at the descriptors of every process, vm_resolve() makes one
  * of them of a TARGET. vm_open() stops it for some milliseconds (kvm_look()) and
  * copies the image of its kernel; vm_open_kernel() decodes symbols and types
- * in that copy. From then on @guest reads what kguest.h offers. The machine runs.
+ * in that copy, and infers what of them it can where the kernel has none. From then on @guest reads what kguest.h offers. The machine runs.
  */
 #ifndef VM_VM_H
 #define VM_VM_H
 
-#include "kallsyms.h"
 #include "kguest.h"
+#include "ksyms.h"
 #include "kvm.h"
 
 #define VM_NAME_MAX 256
@@ -56,12 +56,15 @@ struct vm {
 	char release[KRELEASE_MAX];
 
 	/* vm_open_kernel() */
-	struct kallsyms symbols;
+	struct ksyms symbols;
+	char *coreinfo; /* owned; of @symbols */
 	uint64_t slide; /* what KASLR added */
 	struct btf btf;
 	uint32_t *btf_index;
-	bool have_types;     /* @fields and @guest are filled */
-	struct err no_types; /* else why not */
+	bool have_types; /* @btf; @fields and @guest are filled by it */
+	struct err
+		no_types; /* else why not; @fields may have some all the same, which were inferred (kinfer.h) */
+	struct err no_tasks; /* why it has none of tasks; else @code 0 */
 	struct kfields fields;
 	struct kguest guest;
 };

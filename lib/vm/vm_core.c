@@ -203,10 +203,10 @@ static int take_kernel(struct core *c, struct err *e)
 				    { .name = "vmcoreinfo_size" } };
 	struct kcoreinfo_symbols symbols;
 
-	c->res->has_symbols = c->vm->symbols.count > 0;
+	c->res->has_symbols = ksyms_count(&c->vm->symbols) > 0;
 	if (!c->res->has_symbols)
 		return 0;
-	(void)kallsyms_lookup(&c->vm->symbols, want, ARRAY_SIZE(want));
+	(void)ksyms_lookup(&c->vm->symbols, want, ARRAY_SIZE(want));
 	take_image(c, want[0].addr, want[1].addr);
 	take_map(c, want[2].addr);
 	take_end(c, want[3].addr);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "kinfer.h"
 #include "vm.h"
 
 #define LINKED_AT       0xffffffff81000000ULL /* _text, where KASLR adds nothing */
@@ -12,6 +13,7 @@
 #define NOWHERE         UINT64_MAX
 #define CONSTANTS_LEAST (1U << 20)
 #define LOOKS_AGAIN     2
+#define INFERS          3
 
 int vm_look(const struct vm_info *info, struct vm *ret, struct err *e)
 {
@@ -253,6 +255,27 @@ static int open_types(struct vm *v, struct err *e)
 		     : kfields_fill(&v->fields, &v->btf, e);
 }
 
+/* What can be told without a description of types: by the memory of tasks, and by what readers of dumps are told of the log. */
+static int infer(struct vm *v, struct err *e)
+{
+	_cleanup_free_ struct kinfer *k = calloc(1, sizeof(*k));
+	struct err why = { 0 };
+	int r = -ENOENT;
+
+	if (!k)
+		return err_set(e, ENOMEM, "no memory for what is inferred of the guest's kernel");
+	memset(&v->fields, 0, sizeof(v->fields));
+	if (!ksyms_read_info(&v->symbols))
+		(void)!kinfer_log(&v->symbols, &v->fields);
+	/* the guest runs: a process may have come or gone just then */
+	for (int i = 0; r < 0 && i < INFERS; i++)
+		r = kinfer_tasks(k, &v->view, v->guest.init_task, &v->fields, &why);
+	if (r < 0)
+		(void)err_set(&v->no_tasks, v->no_types.code, "%s, and %s", v->no_types.msg,
+			      why.msg);
+	return 0;
+}
+
 int vm_open_kernel(struct vm *v, struct err *e)
 {
 	struct ksym_want want[] = { { .name = "_text" },
@@ -260,11 +283,15 @@ int vm_open_kernel(struct vm *v, struct err *e)
 				    { .name = "prb" },
 				    { .name = "modules" },
 				    { .name = "init_top_pgt" } };
-	int r = kallsyms_find(&v->image, &v->symbols);
+	int r;
 
+	v->coreinfo = malloc(KCOREINFO_MAX);
+	if (!v->coreinfo)
+		return err_set(e, ENOMEM, "no memory for what the guest's kernel says of itself");
+	r = ksyms_open(&v->symbols, &v->image, &v->view, v->coreinfo);
 	if (r < 0)
 		return err_set(e, -r, "the symbols of the guest's kernel were not found");
-	(void)kallsyms_lookup(&v->symbols, want, ARRAY_SIZE(want));
+	(void)ksyms_lookup(&v->symbols, want, ARRAY_SIZE(want));
 	v->slide = (want[0].addr.v ? want[0].addr.v : v->range.start.v) - LINKED_AT;
 	/* the kernel's own: those that a processor had may have gone since, with the process that they were of */
 	if (want[4].addr.v)
@@ -278,16 +305,18 @@ int vm_open_kernel(struct vm *v, struct err *e)
 				    .init_task = want[1].addr,
 				    .prb = want[2].addr,
 				    .modules = want[3].addr };
-	return 0;
+	return v->have_types ? 0 : infer(v, e);
 }
 
 void vm_close(struct vm *v)
 {
 	free((void *)(uintptr_t)v->image.data);
 	free(v->btf_index);
+	free(v->coreinfo);
 	pid_close(&v->ref);
 	v->image.data = NULL;
 	v->btf_index = NULL;
+	v->coreinfo = NULL;
 }
 
 uint64_t vm_memory(const struct vm *v)
@@ -321,7 +350,7 @@ void vm_drivers(const struct vm *v, struct vm_driver ret[VM_DRIVERS])
 	memcpy(ret, all, sizeof(all));
 	for (size_t k = 0; k < VM_DRIVERS; k++)
 		want[k] = (struct ksym_want){ .name = all[k].symbol };
-	(void)kallsyms_lookup(&v->symbols, want, VM_DRIVERS);
+	(void)ksyms_lookup(&v->symbols, want, VM_DRIVERS);
 	for (size_t k = 0; k < VM_DRIVERS; k++)
 		ret[k].state = want[k].addr.v ? VM_DRIVER_BUILTIN : VM_DRIVER_NONE;
 	while (v->have_types && kmod_next(&v->guest, &i, &mod) == 1)

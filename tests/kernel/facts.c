@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel-facts VMLINUX [symbols|exported|members TYPE.MEMBER...] - what lib/kernel makes of a kernel's file.
+ * kernel-facts VMLINUX [symbols|exported|code NAME...|infer MEMORY CR3|members TYPE.MEMBER...] - what lib/kernel makes of a kernel's file.
+ *
+ * "code" shows where a variable is by the symbols and by the code of functions.
+ * "infer" compares what the memory of a guest with that kernel tells (a file, from address 0 on) with what its types say.
  *
  * The segments are laid out as in memory, where the kernel is linked to.
  */
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,8 +18,8 @@
 #include "btf.h"
 #include "io.h"
 #include "kallsyms.h"
-#include "kfields.h"
-#include "ksymtab.h"
+#include "kinfer_files.h"
+#include "ksyms_code.h"
 
 static void die(const char *what)
 {
@@ -86,6 +90,14 @@ static void exported(const struct kimage *k)
 	fprintf(stderr, "%zu exported, %u bytes each\n", t.count, t.stride);
 }
 
+static bool has_btf(const struct kimage *k)
+{
+	const uint8_t *data;
+	size_t size;
+
+	return !btf_locate(k, &data, &size);
+}
+
 static void open_btf(const struct kimage *k, struct btf *b)
 {
 	const uint8_t *data;
@@ -113,6 +125,104 @@ static void member(const struct btf *b, char *path)
 		printf("%s.%s %" PRIu64 " %" PRIu64 "\n", path, name, m.bit / 8, size);
 }
 
+#define TABLE_ROOT 0x1000
+#define TABLE_NEXT 0x2000
+#define LARGE      0x81 /* present, a page of 1 GiB */
+
+/* The file as memory: two page tables, and the area of the image behind them. */
+static int read_memory(void *arg, gpa_t gpa, void *dst, size_t len)
+{
+	const struct kimage *k = arg;
+	const uint64_t entry = gpa.v < TABLE_NEXT ? TABLE_NEXT + 1
+						  : (KIMAGE_AREA & UINT32_MAX) | LARGE;
+	const void *p = gpa.v < KIMAGE_SIZE_MAX ? &entry
+						: kimage_at(k, (gva_t){ gpa.v | KIMAGE_AREA }, len);
+
+	if (!p)
+		return -EFAULT;
+	memcpy(dst, p, len);
+	return 0;
+}
+
+static void code(struct kimage *k, char **names, int n)
+{
+	static const struct pt_regs_cr cr = { 1ULL << 31, TABLE_ROOT, 1 << 5, 1 << 10 };
+	static char info[KCOREINFO_MAX];
+	struct ksyms s;
+	struct gview v;
+
+	if (gview_init(&v, &cr, read_memory, k) < 0 || ksyms_open(&s, k, &v, info) < 0 ||
+	    !s.all.count)
+		die("no kallsyms");
+	for (int i = 0; i < n; i++) {
+		struct ksym_want want = { .name = names[i] };
+
+		(void)kallsyms_lookup(&s.all, &want, 1);
+		printf("%s %" PRIx64 " %" PRIx64 "\n", names[i], want.addr.v,
+		       ksyms_by_code(&s, names[i]).v);
+	}
+}
+
+struct memory {
+	char *data;
+	size_t size;
+};
+
+static int read_physical(void *arg, gpa_t gpa, void *dst, size_t len)
+{
+	const struct memory *m = arg;
+
+	if (gpa.v > m->size || len > m->size - gpa.v)
+		return -EFAULT;
+	memcpy(dst, m->data + gpa.v, len);
+	return 0;
+}
+
+static void print_files(const struct kinfer *in, const struct ksyms *s)
+{
+	struct kinfer_files f = { 0 };
+	struct err e = { 0 };
+
+	if (kinfer_files(in, s, &f, &e) < 0)
+		die(e.msg);
+	printf("fs %u, llseek %u, read %u, write %u, poll %u, open %u, release %u, f_op %u, f_flags %u\n",
+	       f.fs, f.llseek, f.read, f.write, f.poll, f.open, f.release, f.op, f.flags);
+}
+
+static void infer(struct kimage *k, const struct kfields *is, const char *path, const char *cr3)
+{
+	const struct pt_regs_cr cr = { 1ULL << 31, strtoull(cr3, NULL, 16), 1 << 5, 1 << 10 };
+	struct ksym_want init_task = { .name = "init_task" };
+	static char info[KCOREINFO_MAX];
+	static struct kinfer in;
+	struct kfields fields = { 0 };
+	struct memory m;
+	struct err e = { 0 };
+	struct ksyms s;
+	struct gview v;
+
+	if (io_read_at(AT_FDCWD, path, 1 << 30, &m.data, &m.size) < 0 ||
+	    gview_init(&v, &cr, read_physical, &m) < 0 || ksyms_open(&s, k, &v, info) < 0 ||
+	    !ksyms_lookup(&s, &init_task, 1))
+		die("no memory of a guest");
+	if (kinfer_tasks(&in, &v, init_task.addr, &fields, &e) < 0)
+		die(e.msg);
+	if (ksyms_read_info(&s) < 0 || kinfer_log(&s, &fields) < 0)
+		printf("no VMCOREINFO\n");
+	for (size_t i = 0; i < KFIELDS; i++) {
+		const struct kfield *a = &fields.f[i], *b = &is->f[i];
+		const bool same = a->off == b->off && a->bit == b->bit && a->bits == b->bits;
+
+		if (i != TASK_SIZE)
+			printf("%zu: %s, %u is %u\n", i,
+			       !a->there ? "not told"
+			       : same    ? "same"
+					 : "DIFFERS",
+			       a->off, b->off);
+	}
+	print_files(&in, &s);
+}
+
 int main(int argc, char **argv)
 {
 	double started = now_ms();
@@ -124,7 +234,7 @@ int main(int argc, char **argv)
 	struct btf b;
 
 	if (argc < 2)
-		die("usage: kernel-facts VMLINUX [symbols|exported|members TYPE.MEMBER...]");
+		die("usage: kernel-facts VMLINUX [symbols|exported|code NAME...|infer MEMORY CR3|members TYPE.MEMBER...]");
 	k = load(argv[1]);
 	if (argc > 2 && !strcmp(argv[2], "exported")) {
 		exported(&k);
@@ -136,19 +246,29 @@ int main(int argc, char **argv)
 			member(&b, argv[i]);
 		return 0;
 	}
+	if (argc > 2 && !strcmp(argv[2], "code")) {
+		code(&k, argv + 3, argc - 3);
+		return 0;
+	}
 	double loaded = now_ms();
 	if (kallsyms_find(&k, &s) < 0)
 		die("no kallsyms");
-	if (argc > 2) {
+	if (argc > 2 && !strcmp(argv[2], "symbols")) {
 		symbols(&s);
 		return 0;
 	}
 	double found = now_ms();
 	(void)!kimage_release(&k, release);
-	open_btf(&k, &b);
+	memset(&fields, 0, sizeof(fields));
+	if (argc == 2 || has_btf(&k))
+		open_btf(&k, &b);
 	double opened = now_ms();
-	if (kfields_fill(&fields, &b, &e) < 0)
+	if ((argc == 2 || has_btf(&k)) && kfields_fill(&fields, &b, &e) < 0)
 		die(e.msg);
+	if (argc > 2 && !strcmp(argv[2], "infer") && argc == 5) {
+		infer(&k, &fields, argv[3], argv[4]);
+		return 0;
+	}
 	printf("release %s\nsymbols %u, addresses of kind %u\ntypes %u\n", release, s.count,
 	       (unsigned int)s.kind, b.count);
 	for (size_t i = 0; i < KFIELDS; i++)

@@ -205,7 +205,7 @@ static int count_tmpfs(void)
 	uint32_t type;
 	int n = 0;
 
-	if (!kallsyms_lookup(&vm.symbols, &want, 1) ||
+	if (!ksyms_lookup(&vm.symbols, &want, 1) ||
 	    btf_find(&vm.btf, "file_system_type", &type) < 0 ||
 	    btf_member(&vm.btf, type, "fs_supers.first", &supers) < 0 ||
 	    btf_find(&vm.btf, "hlist_node", &type) < 0 ||

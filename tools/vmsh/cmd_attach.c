@@ -196,7 +196,7 @@ static int open_machine(struct attach_cmd *a, struct err *e)
 	if (!r)
 		r = vm_open_kernel(&a->vm, e);
 	if (!r && !a->vm.have_types)
-		r = err_set(e, ENOTSUP, "%s; nothing was changed", a->vm.no_types.msg);
+		log_info("%s: what it takes of them is inferred", a->vm.no_types.msg);
 	return r;
 }
 

@@ -77,10 +77,6 @@ static int undo(struct detach *d, struct err *e)
 
 	if (!r)
 		r = vm_open_kernel(&vm, e);
-	if (!r && !vm.have_types) {
-		*e = vm.no_types;
-		r = -ENOTSUP;
-	}
 	if (r < 0)
 		return err_wrap(e, r, "what was left behind is still there");
 	r = side_detach(&vm, &d->left, e);

@@ -81,7 +81,7 @@ int cmd_dmesg(struct opt_parser *p)
 {
 	_cleanup_target_ struct target t = TARGET_INIT;
 	struct json_stream array = { .f = stdout };
-	int r = target_open(p, true, &t), printed = 0;
+	int r = target_open(p, RB_DESC_COUNT_BITS, &t), printed = 0;
 
 	if (r)
 		return r;

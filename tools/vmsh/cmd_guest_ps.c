@@ -47,7 +47,7 @@ int cmd_guest_ps(struct opt_parser *p)
 	_cleanup_json_ struct json_object *array = json_object_new_array();
 	struct ktask_iter i = { 0 };
 	struct ktask k;
-	int r = target_open(p, true, &t);
+	int r = target_open(p, TASK_SIZE, &t);
 
 	if (r)
 		return r;

@@ -72,6 +72,19 @@ static struct json_object *cpus_json(const struct kvm_vm *k)
 	return array;
 }
 
+/* What is known of structures without types. */
+static const char *inferred(const struct vm *v)
+{
+	const bool tasks = v->fields.f[TASK_SIZE].there,
+		   log = v->fields.f[RB_DESC_COUNT_BITS].there;
+
+	return v->have_types  ? "nothing"
+	       : tasks && log ? "tasks, log"
+	       : tasks        ? "tasks"
+	       : log          ? "log"
+			      : "nothing";
+}
+
 static int print_json(const struct vm *v)
 {
 	_cleanup_json_ struct json_object *o = json_object_new_object();
@@ -86,10 +99,12 @@ static int print_json(const struct vm *v)
 	json_add_str(o, "hypervisor", v->info.hypervisor);
 	json_add_str(o, "name", v->info.name);
 	json_add_str(o, "kernel", v->release);
-	add_hex(o, "text", v->symbols.count ? v->slide + 0xffffffff81000000 : v->range.start.v);
+	add_hex(o, "text",
+		ksyms_count(&v->symbols) ? v->slide + 0xffffffff81000000 : v->range.start.v);
 	add_hex(o, "kaslr", v->slide);
-	json_add_int(o, "symbols", v->symbols.count);
+	json_add_int(o, "symbols", ksyms_count(&v->symbols));
 	json_add_int(o, "types", v->have_types ? v->btf.count : 0);
+	json_add_str(o, "inferred", inferred(v));
 	json_add_int(o, "paging_levels", v->view.pt.levels);
 	json_add_int(o, "memory", (int64_t)vm_memory(v));
 	json_add_bool(o, "slots_exact", v->kvm.exact);
@@ -136,11 +151,11 @@ static void print_text(const struct vm *v)
 	       hypervisor ? hypervisor : "?", v->info.pid, v->info.vmfd);
 	printf("  release   %s\n  KASLR     %#" PRIx64 "\n  paging    %u levels\n", v->release,
 	       v->slide, v->view.pt.levels);
-	printf("  symbols   %u\n  types     ", v->symbols.count);
+	printf("  symbols   %u\n  types     ", ksyms_count(&v->symbols));
 	if (v->have_types)
 		printf("%u\n", v->btf.count);
 	else
-		printf("none: %s\n", v->no_types.msg);
+		printf("none: %s\n  inferred  %s\n", v->no_types.msg, inferred(v));
 	printf("\nProcessors\n");
 	for (size_t i = 0; i < v->kvm.ncpu; i++) {
 		const struct kvm_cpu *c = &v->kvm.cpu[i];
@@ -160,7 +175,7 @@ static void print_text(const struct vm *v)
 int cmd_inspect(struct opt_parser *p)
 {
 	_cleanup_target_ struct target t = TARGET_INIT;
-	int r = target_open(p, false, &t);
+	int r = target_open(p, KFIELDS, &t);
 
 	if (r)
 		return r;

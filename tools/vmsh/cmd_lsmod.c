@@ -39,7 +39,7 @@ int cmd_lsmod(struct opt_parser *p)
 	_cleanup_json_ struct json_object *array = json_object_new_array();
 	struct kmod_iter i = { 0 };
 	struct kmod k;
-	int r = target_open(p, true, &t);
+	int r = target_open(p, MODULE_LIST, &t);
 
 	if (r)
 		return r;

@@ -38,7 +38,7 @@ static int parse(struct opt_parser *p, struct target *t, struct err *e)
 	return id < 0 ? id : target_alone(p, e);
 }
 
-int target_open(struct opt_parser *p, bool types, struct target *ret)
+int target_open(struct opt_parser *p, enum kfield_id needs, struct target *ret)
 {
 	struct vm_info info;
 	struct err e = { 0 };
@@ -53,7 +53,9 @@ int target_open(struct opt_parser *p, bool types, struct target *ret)
 		log_warn(
 			"the machine stood for %.1f ms, and for another %.1f ms for its memory slots",
 			(double)v->kvm.stopped_ns / 1e6, (double)v->kvm.probing_ns / 1e6);
-	return types && !v->have_types ? target_failed(&v->no_types) : 0;
+	if (v->have_types || needs == KFIELDS || v->fields.f[needs].there)
+		return 0;
+	return target_failed(needs == TASK_SIZE ? &v->no_tasks : &v->no_types);
 }
 
 void target_close(struct target *t)

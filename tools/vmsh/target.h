@@ -30,11 +30,11 @@ struct target {
 	}
 
 /*
- * target_open() - Take the options and the one operand, and open its kernel; if @types, with its structures.
+ * target_open() - Take the options and the one operand, and open its kernel; where the members are that begin with @needs must be known; of KFIELDS, none must.
  *
  * Return: 0; else the exit code, and the message is printed.
  */
-int target_open(struct opt_parser *p, bool types, struct target *ret) _must_check_;
+int target_open(struct opt_parser *p, enum kfield_id needs, struct target *ret) _must_check_;
 void target_close(struct target *t);
 #define _cleanup_target_ _cleanup_(target_close)
 
