@@ -33,9 +33,10 @@ struct side {
 	struct side_ring in, out;
 	pid_t guard;
 	int sock, bell, memory;
-	int irq;       /* -1: the guest looks by itself */
-	int disk_bell; /* an eventfd */
-	bool broken, has_disk;
+	int irq;             /* -1: the guest looks by itself */
+	int door;            /* -1: the guard looks at the guest */
+	struct side_ear ear; /* for the guard's bell and the door */
+	bool broken, has_disk, told;
 	struct side_disk_host disk;
 };
 
@@ -72,7 +73,8 @@ static void release(struct side *s)
 	closep(&s->bell);
 	closep(&s->memory);
 	closep(&s->irq);
-	closep(&s->disk_bell);
+	closep(&s->door);
+	side_ear_close(&s->ear);
 	free(s);
 }
 
@@ -109,24 +111,28 @@ static int map_memory(struct side *s, int fd, struct err *e)
 static int await_guard(struct side *s, const struct side_opts *o, struct err *e)
 {
 	const unsigned int start_ms = o->timeout_ms ? o->timeout_ms : SIDE_START_MS;
-	char byte;
-	size_t n = 0;
 	int r = 0;
 
 	for (int step = 0; !r && step < 2; step++) {
-		_cleanup_close_ int fd = -1;
+		int fd[2] = { -1, -1 };
+		char has;
+		size_t n = 0;
 
 		if (!wait_for(s->sock, (int)start_ms + CLOSE_MS))
 			return err_set(e, ETIMEDOUT, "the guest does not let go: %s",
 				       s->shared->err.msg);
-		if (io_recv_fds(s->sock, &byte, 1, &fd, 1, &n) < 1)
+		if (io_recv_fds(s->sock, &has, 1, fd, ARRAY_SIZE(fd), &n) < 1)
 			return guard_failed(s, e);
-		if (n && !step)
-			r = map_memory(s, take_fd(&fd), e);
-		else if (n)
-			s->irq = take_fd(&fd);
+		if (n && !step) {
+			r = map_memory(s, fd[0], e);
+			continue;
+		}
+		s->door = has & SIDE_HAS_DOOR ? fd[0] : -1;
+		s->irq = has & SIDE_HAS_IRQ ? fd[has & SIDE_HAS_DOOR ? 1 : 0] : -1;
 	}
-	return r < 0 || s->state ? r : guard_failed(s, e);
+	if (!r && !s->state)
+		r = guard_failed(s, e);
+	return r < 0 ? r : side_ear_open(&s->ear, s->door, s->bell, e);
 }
 
 static int make_guard(struct side *s, const struct side_opts *o, struct err *e)
@@ -134,15 +140,12 @@ static int make_guard(struct side *s, const struct side_opts *o, struct err *e)
 	int sock[2];
 
 	s->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	s->disk_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->bell < 0 || s->disk_bell < 0 ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
+	if (s->bell < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
 		return err_set(e, errno, "no descriptors for a guard: %s", err_str(errno));
 	s->sock = sock[0];
 	s->guard = tracee_fork();
 	if (!s->guard) {
-		const struct side_guard g = { o,       &s->target, s->shared,
-					      sock[1], s->bell,    s->disk_bell };
+		const struct side_guard g = { o, &s->target, s->shared, sock[1], s->bell };
 
 		side_guard_run(&g);
 	}
@@ -177,7 +180,8 @@ int side_open(const struct side_opts *o, struct side **ret, struct err *e)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(e, ENOMEM, "no memory to share with the guest");
-	s->sock = s->bell = s->memory = s->irq = s->disk_bell = -1;
+	s->sock = s->bell = s->memory = s->irq = s->door = -1;
+	s->ear = SIDE_EAR_NONE;
 	s->vm = o->vm;
 	s->has_disk = o->disk;
 	s->shared = mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE,
@@ -205,15 +209,25 @@ int side_open(const struct side_opts *o, struct side **ret, struct err *e)
 
 int side_fd(const struct side *s)
 {
-	return s->bell;
+	return s->ear.fd;
 }
 
-/* Nothing was found: the bell is silent until the guard rings again. What came meanwhile must be looked for once more. */
-static void silence(const struct side *s)
+void side_look_again(const struct side *s)
 {
-	uint64_t n;
+	const uint64_t one = 1;
 
-	(void)!read(s->bell, &n, sizeof(n));
+	(void)!write(s->bell, &one, sizeof(one));
+}
+
+/* Nothing was found: who waits is left alone until somebody rings. What came meanwhile must be looked for once more. */
+static void silence(struct side *s)
+{
+	const char byte = 0;
+
+	/* the guard, which hears no doorbell, is told of the end */
+	if (side_ear_clear(&s->ear) && !s->told &&
+	    __atomic_load_n(&s->state->stage, __ATOMIC_ACQUIRE) == SIDE_ENDED)
+		s->told = send(s->sock, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
 /* Return: as side_ring_next(), and 0 only after a second look. */
@@ -225,6 +239,8 @@ static int next(struct side *s, uint32_t *ret_len)
 		silence(s);
 		r = side_ring_next(&s->in, ret_len);
 	}
+	if (r > 0)
+		side_ear_found(&s->ear);
 	return r;
 }
 
@@ -295,7 +311,7 @@ int side_wait(struct side *s, int timeout_ms)
 			return 1;
 		if (timeout_ms >= 0 && now >= deadline)
 			return 0;
-		(void)wait_for(s->bell,
+		(void)wait_for(s->ear.fd,
 			       timeout_ms < 0 ? -1 : (int)((deadline - now) / 1000000 + 1));
 	}
 }
@@ -360,7 +376,7 @@ int side_disk_start(struct side *s, const struct side_server *server, struct err
 		.server = *server,
 		.inject = { .state = s->state, .bells = { -1, s->irq } },
 		.has_door = &s->shared->report.door,
-		.bell = s->disk_bell,
+		.door = s->door,
 	};
 	return side_disk_host_start(&s->disk, e);
 }

@@ -9,9 +9,9 @@
  * program, and which has one descriptor: SIDE_FD. There read(2) gives one message of ours, write(2) sends us one, and
  * poll(2) works; read(2) gives 0 once we are gone. A program that starts others has to close it for them (FD_CLOEXEC).
  *
- * All that touches the hypervisor is done by a process of its own, the guard: it gives the guest a sign of life, rings
- * side_fd() when the guest has done something, and undoes everything when it is told to, when the program ends, and
- * when it loses us, by kill -9 too. If the guard itself is killed the guest's side ends by itself, and side_close()
+ * All that touches the hypervisor is done by a process of its own, the guard: it gives the guest a sign of life, and
+ * undoes everything when it is told to, when the program ends, and when it loses us, by kill -9 too. side_fd() becomes readable by the guest's
+ * doorbell itself (side_ear.h); a guest that has not rung yet is looked at by the guard. If the guard itself is killed the guest's side ends by itself, and side_close()
  * does the rest.
  *
  * One thread at a time; SIGCHLD is not ignored, and nobody else waits for the guard. Nothing here blocks but
@@ -69,6 +69,8 @@ int side_open(const struct side_opts *o, struct side **ret, struct err *e) _must
 
 /* Readable when there may be a message, or room, or the end; a call that finds nothing makes it unreadable again. */
 int side_fd(const struct side *s);
+/* Readable once more: for whoever else may wait for what a call has not found. */
+void side_look_again(const struct side *s);
 
 /*
  * side_recv() - One message.

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #define ROOM_MS 1
 
@@ -14,12 +13,6 @@ _Static_assert(sizeof(((struct side_chan *)NULL)->out) <= SIDE_MESSAGE_MAX,
 static struct side_chan *chan_of(struct attach_chan *c)
 {
 	return (struct side_chan *)c; /* its first member */
-}
-
-/* Who looked in vain has silenced the bell, for whom else it may have rung. */
-static void ring_again(const struct side_chan *s)
-{
-	(void)eventfd_write(side_fd(s->side), 1);
 }
 
 static int chan_send(struct attach_chan *c, const struct iovec *iov, int n)
@@ -40,8 +33,9 @@ static int chan_send(struct attach_chan *c, const struct iovec *iov, int n)
 		len += iov[i].iov_len;
 	}
 	r = side_send(s->side, s->out, len);
+	/* who looked in vain has taken the ring, which may have been for whoever receives */
 	if (r == -EAGAIN)
-		ring_again(s);
+		side_look_again(s->side);
 	pthread_mutex_unlock(&s->lock);
 	return r;
 }
