@@ -273,12 +273,36 @@ ssize_t side_recv(struct side *s, void *buf, size_t room)
 	return len;
 }
 
-int side_send(struct side *s, const void *buf, size_t len)
+/* As if they were one, into the two pieces of a ring. */
+static void copy_parts(const struct side_piece p[2], const struct iovec *iov, int n)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < n; i++) {
+		const uint8_t *from = iov[i].iov_base;
+		size_t len = iov[i].iov_len;
+		size_t first = at >= p[0].n ? 0 : len < p[0].n - at ? len : p[0].n - at;
+
+		if (first)
+			memcpy(p[0].p + at, from, first);
+		if (len > first)
+			memcpy(p[1].p + (at + first - p[0].n), from + first, len - first);
+		at += len;
+	}
+}
+
+int side_send(struct side *s, const struct iovec *iov, int n)
 {
 	struct side_piece p[2];
+	size_t len = 0;
 	int r;
 
-	if (!len || len > SIDE_MESSAGE_MAX)
+	for (int i = 0; i < n; i++) {
+		if (iov[i].iov_len > SIDE_MESSAGE_MAX - len)
+			return -EMSGSIZE;
+		len += iov[i].iov_len;
+	}
+	if (!len)
 		return -EMSGSIZE;
 	if (over(s))
 		return -EPIPE;
@@ -292,8 +316,7 @@ int side_send(struct side *s, const void *buf, size_t len)
 		return r < 0 ? -EPROTO : -EAGAIN;
 	}
 	side_ring_pieces(&s->out, (uint32_t)len, p);
-	memcpy(p[0].p, buf, p[0].n);
-	memcpy(p[1].p, (const uint8_t *)buf + p[0].n, p[1].n);
+	copy_parts(p, iov, n);
 	if (side_ring_put(&s->out, (uint32_t)len))
 		ring(s);
 	return 0;

@@ -22,6 +22,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "side_ring.h"
 #include "vm.h"
@@ -80,8 +81,8 @@ void side_look_again(const struct side *s);
  */
 ssize_t side_recv(struct side *s, void *buf, size_t room) _must_check_;
 
-/* One message of 1 to SIDE_MESSAGE_MAX bytes. Return: 0; -EAGAIN no room yet; -EMSGSIZE; -EPIPE it has ended; -EPROTO. */
-int side_send(struct side *s, const void *buf, size_t len) _must_check_;
+/* One message of 1 to SIDE_MESSAGE_MAX bytes, in @n parts. Return: 0; -EAGAIN no room yet; -EMSGSIZE; -EPIPE it has ended; -EPROTO. */
+int side_send(struct side *s, const struct iovec *iov, int n) _must_check_;
 
 /* Until there is a message or an end, @timeout_ms at most. Return: 1; 0. */
 int side_wait(struct side *s, int timeout_ms);
