@@ -21,6 +21,17 @@ void side_bell_ring(void)
 		*(volatile uint32_t *)(void *)side_at(s->door_at) = 1;
 }
 
+/* Is there something in the channel since it was said last? The disk's answers come by the same interrupt, and wake nobody else. */
+static bool has_news(struct side_state *s)
+{
+	const uint32_t head = side_get(&s->to_guest.head), tail = side_get(&s->to_host.tail);
+	const bool news = head != s->disk.woken_head || tail != s->disk.woken_tail;
+
+	s->disk.woken_head = head;
+	s->disk.woken_tail = tail;
+	return news;
+}
+
 /* In an interrupt: whoever reads or writes the file goes on by itself, the thread if it is told to stop. */
 static int interrupt(int irq, void *dev)
 {
@@ -28,7 +39,8 @@ static int interrupt(int irq, void *dev)
 
 	(void)irq;
 	side_set(&s->rung, 1);
-	side_file_wake();
+	if (has_news(s) || !s->disk.area)
+		side_file_wake();
 	side_disk_interrupt();
 	if (side_get(&s->stop) || side_disk_wanted())
 		(void)s->call.wake_up_process(s->task);

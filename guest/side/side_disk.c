@@ -6,7 +6,11 @@
  *
  * Once the host wants it, side_disk_look() makes two threads. disk_thread() loads the drivers, makes an interrupt that no hardware has and
  * the device, and takes all of that back at the end. The device's interrupt is made by ours (side_bell.c), or without
- * one by poll_thread(): it is woken when a driver has begun a request (side_dma.c) and looks whether the host has answered.
+ * one by poll_thread(), which looks whether the host has answered.
+ *
+ * That thread is also who rings the host. It is woken when a driver has given the last piece of a request (side_dma.c), which is just before the
+ * request is offered, and with the driver's lock held: on one processor it runs after that, on another it waits for it. So the
+ * host, when it is rung, finds what it is rung for; and if it has said that it sleeps and then looked in vain, it is rung.
  */
 #include "side.h"
 
@@ -14,6 +18,7 @@
 #define WAIT_MS        20
 #define LOST_MS        20 /* for an interrupt that did not come */
 #define NEAR_NS        1000000LL
+#define OFFER_LOOKS    1000 /* of a request that is made just now: microseconds */
 #define IORESOURCE_MEM 0x200
 #define IORESOURCE_IRQ 0x400
 #define RFLAGS_IF      0x200
@@ -151,20 +156,50 @@ static void fail_all(struct side_disk *d)
 		__atomic_add_fetch(&d->done, 1, __ATOMIC_RELEASE);
 }
 
-static bool has_work(const struct side_disk *d)
+/* --- questions --- */
+
+/* Is the request offered that was begun last? */
+static bool is_offered(const struct side_disk *d)
 {
-	return side_get(&d->mapped) || side_get(&d->poll_stop);
+	const uint32_t count = reg(REG_NUM), where = reg(REG_DESC_LOW), at = side_get(&d->last);
+	const struct desc *ring = (const struct desc *)(const void *)side_at(where);
+
+	if (!count || where < d->area || where + count * sizeof(*ring) > d->area + SIDE_DISK_SIZE)
+		return true;
+	return !!(__atomic_load_n(&ring[at % count].flags, __ATOMIC_ACQUIRE) & DESC_AVAIL) ==
+	       !(at / count % 2);
 }
 
-/* Until a driver begins something. */
-static void wait_for_work(struct side_state *s)
+/* Who answers, if it sleeps. */
+static void tell(struct side_state *s)
+{
+	struct side_disk *d = &s->disk;
+
+	if (side_get(&d->asked) == d->told)
+		return;
+	d->told = side_get(&d->asked);
+	for (int k = 0; !is_offered(d) && k < OFFER_LOOKS; k++)
+		(void)s->call.schedule_timeout(0);
+	/* the partner is in serve() of lib/sideload/side_disk.c: either it sees the request, or we see that it sleeps */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (side_get(&d->asleep))
+		side_bell_ring();
+}
+
+static bool has_work(const struct side_disk *d)
+{
+	return side_get(&d->asked) != d->told || side_get(&d->poll_stop);
+}
+
+/* Until a driver begins something, @ms at most. */
+static void wait_for_work(struct side_state *s, unsigned int ms)
 {
 	uint64_t entry[SIDE_ROOM_WAIT_ENTRY / 8];
 
 	s->call.init_wait_entry(entry, 0);
 	(void)s->call.prepare_to_wait_event(s->disk.wait_head, entry, TASK_INTERRUPTIBLE);
 	if (!has_work(&s->disk))
-		(void)s->call.schedule_timeout((long)s->call.__msecs_to_jiffies(POLL_MS));
+		(void)s->call.schedule_timeout((long)s->call.__msecs_to_jiffies(ms));
 	s->call.finish_wait(s->disk.wait_head, entry);
 }
 
@@ -181,12 +216,12 @@ static int poll_thread(void *data)
 			raise_here(d);
 			active_ns = s->call.ktime_get();
 		}
-		if (!has_work(d)) {
-			wait_for_work(s);
+		tell(s);
+		if (!side_get(&d->mapped)) {
+			wait_for_work(s, POLL_MS);
 			active_ns = s->call.ktime_get();
 		} else if (side_get(&s->rung))
-			(void)s->call.schedule_timeout_interruptible(
-				(long)s->call.__msecs_to_jiffies(LOST_MS));
+			wait_for_work(s, LOST_MS);
 		else if (s->call.ktime_get() - active_ns < NEAR_NS)
 			(void)s->call.schedule_timeout(0);
 		else

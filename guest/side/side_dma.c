@@ -16,139 +16,155 @@ static struct side_disk *disk(void)
 	return &side_state()->disk;
 }
 
-/* @n in a row of @used that are free, from *@near on. Return: the first; @count none. */
-static uint32_t take(uint8_t *used, uint32_t count, uint32_t n, uint32_t *near)
-{
-	uint32_t at = *near, run = 0;
+/* Room of one size. */
+struct pool {
+	uint32_t *nfree;
+	uint16_t *free;
+	void **of;
+	uint32_t count;
+	uint64_t at, size;
+};
 
-	for (uint32_t k = 0; k < count + n; k++, at++) {
-		if (at >= count) {
-			at = 0;
-			run = 0;
-		}
-		run = used[at] ? 0 : run + 1;
-		if (run < n)
-			continue;
-		for (uint32_t i = 0; i < n; i++)
-			used[at - i] = 1;
-		*near = at + 1 < count ? at + 1 : 0;
-		return at + 1 - n;
-	}
-	return count;
-}
-
-static uint32_t pages_of(uint64_t size)
-{
-	return (uint32_t)((size + SIDE_DISK_PAGE - 1) / SIDE_DISK_PAGE);
-}
-
-/* Where a piece is, and the place where its origin is noted; false: this is no address of ours. */
-static bool find(uint64_t address, uint8_t **ret_used, void ***ret_origin)
+static struct pool pool_of(uint64_t size)
 {
 	struct side_disk *d = disk();
-	uint64_t off = address - d->area;
 
-	if (off >= SIDE_DISK_SIZE || off < SIDE_DISK_SMALL_AT)
-		return false;
-	if (off < SIDE_DISK_PAGES_AT) {
-		off = (off - SIDE_DISK_SMALL_AT) / SIDE_DISK_SMALL;
-		*ret_used = &d->small_used[off];
-		*ret_origin = &d->small_of[off];
-		return true;
-	}
-	off = (off - SIDE_DISK_PAGES_AT) / SIDE_DISK_PAGE;
-	*ret_used = &d->page_used[off];
-	*ret_origin = &d->page_of[off];
-	return true;
+	if (size <= SIDE_DISK_SMALL)
+		return (struct pool){ &d->nsmall,
+				      d->small_free,
+				      d->small_of,
+				      SIDE_DISK_SMALLS,
+				      d->area + SIDE_DISK_SMALL_AT,
+				      SIDE_DISK_SMALL };
+	return (struct pool){ &d->nslot,
+			      d->slot_free,
+			      d->slot_of,
+			      SIDE_DISK_SLOTS,
+			      d->area + SIDE_DISK_SLOTS_AT,
+			      SIDE_DISK_PIECE_MAX };
 }
 
-/* Return: its address; 0 there is no room. */
-static uint64_t take_piece(uint64_t size)
+/* All of it is free; what is first is taken first. */
+static void fill(const struct pool *p)
 {
-	struct side_disk *d = disk();
-	uint32_t k;
+	for (uint32_t k = 0; k < p->count; k++)
+		p->free[k] = (uint16_t)(p->count - 1 - k);
+	*p->nfree = p->count;
+}
 
-	if (!size || size > SIDE_DISK_SIZE)
+/* For what is at @from. Return: its address; 0 there is no room. */
+static uint64_t take(const struct pool *p, void *from)
+{
+	uint32_t k, n = *p->nfree;
+
+	if (!n || n > p->count)
 		return 0;
-	if (size <= SIDE_DISK_SMALL) {
-		k = take(d->small_used, SIDE_DISK_SMALLS, 1, &d->near_small);
-		return k < SIDE_DISK_SMALLS ? d->area + SIDE_DISK_SMALL_AT + k * SIDE_DISK_SMALL
-					    : 0;
-	}
-	k = take(d->page_used, SIDE_DISK_PAGES, pages_of(size), &d->near_page);
-	return k < SIDE_DISK_PAGES ? d->area + SIDE_DISK_PAGES_AT + k * SIDE_DISK_PAGE : 0;
+	k = p->free[n - 1];
+	if (k >= p->count)
+		return 0;
+	*p->nfree = n - 1;
+	p->of[k] = from;
+	return p->at + k * p->size;
 }
 
-static void free_piece(uint64_t address, uint64_t size)
+/* Return: what it was for; NULL if it was for nothing. */
+static void *give_back(const struct pool *p, uint64_t address)
 {
-	uint8_t *used;
-	void **origin;
+	uint64_t k = (address - p->at) / p->size;
+	void *from;
 
-	if (!find(address, &used, &origin))
-		return;
-	for (uint32_t k = size <= SIDE_DISK_SMALL ? 1 : pages_of(size); k; k--)
-		used[k - 1] = 0;
+	if (address < p->at || k >= p->count || *p->nfree >= p->count || !p->of[k])
+		return NULL;
+	from = p->of[k];
+	p->of[k] = NULL;
+	p->free[(*p->nfree)++] = (uint16_t)k;
+	return from;
 }
 
+/* The queue, and nothing else. */
 static void *alloc(void *device, size_t size, uint64_t *ret_address, unsigned int gfp,
 		   unsigned long attrs)
 {
-	/* not one of the small ones, which are not far enough from each other */
-	uint64_t at = take_piece(size < SIDE_DISK_PAGE ? SIDE_DISK_PAGE : size);
+	struct side_disk *d = disk();
+	const size_t n = (size + SIDE_DISK_PAGE - 1) / SIDE_DISK_PAGE;
+	uint64_t at;
+	size_t k = 0;
 
 	(void)device;
 	(void)gfp;
 	(void)attrs;
-	if (!at)
-		return NULL;
-	for (uint64_t k = 0; k < pages_of(size) * (uint64_t)SIDE_DISK_PAGE / 8; k++)
-		((volatile uint64_t *)(void *)side_at(at))[k] = 0;
+	for (size_t run = 0; run < n; k++) {
+		if (k == SIDE_DISK_RING_PAGES)
+			return NULL;
+		run = d->ring_used[k] ? 0 : run + 1;
+	}
+	for (size_t i = k - n; i < k; i++)
+		d->ring_used[i] = 1;
+	at = d->area + SIDE_DISK_RING_AT + (k - n) * SIDE_DISK_PAGE;
+	for (uint64_t i = 0; i < n * SIDE_DISK_PAGE / 8; i++)
+		((volatile uint64_t *)(void *)side_at(at))[i] = 0;
+	/* it begins with its first descriptor */
+	d->pieces = d->begun = d->last = 0;
 	*ret_address = at;
 	return side_at(at);
 }
 
 static void free_memory(void *device, size_t size, void *p, uint64_t address, unsigned long attrs)
 {
+	struct side_disk *d = disk();
+	uint64_t k = (address - d->area - SIDE_DISK_RING_AT) / SIDE_DISK_PAGE;
+
 	(void)device;
 	(void)p;
 	(void)attrs;
-	free_piece(address, size < SIDE_DISK_PAGE ? SIDE_DISK_PAGE : size);
+	for (uint64_t end = k + (size + SIDE_DISK_PAGE - 1) / SIDE_DISK_PAGE;
+	     k < end && k < SIDE_DISK_RING_PAGES; k++)
+		d->ring_used[k] = 0;
+}
+
+/* A request has all of its pieces, and is offered next: who rings is woken, and does so after that. */
+static void begun(struct side_state *s)
+{
+	struct side_disk *d = &s->disk;
+
+	side_set(&d->last, d->begun);
+	d->begun = d->pieces;
+	side_set(&d->asked, d->asked + 1);
+	s->call.__wake_up(d->wait_head, TASK_NORMAL, 0, NULL);
 }
 
 static uint64_t map(uint8_t *from, size_t size, int direction)
 {
 	struct side_state *s = side_state();
 	struct side_disk *d = &s->disk;
-	uint64_t at = size <= SIDE_DISK_PIECE_MAX ? take_piece(size) : 0;
-	uint8_t *used;
-	void **origin;
+	const struct pool p = pool_of(size);
+	uint64_t at = size && size <= p.size ? take(&p, from) : 0;
 
-	if (!at || !find(at, &used, &origin))
+	if (!at) {
+		/* Linux forgets the request */
+		d->pieces = d->begun;
 		return NO_ADDRESS;
-	*origin = from;
+	}
 	if (direction != FROM_DEVICE)
 		(void)d->call.memcpy(side_at(at), from, size);
-	if (!d->mapped++ && !side_get(&s->rung))
-		s->call.__wake_up(d->wait_head, TASK_NORMAL, 0, NULL);
-	/* the status, which is the last of a request: it is offered before anybody who is rung by this looks */
-	if (size == 1 && direction == FROM_DEVICE && side_get(&d->asleep)) {
-		side_set(&d->asked, d->asked + 1);
-		side_bell_ring();
-	}
+	d->mapped++;
+	d->pieces++;
+	/* the status is the last of each */
+	if (size == 1 && direction == FROM_DEVICE)
+		begun(s);
 	return at;
 }
 
 static void unmap(uint64_t address, size_t size, int direction)
 {
 	struct side_disk *d = disk();
-	uint8_t *used;
-	void **origin;
+	const struct pool p = pool_of(size);
+	void *from = size && size <= p.size ? give_back(&p, address) : NULL;
 
-	if (!find(address, &used, &origin) || !*used || size > SIDE_DISK_PIECE_MAX)
+	if (!from)
 		return;
 	if (direction != TO_DEVICE)
-		(void)d->call.memcpy(*origin, side_at(address), size);
-	free_piece(address, size);
+		(void)d->call.memcpy(from, side_at(address), size);
 	d->mapped--;
 }
 
@@ -189,7 +205,10 @@ static size_t max_mapping_size(void *device)
 void side_dma_init(void)
 {
 	struct side_disk *d = disk();
+	const struct pool small = pool_of(1), slots = pool_of(SIDE_DISK_PIECE_MAX);
 
+	fill(&small);
+	fill(&slots);
 	side_store(d->ops, d->at.ops_alloc, (const void *)alloc);
 	side_store(d->ops, d->at.ops_free, (const void *)free_memory);
 	side_store(d->ops, d->at.ops_max_mapping_size, (const void *)max_mapping_size);

@@ -34,9 +34,10 @@ struct side {
 	struct side_ring in, out;
 	pid_t guard;
 	int sock, bell, memory;
-	int irq;       /* -1: the guest looks by itself */
-	int disk_bell; /* an eventfd */
-	bool broken, has_disk;
+	int irq;             /* -1: the guest looks by itself */
+	int door;            /* -1: the guard looks at the guest */
+	struct side_ear ear; /* for the guard's bell and the door */
+	bool broken, has_disk, told;
 	struct side_disk_host disk;
 };
 
@@ -73,7 +74,8 @@ static void release(struct side *s)
 	closep(&s->bell);
 	closep(&s->memory);
 	closep(&s->irq);
-	closep(&s->disk_bell);
+	closep(&s->door);
+	side_ear_close(&s->ear);
 	free(s);
 }
 
@@ -110,24 +112,28 @@ static int map_memory(struct side *s, int fd, struct err *e)
 static int await_guard(struct side *s, const struct side_opts *o, struct err *e)
 {
 	const unsigned int start_ms = o->timeout_ms ? o->timeout_ms : SIDE_START_MS;
-	char byte;
-	size_t n = 0;
 	int r = 0;
 
 	for (int step = 0; !r && step < 2; step++) {
-		_cleanup_close_ int fd = -1;
+		int fd[2] = { -1, -1 };
+		char has;
+		size_t n = 0;
 
 		if (!wait_for(s->sock, (int)start_ms + CLOSE_MS))
 			return err_set(e, ETIMEDOUT, "the guest does not let go: %s",
 				       s->shared->err.msg);
-		if (io_recv_fds(s->sock, &byte, 1, &fd, 1, &n) < 1)
+		if (io_recv_fds(s->sock, &has, 1, fd, ARRAY_SIZE(fd), &n) < 1)
 			return guard_failed(s, e);
-		if (n && !step)
-			r = map_memory(s, take_fd(&fd), e);
-		else if (n)
-			s->irq = take_fd(&fd);
+		if (n && !step) {
+			r = map_memory(s, fd[0], e);
+			continue;
+		}
+		s->door = has & SIDE_HAS_DOOR ? fd[0] : -1;
+		s->irq = has & SIDE_HAS_IRQ ? fd[has & SIDE_HAS_DOOR ? 1 : 0] : -1;
 	}
-	return r < 0 || s->state ? r : guard_failed(s, e);
+	if (!r && !s->state)
+		r = guard_failed(s, e);
+	return r < 0 ? r : side_ear_open(&s->ear, s->door, s->bell, e);
 }
 
 static int make_guard(struct side *s, const struct side_opts *o, struct err *e)
@@ -135,15 +141,12 @@ static int make_guard(struct side *s, const struct side_opts *o, struct err *e)
 	int sock[2];
 
 	s->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	s->disk_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->bell < 0 || s->disk_bell < 0 ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
+	if (s->bell < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
 		return err_set(e, errno, "no descriptors for a guard: %s", err_str(errno));
 	s->sock = sock[0];
 	s->guard = tracee_fork();
 	if (!s->guard) {
-		const struct side_guard g = { o,       &s->target, s->shared,
-					      sock[1], s->bell,    s->disk_bell };
+		const struct side_guard g = { o, &s->target, s->shared, sock[1], s->bell };
 
 		side_guard_run(&g);
 	}
@@ -198,7 +201,8 @@ int side_open(const struct side_opts *o, struct side **ret, struct err *e)
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(e, ENOMEM, "no memory to share with the guest");
-	s->sock = s->bell = s->memory = s->irq = s->disk_bell = -1;
+	s->sock = s->bell = s->memory = s->irq = s->door = -1;
+	s->ear = SIDE_EAR_NONE;
 	s->vm = o->vm;
 	s->has_disk = o->disk;
 	s->shared = mmap(NULL, sizeof(*s->shared), PROT_READ | PROT_WRITE,
@@ -226,15 +230,25 @@ int side_open(const struct side_opts *o, struct side **ret, struct err *e)
 
 int side_fd(const struct side *s)
 {
-	return s->bell;
+	return s->ear.fd;
 }
 
-/* Nothing was found: the bell is silent until the guard rings again. What came meanwhile must be looked for once more. */
-static void silence(const struct side *s)
+void side_look_again(const struct side *s)
 {
-	uint64_t n;
+	const uint64_t one = 1;
 
-	(void)!read(s->bell, &n, sizeof(n));
+	(void)!write(s->bell, &one, sizeof(one));
+}
+
+/* Nothing was found: who waits is left alone until somebody rings. What came meanwhile must be looked for once more. */
+static void silence(struct side *s)
+{
+	const char byte = 0;
+
+	/* the guard, which hears no doorbell, is told of the end */
+	if (side_ear_clear(&s->ear) && !s->told &&
+	    __atomic_load_n(&s->state->stage, __ATOMIC_ACQUIRE) == SIDE_ENDED)
+		s->told = send(s->sock, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
 /* Return: as side_ring_next(), and 0 only after a second look. */
@@ -246,6 +260,8 @@ static int next(struct side *s, uint32_t *ret_len)
 		silence(s);
 		r = side_ring_next(&s->in, ret_len);
 	}
+	if (r > 0)
+		side_ear_found(&s->ear);
 	return r;
 }
 
@@ -278,12 +294,36 @@ ssize_t side_recv(struct side *s, void *buf, size_t room)
 	return len;
 }
 
-int side_send(struct side *s, const void *buf, size_t len)
+/* As if they were one, into the two pieces of a ring. */
+static void copy_parts(const struct side_piece p[2], const struct iovec *iov, int n)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < n; i++) {
+		const uint8_t *from = iov[i].iov_base;
+		size_t len = iov[i].iov_len;
+		size_t first = at >= p[0].n ? 0 : len < p[0].n - at ? len : p[0].n - at;
+
+		if (first)
+			memcpy(p[0].p + at, from, first);
+		if (len > first)
+			memcpy(p[1].p + (at + first - p[0].n), from + first, len - first);
+		at += len;
+	}
+}
+
+int side_send(struct side *s, const struct iovec *iov, int n)
 {
 	struct side_piece p[2];
+	size_t len = 0;
 	int r;
 
-	if (!len || len > SIDE_MESSAGE_MAX)
+	for (int i = 0; i < n; i++) {
+		if (iov[i].iov_len > SIDE_MESSAGE_MAX - len)
+			return -EMSGSIZE;
+		len += iov[i].iov_len;
+	}
+	if (!len)
 		return -EMSGSIZE;
 	if (over(s))
 		return -EPIPE;
@@ -297,8 +337,7 @@ int side_send(struct side *s, const void *buf, size_t len)
 		return r < 0 ? -EPROTO : -EAGAIN;
 	}
 	side_ring_pieces(&s->out, (uint32_t)len, p);
-	memcpy(p[0].p, buf, p[0].n);
-	memcpy(p[1].p, (const uint8_t *)buf + p[0].n, p[1].n);
+	copy_parts(p, iov, n);
 	if (side_ring_put(&s->out, (uint32_t)len))
 		ring(s);
 	return 0;
@@ -316,7 +355,7 @@ int side_wait(struct side *s, int timeout_ms)
 			return 1;
 		if (timeout_ms >= 0 && now >= deadline)
 			return 0;
-		(void)wait_for(s->bell,
+		(void)wait_for(s->ear.fd,
 			       timeout_ms < 0 ? -1 : (int)((deadline - now) / 1000000 + 1));
 	}
 }
@@ -381,7 +420,7 @@ int side_disk_start(struct side *s, const struct side_server *server, struct err
 		.server = *server,
 		.inject = { .state = s->state, .bells = { -1, s->irq } },
 		.has_door = &s->shared->report.door,
-		.bell = s->disk_bell,
+		.door = s->door,
 	};
 	return side_disk_host_start(&s->disk, e);
 }

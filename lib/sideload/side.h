@@ -9,9 +9,9 @@
  * program, and which has one descriptor: SIDE_FD. There read(2) gives one message of ours, write(2) sends us one, and
  * poll(2) works; read(2) gives 0 once we are gone. A program that starts others has to close it for them (FD_CLOEXEC).
  *
- * All that touches the hypervisor is done by a process of its own, the guard: it gives the guest a sign of life, rings
- * side_fd() when the guest has done something, and undoes everything when it is told to, when the program ends, and
- * when it loses us, by kill -9 too. If the guard itself is killed the guest's side ends by itself, and side_close()
+ * All that touches the hypervisor is done by a process of its own, the guard: it gives the guest a sign of life, and
+ * undoes everything when it is told to, when the program ends, and when it loses us, by kill -9 too. side_fd() becomes readable by the guest's
+ * doorbell itself (side_ear.h); a guest that has not rung yet is looked at by the guard. If the guard itself is killed the guest's side ends by itself, and side_close()
  * does the rest.
  *
  * One thread at a time; SIGCHLD is not ignored, and nobody else waits for the guard. Nothing here blocks but
@@ -22,6 +22,7 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "side_ring.h"
 #include "vm.h"
@@ -70,6 +71,8 @@ int side_open(const struct side_opts *o, struct side **ret, struct err *e) _must
 
 /* Readable when there may be a message, or room, or the end; a call that finds nothing makes it unreadable again. */
 int side_fd(const struct side *s);
+/* Readable once more: for whoever else may wait for what a call has not found. */
+void side_look_again(const struct side *s);
 
 /*
  * side_recv() - One message.
@@ -79,8 +82,8 @@ int side_fd(const struct side *s);
  */
 ssize_t side_recv(struct side *s, void *buf, size_t room) _must_check_;
 
-/* One message of 1 to SIDE_MESSAGE_MAX bytes. Return: 0; -EAGAIN no room yet; -EMSGSIZE; -EPIPE it has ended; -EPROTO. */
-int side_send(struct side *s, const void *buf, size_t len) _must_check_;
+/* One message of 1 to SIDE_MESSAGE_MAX bytes, in @n parts. Return: 0; -EAGAIN no room yet; -EMSGSIZE; -EPIPE it has ended; -EPROTO. */
+int side_send(struct side *s, const struct iovec *iov, int n) _must_check_;
 
 /* Until there is a message or an end, @timeout_ms at most. Return: 1; 0. */
 int side_wait(struct side *s, int timeout_ms);

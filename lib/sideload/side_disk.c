@@ -10,9 +10,10 @@
 #include "tracee.h"
 
 #define NEAR_NS        500000ULL /* after an answer the next question is near */
+#define SOON_NS        20000ULL  /* and if it would ring: no longer than the ring costs */
 #define PAUSE_LEAST_US 50
 #define PAUSE_MOST_US  1000
-#define RUNG_MOST_US   100000
+#define RUNG_US        100000
 
 static uint32_t load(const uint32_t *p)
 {
@@ -25,25 +26,29 @@ struct pause {
 	uint64_t us;       /* the next one */
 };
 
-/*
- * The guest rings if it sees that we are asleep; it may have seen the opposite just before. Therefore the first looks are near each
- * other, and each that finds nothing makes the next one later: what was missed costs no more than it has waited.
- */
-static void sleep_on(const struct side_disk_host *h, struct pause *p)
+/* The guest rings after it has offered something, if it sees that we are asleep. */
+static void sleep_on(struct side_disk_host *h, struct pause *p)
 {
-	/* at the end the guard has something else to do than to pass the ring on */
-	const bool rung = *h->has_door && !load(&h->inject.state->stop);
-	const uint64_t most = rung ? RUNG_MOST_US : PAUSE_MOST_US;
-	const struct timespec ts = { 0, (long)p->us * 1000 };
-	struct pollfd fd = { .fd = h->bell, .events = POLLIN };
-	uint64_t n;
+	const uint64_t us = *h->has_door ? RUNG_US : p->us;
+	const struct timespec ts = { 0, (long)us * 1000 };
+	struct pollfd fd = { .fd = h->ear.fd, .events = POLLIN };
 
-	if (ppoll(&fd, 1, &ts, NULL) > 0) {
-		(void)!read(h->bell, &n, sizeof(n));
-		*p = (struct pause){ tracee_now_ns(), PAUSE_LEAST_US };
-		return;
-	}
-	p->us = p->us * 5 / 4 < most ? p->us * 5 / 4 : most;
+	if (ppoll(&fd, 1, &ts, NULL) > 0)
+		(void)side_ear_clear(&h->ear);
+	p->us = p->us * 5 / 4 < PAUSE_MOST_US ? p->us * 5 / 4 : PAUSE_MOST_US;
+}
+
+/* Who is rung gives nobody else the processor: it looks for too short a time. */
+static bool is_near(const struct side_disk_host *h, const struct pause *p)
+{
+	const bool rung = *h->has_door,
+		   near = tracee_now_ns() - p->since_ns < (rung ? SOON_NS : NEAR_NS);
+
+	if (near && rung)
+		__builtin_ia32_pause();
+	else if (near)
+		(void)sched_yield();
+	return near;
 }
 
 static bool change(struct side_disk *d, uint32_t from, uint32_t to)
@@ -78,15 +83,16 @@ static void *serve(void *arg)
 	while (!load(&h->stop)) {
 		int n = turn(h);
 
-		if (n > 0)
+		if (n > 0) {
 			p = (struct pause){ tracee_now_ns(), PAUSE_LEAST_US };
-		if (!n &&
-		    tracee_now_ns() - p.since_ns < (*h->has_door ? SIDE_DISK_NEAR_NS : NEAR_NS)) {
-			(void)sched_yield();
-			continue;
+			side_ear_found(&h->ear);
 		}
+		if (!n && is_near(h, &p))
+			continue;
 		if (!n) {
+			/* the partner is in tell() of guest/side/side_disk.c */
 			__atomic_store_n(&d->asleep, 1, __ATOMIC_SEQ_CST);
+			__atomic_thread_fence(__ATOMIC_SEQ_CST);
 			n = turn(h);
 			if (!n)
 				sleep_on(h, &p);
@@ -104,8 +110,10 @@ int side_disk_host_start(struct side_disk_host *h, struct err *e)
 {
 	struct side_disk *shared = h->shared;
 	sigset_t all, old;
-	int r;
+	int r = side_ear_open(&h->ear, h->door, -1, e);
 
+	if (r < 0)
+		return r;
 	__atomic_store_n(&shared->position, SIDE_DISK_WRAP, __ATOMIC_RELAXED);
 	__atomic_store_n(&shared->next, SIDE_DISK_WRAP, __ATOMIC_RELAXED);
 	__atomic_store_n(&shared->served, SIDE_DISK_SERVED, __ATOMIC_RELEASE);
@@ -114,8 +122,10 @@ int side_disk_host_start(struct side_disk_host *h, struct err *e)
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_create(&h->thread, NULL, serve, h);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r)
+	if (r) {
+		side_ear_close(&h->ear);
 		return err_set(e, r, "no thread for the guest's disk: %s", err_str(r));
+	}
 	h->runs = true;
 	__atomic_store_n(&shared->wanted, 1, __ATOMIC_RELEASE);
 	side_inject_ring(&h->inject);
@@ -128,6 +138,7 @@ void side_disk_host_stop(struct side_disk_host *h)
 		return;
 	__atomic_store_n(&h->stop, 1, __ATOMIC_RELEASE);
 	(void)pthread_join(h->thread, NULL);
+	side_ear_close(&h->ear);
 	h->runs = false;
 }
 

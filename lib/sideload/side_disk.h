@@ -7,23 +7,22 @@
 
 #include "side.h"
 #include "side_abi.h"
+#include "side_ear.h"
 #include "side_inject.h"
-
-#define SIDE_DISK_NEAR_NS \
-	20000ULL /* who is rung looks for as long after an answer: for no longer than the ring costs */
 
 struct side_disk_host {
 	struct side_disk *shared; /* the guest's to change */
 	struct side_server server;
 	struct side_inject inject; /* the guest is rung by it */
 	const bool *has_door;      /* the guest has rung: it need not be looked at all the time */
-	int bell;                  /* an eventfd, which is read when it rang */
+	int door;                  /* what it rings; -1: nothing */
+	struct side_ear ear;
 	pthread_t thread;
 	bool runs;
 	uint32_t stop;
 };
 
-/* All but @shared, @server, @inject, @has_door and @bell is zero. */
+/* All but @shared, @server, @inject, @has_door and @door is zero. */
 int side_disk_host_start(struct side_disk_host *h, struct err *e) _must_check_;
 /* Once nothing in the guest asks any more; also if it was not started. */
 void side_disk_host_stop(struct side_disk_host *h);

@@ -12,7 +12,13 @@
  *
  *	0			registers
  *	SIDE_DISK_SMALL_AT	pieces of up to SIDE_DISK_SMALL bytes: headers and statuses
- *	SIDE_DISK_PAGES_AT	pages: the queue, and data
+ *	SIDE_DISK_RING_AT	pages: the queue
+ *	SIDE_DISK_SLOTS_AT	slots: data, each piece in one of its own, whatever its size
+ *
+ * Linux makes an I/O error of a piece that gets no address (virtqueue_add_packed()), and some versions leave descriptors then that look
+ * as if they were offered. So there is always room: as many small pieces as a queue has descriptors, and as many slots as it can
+ * have beside a request's header and status. What was given back last is taken first, so that a
+ * guest that asks for little touches little of it: the host has no memory behind the rest.
  *
  * The host serves the queue in its order, and says how far it came. If it ends, the library answers the rest, so that
  * nobody in the guest waits for ever: @served tells which of the two it is. The host claims it for each turn, so
@@ -25,24 +31,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SIDE_DISK_SIZE     (4U << 20)
+#define SIDE_DISK_SIZE     (8U << 20)
 #define SIDE_DISK_PAGE     4096U
+#define SIDE_DISK_QUEUE    256U /* descriptors, at most */
 #define SIDE_DISK_SMALL    64U
-#define SIDE_DISK_SMALLS   1024U
+#define SIDE_DISK_SMALLS   SIDE_DISK_QUEUE
 #define SIDE_DISK_SMALL_AT SIDE_DISK_PAGE
-#define SIDE_DISK_PAGES_AT (SIDE_DISK_SMALL_AT + SIDE_DISK_SMALLS * SIDE_DISK_SMALL)
-#define SIDE_DISK_PAGES    ((SIDE_DISK_SIZE - SIDE_DISK_PAGES_AT) / SIDE_DISK_PAGE)
-#define SIDE_DISK_WRAP     0x8000U /* of a position */
-/* Of data that lies in one piece in the guest's memory. No piece takes more than one page, so none is missing because free ones are not in a row. */
-#define SIDE_DISK_PIECE_MAX SIDE_DISK_PAGE
-/* Of a queue: descriptors of 16 bytes, and two event suppression structures (virtio 1.2, 2.8), each of which is given a page. */
-#define SIDE_DISK_RING_PAGES(n) (((n)*16U + SIDE_DISK_PAGE - 1) / SIDE_DISK_PAGE + 2)
-/*
- * Is there always room for all that a queue of @n offers, each of it a small piece or a page? Linux makes an I/O error of a piece that gets no
- * address (virtqueue_add_packed()), and some versions leave descriptors then that look as if they were offered.
- */
-#define SIDE_DISK_HAS_ROOM(n) \
-	((n) <= SIDE_DISK_SMALLS && (n) + SIDE_DISK_RING_PAGES(n) <= SIDE_DISK_PAGES)
+#define SIDE_DISK_RING_AT  (SIDE_DISK_SMALL_AT + SIDE_DISK_SMALLS * SIDE_DISK_SMALL)
+/* Descriptors of 16 bytes, and two event suppression structures (virtio 1.2, 2.8), each of which is given a page. */
+#define SIDE_DISK_RING_PAGES (SIDE_DISK_QUEUE * 16U / SIDE_DISK_PAGE + 2)
+#define SIDE_DISK_SLOTS_AT   (SIDE_DISK_RING_AT + SIDE_DISK_RING_PAGES * SIDE_DISK_PAGE)
+#define SIDE_DISK_PIECE_MAX  (32U << 10) /* of data that lies in one piece in the guest's memory */
+#define SIDE_DISK_SLOTS      ((SIDE_DISK_SIZE - SIDE_DISK_SLOTS_AT) / SIDE_DISK_PIECE_MAX)
+#define SIDE_DISK_WRAP       0x8000U /* of a position */
+
+_Static_assert(SIDE_DISK_SLOTS + 2 > SIDE_DISK_QUEUE,
+	       "room for all that a driver can offer at once");
 
 /* As SIDE_FUNCTIONS; "" for the other name: NULL if it is not there. */
 #define SIDE_DISK_FUNCTIONS(X)                                                              \
@@ -131,20 +135,25 @@ struct side_disk {
 	uint32_t stage; /* enum side_disk_stage */
 	int32_t error;
 	uint32_t mapped; /* pieces that are the device's: something is under way */
-	uint32_t asked;  /* how many times it has rung who answers */
 
 	/* the guest's own */
 	uint32_t started, stop, poll_stop, seen, raising;
 	int32_t irq;
-	uint32_t near_small, near_page; /* where was found room last */
+	uint32_t asked, told; /* how many requests were begun; and when who answers was told last */
+	uint32_t pieces; /* that got an address since the queue was made: one for each descriptor */
+	uint32_t begun;  /* of these, before the request that is made just now */
+	uint32_t last;   /* and before the one that was made last */
+	uint32_t woken_head, woken_tail; /* of the channel, when who waits for it was woken last */
 	void *device, *poller;
 	uint64_t lock_key;
 	uint8_t resources[SIDE_DISK_ROOM_RESOURCES], ops[SIDE_DISK_ROOM_OPS];
 	uint8_t wait_head[SIDE_DISK_ROOM_WAIT_HEAD];
 	uint8_t gone[SIDE_DISK_ROOM_COMPLETION], polled[SIDE_DISK_ROOM_COMPLETION];
-	uint8_t small_used[SIDE_DISK_SMALLS], page_used[SIDE_DISK_PAGES];
-	void *small_of[SIDE_DISK_SMALLS],
-		*page_of[SIDE_DISK_PAGES]; /* what was copied, or will be */
+	/* room: what is free, the next one last; and of what is not, the memory of the guest that was copied, or will be */
+	uint32_t nsmall, nslot;
+	uint16_t small_free[SIDE_DISK_SMALLS], slot_free[SIDE_DISK_SLOTS];
+	void *small_of[SIDE_DISK_SMALLS], *slot_of[SIDE_DISK_SLOTS];
+	uint8_t ring_used[SIDE_DISK_RING_PAGES];
 };
 
 #endif

@@ -28,7 +28,7 @@
 #define POLL_MOST_US  5000
 #define TICK_US       1000
 #define RUNG_US \
-	200000 /* of one that is rung: a beat, and a look at what was missed; BEAT_US of a detach has two */
+	200000 /* where others are rung: a beat, and a look at what was missed; BEAT_US of a detach has two */
 #define SAVED_NS \
 	400000000ULL /* between two looks whether it is saved: with a name of each thread, each time */
 #define ATTEMPTS 3
@@ -119,15 +119,14 @@ static int fill(const struct side_guard *g, uint8_t *memory, struct err *e)
 	return 0;
 }
 
-/* Has the guest rung? What was in there at first does not count. */
-static bool hear(const struct side_guard *g, const struct side_inject *i)
+/* Has the guest rung? What was in there at first does not count. After the first time nobody reads it any more (side_ear.h). */
+static void hear(const struct side_guard *g, const struct side_inject *i)
 {
 	uint64_t n = 0;
 
-	if (i->bells.door < 0 || read(i->bells.door, &n, sizeof(n)) < 0 || n == SIDE_DOOR_NEW)
-		return false;
-	g->shared->report.door = true;
-	return true;
+	if (!g->shared->report.door && i->bells.door >= 0 &&
+	    read(i->bells.door, &n, sizeof(n)) == sizeof(n) && n != SIDE_DOOR_NEW)
+		g->shared->report.door = true;
 }
 
 /* It has to be heard once, so that it is believed. */
@@ -165,7 +164,7 @@ static int await_start(const struct side_guard *g, const struct side_inject *i, 
 		beat(i->state);
 		prove(g, i);
 		(void)poll(fds, ARRAY_SIZE(fds), 1);
-		(void)hear(g, i);
+		hear(g, i);
 		if (fds[0].revents || fds[1].revents)
 			return err_set(e, ECONNRESET,
 				       "the guest, or who wanted a program in it, has ended");
@@ -283,52 +282,33 @@ int side_guard_undo(const struct side_inject *i, struct side_shared *shared,
 
 /* What the guest does to the rings. */
 struct watch {
-	uint32_t head, tail, asked;
+	uint32_t head, tail;
 	unsigned int pause_us;
-	uint64_t active_ns, asked_ns;
+	uint64_t active_ns;
 };
 
-/* Who serves the disk does not have to be rung more often than it goes to sleep: that is a guest which rings and asks without end. */
-static bool asks_honestly(struct watch *w)
-{
-	const uint64_t now = tracee_now_ns(), since = now - w->asked_ns;
-
-	w->asked_ns = now;
-	if (since < SIDE_DISK_NEAR_NS)
-		w->pause_us = POLL_LEAST_US;
-	return since >= SIDE_DISK_NEAR_NS;
-}
-
-/* Return: was there anything? */
-static bool look(const struct side_guard *g, const struct side_state *s, struct watch *w)
+/* Whoever waits for the guest is rung, if there was something. */
+static void look(const struct side_guard *g, const struct side_state *s, struct watch *w)
 {
 	const uint64_t one = 1;
 	uint32_t head = load(&s->to_host.head), tail = load(&s->to_guest.tail);
-	bool asked = load(&s->disk.asked) != w->asked;
 
-	if (asked) {
-		w->asked = load(&s->disk.asked);
-		(void)!write(g->disk_bell, &one, sizeof(one));
-	}
-	if (head == w->head && tail == w->tail && asked)
-		return asks_honestly(w);
 	if (head == w->head && tail == w->tail) {
 		w->pause_us = w->pause_us * 5 / 4 < POLL_MOST_US ? w->pause_us * 5 / 4
 								 : POLL_MOST_US;
-		return false;
+		return;
 	}
-	*w = (struct watch){ head, tail, w->asked, POLL_LEAST_US, tracee_now_ns(), w->asked_ns };
+	*w = (struct watch){ head, tail, POLL_LEAST_US, tracee_now_ns() };
 	(void)!write(g->bell, &one, sizeof(one));
-	return true;
 }
 
-/* How long to wait, for what: a doorbell that rings for nothing is not heard for as long as there would be between two looks. */
-static struct timespec pause_of(const struct side_guard *g, const struct watch *w, bool deaf)
+/* How long to wait: a guest that has rung once rings whoever waits for it, and we only see what was missed. */
+static struct timespec pause_of(const struct side_guard *g, const struct watch *w)
 {
-	if (g->shared->report.door && !deaf)
+	if (g->shared->report.door)
 		return (struct timespec){ 0, RUNG_US * 1000L };
 	/* who has an answer may ask the next thing at once: that is shorter than the shortest sleep */
-	if (!g->shared->report.door && tracee_now_ns() - w->active_ns < NEAR_NS) {
+	if (tracee_now_ns() - w->active_ns < NEAR_NS) {
 		(void)sched_yield();
 		return (struct timespec){ 0, 0 };
 	}
@@ -379,21 +359,21 @@ static void serve(const struct side_guard *g, const struct side_inject *i)
 				{ .fd = told, .events = POLLIN },
 				{ .fd = i->bells.door, .events = POLLIN } };
 
-	for (bool deaf = false;;) {
-		const struct timespec ts = pause_of(g, &w, deaf);
-		bool rung;
+	for (;;) {
+		const struct timespec ts = pause_of(g, &w);
 
 		/* -1 is not waited for */
-		fds[3].fd = deaf ? -1 : i->bells.door;
+		fds[3].fd = g->shared->report.door ? -1 : i->bells.door;
 		(void)ppoll(fds, ARRAY_SIZE(fds), &ts, NULL);
-		rung = !deaf && fds[3].revents && hear(g, i);
+		if (fds[3].revents)
+			hear(g, i);
 		if (fds[0].revents || fds[1].revents || fds[2].revents ||
 		    load(&i->state->stage) == SIDE_ENDED || is_lost(i, &p) ||
 		    is_saved(g, &saved_ns))
 			return;
 		beat(i->state);
 		prove(g, i);
-		deaf = !look(g, i->state, &w) && rung;
+		look(g, i->state, &w);
 	}
 }
 
@@ -413,8 +393,7 @@ static int by_number(const void *a, const void *b)
 /* What the parent has open is not held open by us: a terminal, a pipe that somebody reads to its end. */
 static void close_others(const struct side_guard *g)
 {
-	int keep[] = { g->sock, g->bell, g->disk_bell, g->opts->vm->ref.pidfd,
-		       g->opts->vm->ref.procfd };
+	int keep[] = { g->sock, g->bell, g->opts->vm->ref.pidfd, g->opts->vm->ref.procfd };
 	unsigned int from = 0;
 
 	qsort(keep, ARRAY_SIZE(keep), sizeof(keep[0]), by_number);
@@ -426,13 +405,26 @@ static void close_others(const struct side_guard *g)
 	(void)close_range(from, ~0U, 0);
 }
 
+static void say_bells(const struct side_guard *g, const struct side_bells *b)
+{
+	const char has =
+		(char)((b->door >= 0 ? SIDE_HAS_DOOR : 0) | (b->irq >= 0 ? SIDE_HAS_IRQ : 0));
+	int fds[2];
+	size_t n = 0;
+
+	if (b->door >= 0)
+		fds[n++] = b->door;
+	if (b->irq >= 0)
+		fds[n++] = b->irq;
+	(void)!io_send_fds(g->sock, &has, 1, fds, n);
+}
+
 void side_guard_run(const struct side_guard *g)
 {
 	struct side_inject i = { g->opts->vm, g->target, &g->shared->made, NULL, SIDE_BELLS_NONE };
 	struct side_shared *s = g->shared;
 	const pid_t parent = getppid();
 	struct err why = { 0 };
-	char byte = 0;
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	close_others(g);
@@ -441,7 +433,7 @@ void side_guard_run(const struct side_guard *g)
 	s->report.gpa = s->made.gpa;
 	s->report.gva = s->made.at;
 	if (!s->r) {
-		(void)!io_send_fds(g->sock, &byte, 1, &i.bells.irq, i.bells.irq >= 0);
+		say_bells(g, &i.bells);
 		serve(g, &i);
 		hear_last(g, &i);
 		ring(g);

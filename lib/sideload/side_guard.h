@@ -24,8 +24,12 @@ struct side_guard {
 	const struct side_target *target;
 	struct side_shared *shared;
 	int sock; /* to the parent: the memfd goes there, and nothing is read but its end */
-	int bell, disk_bell; /* eventfds */
+	int bell; /* an eventfd */
 };
+
+/* Once the program runs the parent gets a byte with what there is of bells (struct side_bells), and their descriptors in this order. */
+#define SIDE_HAS_DOOR 1
+#define SIDE_HAS_IRQ  2
 
 /* In the child, which it ends. SIGTERM of anybody ends the session. */
 void side_guard_run(const struct side_guard *g) __attribute__((noreturn));

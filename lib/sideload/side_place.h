@@ -10,7 +10,7 @@
 
 #include "kimage.h"
 
-#define SIDE_ENTRIES_MAX 21 /* of 2 MiB each: code, state, program, disk, doorbell */
+#define SIDE_ENTRIES_MAX 23 /* of 2 MiB each: code, state, program, disk, doorbell */
 #define SIDE_TAKEN_MAX   512
 
 /* Both ends are taken. */

@@ -52,7 +52,7 @@ static void test_served(void **state)
 					    .server = { take_turn, &t },
 					    .inject = { .state = &s, .bells = SIDE_BELLS_NONE },
 					    .has_door = &has_door,
-					    .bell = -1 };
+					    .door = -1 };
 
 		t.ret = ways[i].ret;
 		t.given_up = ways[i].given_up;

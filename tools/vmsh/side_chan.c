@@ -3,45 +3,26 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
-#include <sys/eventfd.h>
 
 #define ROOM_MS 1
 
-_Static_assert(sizeof(((struct side_chan *)NULL)->out) <= SIDE_MESSAGE_MAX,
-	       "each message of a session fits");
+_Static_assert(WIRE_MAX <= SIDE_MESSAGE_MAX, "each message of a session fits");
 
 static struct side_chan *chan_of(struct attach_chan *c)
 {
 	return (struct side_chan *)c; /* its first member */
 }
 
-/* Who looked in vain has silenced the bell, for whom else it may have rung. */
-static void ring_again(const struct side_chan *s)
-{
-	(void)eventfd_write(side_fd(s->side), 1);
-}
-
 static int chan_send(struct attach_chan *c, const struct iovec *iov, int n)
 {
 	struct side_chan *s = chan_of(c);
-	size_t len = 0;
 	int r;
 
-	for (int i = 0; i < n; i++) {
-		if (iov[i].iov_len > sizeof(s->out) - len)
-			return -EMSGSIZE;
-		len += iov[i].iov_len;
-	}
 	pthread_mutex_lock(&s->lock);
-	len = 0;
-	for (int i = 0; i < n; i++) {
-		memcpy(s->out + len, iov[i].iov_base, iov[i].iov_len);
-		len += iov[i].iov_len;
-	}
-	r = side_send(s->side, s->out, len);
+	r = side_send(s->side, iov, n);
+	/* who looked in vain has taken the ring, which may have been for whoever receives */
 	if (r == -EAGAIN)
-		ring_again(s);
+		side_look_again(s->side);
 	pthread_mutex_unlock(&s->lock);
 	return r;
 }

@@ -14,7 +14,6 @@ struct side_chan {
 	struct attach_chan chan;
 	struct side *side; /* borrowed */
 	pthread_mutex_t lock;
-	uint8_t out[WIRE_MAX];
 };
 
 void side_chan_init(struct side_chan *c, struct side *side);
