@@ -44,3 +44,12 @@ bed_gone() { ! alive "$1"; }
 	grep -q '^VERSION_ID="12"' "/proc/$TPID/root/etc/os-release"
 	runc_rm probe
 }
+
+@test "a file of cases shows its table, also where all is well" {
+	local file=$BED/table.tap # a bed has a /tmp of its own
+	printf '#!/bin/sh\necho "ok 1 - it"\necho "# | guest  inspect"\necho "# not this"\necho 1..1\n' >"$file"
+	chmod +x "$file"
+	run "$ROOT/scripts/run-tests" --build "$BUILD" "$file"
+	[ "$status" = 0 ]
+	[[ $output == *$'passed'*$'\n  guest  inspect\n1 passed'* && $output != *"not this"* ]]
+}
