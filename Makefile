@@ -32,8 +32,9 @@ check: setup-build-check-deb libos
 	@$(NINJA) $(QUIET)
 	@scripts/run-tests --build $(BUILD) $(if $(F),--filter '$(F)') $(T)
 
-install:
-	@meson install -C $(BUILD)
+# Below /usr/local, or what "make FLAGS=--prefix=DIRECTORY" was told first; DESTDIR=DIRECTORY is put before it.
+install: all
+	@meson install -C $(BUILD) --no-rebuild
 
 deb: setup-build-libos-deb
 	@scripts/deb

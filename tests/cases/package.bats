@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# The Debian packages: built from HEAD, without a complaint of lintian's, and what is in them works.
+# The Debian packages: built from HEAD, without a complaint of lintian's, and what is in them works. "make install".
 
 load ../bed/bed
 
@@ -8,9 +8,11 @@ setup_file()
 {
 	need deb
 	export DEB_OUT=$BED/deb TREE=$BED/deb-tree
-	"$ROOT/scripts/deb"
+	mkdir "$BED/a space"
+	TMPDIR="$BED/a space" "$ROOT/scripts/deb"
 	dpkg-deb -x "$DEB_OUT"/cntr_*.deb "$TREE"
 	dpkg-deb -x "$DEB_OUT"/rktio_*.deb "$TREE.rktio"
+	dpkg-deb -x "$DEB_OUT"/vmsh_*.deb "$TREE.vmsh"
 }
 
 setup()
@@ -58,6 +60,7 @@ pages()
 @test "each verb has its manual page" {
 	pages cntr "$TREE"
 	pages rktio "$TREE.rktio"
+	pages vmsh "$TREE.vmsh"
 }
 
 @test "rktio is a package of its own" {
@@ -86,4 +89,22 @@ pages()
 		env -u RKTIO_LIBEXEC /usr/local/bin/rktio run --disk "$1" -- sh -c "echo works; exit 3"' "$TREE.rktio" "$BED/deb.img"
 	same 3 "$status" "$output"
 	matches "$output" works
+}
+
+# files TREE: what is in it that a program or its reader looks for.
+files()
+{
+	(cd "$1" && find . ! -type d ! -path './share/doc/*' ! -path './share/lintian/*') |
+		sed 's/\.gz$//; s,/zsh/vendor-completions/,/zsh/site-functions/,'
+}
+
+@test "make install lays what the packages do" {
+	need libos
+	DESTDIR=$BED/dest meson install -C "$BUILD" --no-rebuild
+	# Another version of Linux may be there, and Debian has a page for each program.
+	files "$BED"/dest/usr/local | grep -v rktio-linux-6.12 | sort >"$BED/installed"
+	for tree in "$TREE" "$TREE.rktio" "$TREE.vmsh"; do
+		files "$tree/usr"
+	done | grep -v mount.fuse.cntrfs.8 | sort >"$BED/packed"
+	diff "$BED/packed" "$BED/installed"
 }
