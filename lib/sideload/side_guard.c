@@ -30,7 +30,7 @@
 #define RUNG_US \
 	200000 /* where others are rung: a beat, and a look at what was missed; BEAT_US of a detach has two */
 #define SAVED_NS \
-	400000000ULL /* between two looks whether it is saved: with a name of each thread, each time */
+	300000000ULL /* between two looks whether it is saved: with a name of each thread, each time */
 #define ATTEMPTS 3
 
 _Static_assert(sizeof(side_image) <= SIDE_CODE_MAX, "the linker script says so, too");
