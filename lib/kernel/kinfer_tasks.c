@@ -462,14 +462,12 @@ static int find_rest(struct kinfer *k, struct kfield *f, struct err *e)
 	return 0;
 }
 
-int kinfer_tasks(struct kinfer *k, const struct gview *v, gva_t init_task, struct kfields *ret,
-		 struct err *e)
+static int infer(struct kinfer *k, gva_t init_task, struct kfields *ret, struct err *e)
 {
 	struct kfields found = *ret;
 	struct kfield *f = found.f;
 	int r;
 
-	k->view = v;
 	k->n = 0;
 	r = find_list(k, init_task, e);
 	if (!r)
@@ -485,4 +483,15 @@ int kinfer_tasks(struct kinfer *k, const struct gview *v, gva_t init_task, struc
 	f[TASK_SIZE] = field(0, k->comm + KINFER_BEHIND_COMM);
 	*ret = found;
 	return 0;
+}
+
+int kinfer_tasks(struct kinfer *k, const struct gview *v, gva_t init_task, struct kfields *ret,
+		 struct err *e)
+{
+	int r = -ENOENT;
+
+	k->view = v;
+	for (int i = 0; r < 0 && i < KINFER_TRIES; i++)
+		r = infer(k, init_task, ret, e);
+	return r;
 }

@@ -100,9 +100,12 @@ int side_target_infer(const struct vm *v, gva_t resources, struct side_fields *r
 		r = check_resources(v, resources, e);
 	if (r < 0)
 		return r;
-	r = kinfer_tasks(k, &v->view, v->guest.init_task, &fields, &why);
-	if (!r)
-		r = kinfer_files(k, &v->symbols, &files, &why);
+	r = -ENOENT;
+	for (int i = 0; r < 0 && i < KINFER_TRIES; i++) {
+		r = kinfer_tasks(k, &v->view, v->guest.init_task, &fields, &why);
+		if (!r)
+			r = kinfer_files(k, &v->symbols, &files, &why);
+	}
 	if (r < 0)
 		return cannot(v, why.msg, e);
 	*ret = same;
