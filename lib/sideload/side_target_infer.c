@@ -55,7 +55,7 @@ static int check_release(const struct vm *v, struct err *e)
 	unsigned long major = strtoul(v->release, &end, 10),
 		      minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0, is;
 
-	is = major < 100 && minor < 1000 ? major * 1000 + minor : 0;
+	is = *end == '.' && major < 100 && minor < 1000 ? major * 1000 + minor : 0;
 	if (is < RELEASE_LEAST || is > RELEASE_MOST)
 		return cannot(v, "its release is none of which is known what has no other proof",
 			      e);
