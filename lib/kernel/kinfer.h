@@ -45,7 +45,7 @@ struct kinfer {
 	struct kinfer_task idle,
 		task[KINFER_TASKS]; /* the first is that of processor 0; tasks in the order of their list */
 	size_t n;
-	uint32_t comm, tasks, pid, mm;
+	uint32_t comm, tasks, pid, parent, mm;
 };
 
 /*
