@@ -23,6 +23,7 @@
 #include "kfields.h"
 #include "ksyms.h"
 
+#define KINFER_TRIES       3 /* the guest runs: a task may have come or gone just then */
 #define KINFER_TASKS       48
 #define KINFER_BEHIND_COMM 512 /* where what a task shares with its threads is: files, signals */
 #define KINFER_BYTES \
@@ -44,7 +45,7 @@ struct kinfer {
 	struct kinfer_task idle,
 		task[KINFER_TASKS]; /* the first is that of processor 0; tasks in the order of their list */
 	size_t n;
-	uint32_t comm, tasks, pid, mm;
+	uint32_t comm, tasks, pid, parent, mm;
 };
 
 /*

@@ -15,6 +15,8 @@
 #define SLOTS        64         /* of the first table: BITS_PER_LONG */
 #define SLOTS_MAX    (1U << 20) /* sysctl_nr_open of fs/file.c */
 #define OPS_LEAST    3          /* functions that operations have at least */
+#define MODULES_END  0xffffffffff000000ULL
+#define FLAG_PATH    010000000U /* O_PATH */
 #define FMODE_OPENED (1U << 19) /* include/linux/fs.h, Linux 4.19 to 7.3 */
 #define ACCESS_BOTH  3U         /* FMODE_READ, FMODE_WRITE: O_ACCMODE + 1 */
 /* What open(2) leaves in f_flags: include/uapi/asm-generic/fcntl.h, from O_WRONLY on; those that make a file are taken away. */
@@ -221,15 +223,29 @@ static bool is_ops(const struct look *l, const struct kinfer_files *f, uint64_t 
 	return n >= OPS_LEAST;
 }
 
-static bool fits_op(const struct look *l, const struct kinfer_files *f, uint32_t off)
+/* Where modules are: Documentation/arch/x86/x86_64/mm.rst. What is there is in no copy of constants. */
+static bool in_module(uint64_t v)
 {
-	for (size_t i = 0; i < l->n; i++)
-		if (!is_ops(l, f, kload64(l->file[i].data + off)))
-			return false;
-	return true;
+	return v >= KIMAGE_AREA_END && v < MODULES_END && v % 8 == 0;
 }
 
-/* Flags that are known, and in @mode what they say of reading and writing. */
+static bool fits_op(const struct look *l, const struct kinfer_files *f, uint32_t off)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const uint64_t op = kload64(l->file[i].data + off);
+
+		if (in_module(op))
+			continue;
+		if (!is_ops(l, f, op))
+			return false;
+		n++;
+	}
+	return n >= FILES_LEAST;
+}
+
+/* Flags that are known, and in @mode what they say of reading and writing: of what was opened as a path alone, nothing. */
 static bool fits_flags(const struct look *l, uint32_t off, uint32_t mode)
 {
 	bool writes = false;
@@ -238,8 +254,11 @@ static bool fits_flags(const struct look *l, uint32_t off, uint32_t mode)
 		uint32_t flags = kload32(l->file[i].data + off),
 			 m = kload32(l->file[i].data + mode);
 
-		if ((flags & ~FLAGS_KNOWN) || !(m & FMODE_OPENED) ||
-		    (m & ACCESS_BOTH) != ((flags + 1) & ACCESS_BOTH))
+		if ((flags & ~FLAGS_KNOWN) || !(m & FMODE_OPENED))
+			return false;
+		if (flags & FLAG_PATH)
+			continue;
+		if ((m & ACCESS_BOTH) != ((flags + 1) & ACCESS_BOTH))
 			return false;
 		writes |= flags & ACCESS_BOTH;
 	}

@@ -169,26 +169,35 @@ static bool fits_parent(const struct kinfer *k, uint32_t off)
 	return true;
 }
 
-static void tell_kernel_threads(struct kinfer *k, uint32_t parent)
+/* The second task makes the kernel's threads, and is the parent of programs that the kernel starts, too. */
+static bool is_its_child(const struct kinfer *k, size_t i)
 {
-	k->idle.kernel = true;
-	for (size_t i = 0; i < k->n; i++)
-		k->task[i].kernel = i == 1 || get64(&k->task[i], parent) == k->task[1].at.v;
+	return i == 1 || get64(&k->task[i], k->parent) == k->task[1].at.v;
 }
 
 static bool fits_mm(const struct kinfer *k, uint32_t off)
 {
-	if (get64(&k->idle, off) || !get64(&k->task[0], off))
+	size_t children = 0, programs = 0;
+
+	if (get64(&k->idle, off) || !get64(&k->task[0], off) || get64(&k->task[1], off))
 		return false;
 	for (size_t i = 0; i < k->n; i++) {
-		const struct kinfer_task *t = &k->task[i];
-		uint64_t mm = get64(t, off);
+		uint64_t mm = get64(&k->task[i], off);
 
 		/* the one that it runs on is the same */
-		if (mm && (t->kernel || !is_kernel(mm) || get64(t, off + 8) != mm))
+		if (mm && (!is_kernel(mm) || get64(&k->task[i], off + 8) != mm))
 			return false;
+		children += is_its_child(k, i);
+		programs += is_its_child(k, i) && mm;
 	}
-	return true;
+	return programs <= children / 2;
+}
+
+static void tell_kernel_threads(struct kinfer *k)
+{
+	k->idle.kernel = true;
+	for (size_t i = 0; i < k->n; i++)
+		k->task[i].kernel = is_its_child(k, i) && !get64(&k->task[i], k->mm);
 }
 
 /* With exit_state and exit_code before it. */
@@ -431,15 +440,15 @@ static int find_list(struct kinfer *k, gva_t init_task, struct err *e)
 
 static int find_rest(struct kinfer *k, struct kfield *f, struct err *e)
 {
-	uint32_t parent, signal, stack, flags, cred, uid;
+	uint32_t signal, stack, flags, cred, uid;
 
 	if (the_first(k, (struct range){ k->pid + 8, k->pid + BEHIND_PID, 8 }, fits_parent,
-		      &parent) < 0)
+		      &k->parent) < 0)
 		return lacks("real_parent", e);
-	tell_kernel_threads(k, parent);
 	if (the_only(k, (struct range){ k->tasks + 16, k->tasks + BEHIND_LIST, 8 }, fits_mm,
 		     &k->mm) < 0)
 		return lacks("mm", e);
+	tell_kernel_threads(k);
 	if (the_only(k, (struct range){ k->mm + 24, k->mm + BEHIND_MM, 4 }, fits_exit_signal,
 		     &signal) < 0)
 		return lacks("exit_state", e);
@@ -452,7 +461,7 @@ static int find_rest(struct kinfer *k, struct kfield *f, struct err *e)
 		    0 ||
 	    find_uid(k, cred, &uid) < 0)
 		return lacks("cred", e);
-	f[TASK_REAL_PARENT] = field(parent, 8);
+	f[TASK_REAL_PARENT] = field(k->parent, 8);
 	f[TASK_MM] = field(k->mm, 8);
 	f[TASK_EXIT_STATE] = field(signal - 8, 4);
 	f[TASK_STATE] = field(stack - 8, 4);
@@ -462,14 +471,12 @@ static int find_rest(struct kinfer *k, struct kfield *f, struct err *e)
 	return 0;
 }
 
-int kinfer_tasks(struct kinfer *k, const struct gview *v, gva_t init_task, struct kfields *ret,
-		 struct err *e)
+static int infer(struct kinfer *k, gva_t init_task, struct kfields *ret, struct err *e)
 {
 	struct kfields found = *ret;
 	struct kfield *f = found.f;
 	int r;
 
-	k->view = v;
 	k->n = 0;
 	r = find_list(k, init_task, e);
 	if (!r)
@@ -485,4 +492,15 @@ int kinfer_tasks(struct kinfer *k, const struct gview *v, gva_t init_task, struc
 	f[TASK_SIZE] = field(0, k->comm + KINFER_BEHIND_COMM);
 	*ret = found;
 	return 0;
+}
+
+int kinfer_tasks(struct kinfer *k, const struct gview *v, gva_t init_task, struct kfields *ret,
+		 struct err *e)
+{
+	int r = -ENOENT;
+
+	k->view = v;
+	for (int i = 0; r < 0 && i < KINFER_TRIES; i++)
+		r = infer(k, init_task, ret, e);
+	return r;
 }

@@ -31,22 +31,21 @@ void ksyms_refs(const struct ksyms *s, const char *function, struct kcode_refs *
  */
 static gva_t raised_list(const struct ksyms *s, uint64_t least, uint64_t end)
 {
-	static const char *const queue[] = { "__irq_work_queue_local", "irq_work_queue" };
-	static const char *const looks[] = { "irq_work_needs_cpu", "irq_work_tick" };
-	struct kcode_refs run, put, look;
+	static const char *const names[] = { "__irq_work_queue_local", "irq_work_queue",
+					     "irq_work_needs_cpu", "irq_work_tick" };
+	struct kcode_refs run, user[ARRAY_SIZE(names)];
 
 	refs_within(s, "irq_work_run", least, end, &run);
+	if (!run.n)
+		return (gva_t){ 0 };
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		refs_within(s, names[i], least, end, &user[i]);
 	for (size_t i = 0; i < run.n; i++) {
-		bool all[2] = { false, false };
+		const uint64_t to = run.to[i];
 
-		for (size_t k = 0; k < 2; k++) {
-			refs_within(s, queue[k], least, end, &put);
-			refs_within(s, looks[k], least, end, &look);
-			all[0] |= kcode_has(&put, run.to[i]);
-			all[1] |= kcode_has(&look, run.to[i]);
-		}
-		if (all[0] && all[1] && run.to[i] % 8 == 0)
-			return (gva_t){ run.to[i] };
+		if (to % 8 == 0 && (kcode_has(&user[0], to) || kcode_has(&user[1], to)) &&
+		    (kcode_has(&user[2], to) || kcode_has(&user[3], to)))
+			return (gva_t){ to };
 	}
 	return (gva_t){ 0 };
 }

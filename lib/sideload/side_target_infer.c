@@ -55,7 +55,7 @@ static int check_release(const struct vm *v, struct err *e)
 	unsigned long major = strtoul(v->release, &end, 10),
 		      minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0, is;
 
-	is = major < 100 && minor < 1000 ? major * 1000 + minor : 0;
+	is = *end == '.' && major < 100 && minor < 1000 ? major * 1000 + minor : 0;
 	if (is < RELEASE_LEAST || is > RELEASE_MOST)
 		return cannot(v, "its release is none of which is known what has no other proof",
 			      e);
@@ -100,9 +100,12 @@ int side_target_infer(const struct vm *v, gva_t resources, struct side_fields *r
 		r = check_resources(v, resources, e);
 	if (r < 0)
 		return r;
-	r = kinfer_tasks(k, &v->view, v->guest.init_task, &fields, &why);
-	if (!r)
-		r = kinfer_files(k, &v->symbols, &files, &why);
+	r = -ENOENT;
+	for (int i = 0; r < 0 && i < KINFER_TRIES; i++) {
+		r = kinfer_tasks(k, &v->view, v->guest.init_task, &fields, &why);
+		if (!r)
+			r = kinfer_files(k, &v->symbols, &files, &why);
+	}
 	if (r < 0)
 		return cannot(v, why.msg, e);
 	*ret = same;

@@ -13,7 +13,6 @@
 #define NOWHERE         UINT64_MAX
 #define CONSTANTS_LEAST (1U << 20)
 #define LOOKS_AGAIN     2
-#define INFERS          3
 
 int vm_look(const struct vm_info *info, struct vm *ret, struct err *e)
 {
@@ -260,16 +259,14 @@ static int infer(struct vm *v, struct err *e)
 {
 	_cleanup_free_ struct kinfer *k = calloc(1, sizeof(*k));
 	struct err why = { 0 };
-	int r = -ENOENT;
+	int r;
 
 	if (!k)
 		return err_set(e, ENOMEM, "no memory for what is inferred of the guest's kernel");
 	memset(&v->fields, 0, sizeof(v->fields));
 	if (!ksyms_read_info(&v->symbols))
 		(void)!kinfer_log(&v->symbols, &v->fields);
-	/* the guest runs: a process may have come or gone just then */
-	for (int i = 0; r < 0 && i < INFERS; i++)
-		r = kinfer_tasks(k, &v->view, v->guest.init_task, &v->fields, &why);
+	r = kinfer_tasks(k, &v->view, v->guest.init_task, &v->fields, &why);
 	if (r < 0)
 		(void)err_set(&v->no_tasks, v->no_types.code, "%s, and %s", v->no_types.msg,
 			      why.msg);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel-facts VMLINUX [symbols|exported|code NAME...|infer MEMORY CR3|members TYPE.MEMBER...] - what lib/kernel makes of a kernel's file.
+ * kernel-facts VMLINUX [symbols|variables|exported|code NAME...|infer MEMORY CR3|members TYPE.MEMBER...] - what lib/kernel makes of a kernel's file.
  *
+ * "variables" are the symbols of all that is no code: where the bytes of their names are in memory, and how many.
  * "code" shows where a variable is by the symbols and by the code of functions.
  * "infer" compares what the memory of a guest with that kernel tells (a file, from address 0 on) with what its types say.
  *
@@ -72,6 +73,29 @@ static void symbols(const struct kallsyms *s)
 		printf("%016" PRIx64 " %c %s\n", sym.addr.v, sym.type, sym.name);
 	if (r < 0)
 		die("the names break off");
+}
+
+/* As scripts/kallsyms.c tells them: what is not between the two that begin and end code, and code of the start. */
+static void variables(const struct kallsyms *s)
+{
+	struct ksym_want code[] = { { .name = "_stext" },
+				    { .name = "_etext" },
+				    { .name = "_sinittext" },
+				    { .name = "_einittext" } };
+	struct kallsyms_iter i = { 0 };
+	struct ksym sym;
+
+	if (kallsyms_lookup(s, code, ARRAY_SIZE(code)) < ARRAY_SIZE(code))
+		die("no bounds of code");
+	for (size_t at = 0; kallsyms_next(s, &i, &sym) == 1; at = i.off) {
+		const size_t head = s->image->data[s->names + at] & 0x80 ? 2 : 1;
+		const uint64_t v = sym.addr.v;
+
+		if ((v < code[0].addr.v || v > code[1].addr.v) &&
+		    (v < code[2].addr.v || v > code[3].addr.v))
+			printf("%" PRIx64 " %zu\n", s->image->base.v + s->names + at + head,
+			       i.off - at - head);
+	}
 }
 
 static void exported(const struct kimage *k)
@@ -234,7 +258,7 @@ int main(int argc, char **argv)
 	struct btf b;
 
 	if (argc < 2)
-		die("usage: kernel-facts VMLINUX [symbols|exported|code NAME...|infer MEMORY CR3|members TYPE.MEMBER...]");
+		die("usage: kernel-facts VMLINUX [symbols|variables|exported|code NAME...|infer MEMORY CR3|members TYPE.MEMBER...]");
 	k = load(argv[1]);
 	if (argc > 2 && !strcmp(argv[2], "exported")) {
 		exported(&k);
@@ -255,6 +279,10 @@ int main(int argc, char **argv)
 		die("no kallsyms");
 	if (argc > 2 && !strcmp(argv[2], "symbols")) {
 		symbols(&s);
+		return 0;
+	}
+	if (argc > 2 && !strcmp(argv[2], "variables")) {
+		variables(&s);
 		return 0;
 	}
 	double found = now_ms();

@@ -333,6 +333,46 @@ static void test_ksymtab_work_is_limited(void **state)
 	free(d);
 }
 
+/* One of the entries, or what they point at, is none: too few are left. */
+static void test_bad_ksymtab(void **state)
+{
+	static const struct {
+		const char *what;
+		size_t off; /* of the image */
+		const char *bytes;
+		size_t n;
+	} table[] = {
+		{ "an entry without a name", (1 << 14) + 600 * 12 + 4, "\0\0\0\0", 4 },
+		{ "a name outside", (1 << 14) + 600 * 12 + 4, "\xff\xff\xff\x7f", 4 },
+		{ "a name before the image", (1 << 14) + 600 * 12 + 4, "\0\0\0\x80", 4 },
+		{ "an empty name", (1 << 17) + 600 * 32, "\0", 1 },
+		{ "a name with a blank", (1 << 17) + 600 * 32, " ", 1 },
+		{ "no kfree", (1 << 17) + 700 * 32, "ykfrei", 6 },
+		{ "a kfree that goes on", (1 << 17) + 700 * 32 + 6, "_", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		uint8_t *d = calloc(1, SIZE);
+		struct kimage k = { d, SIZE, { BASE } };
+		struct ksymtab t;
+
+		assert_non_null(d);
+		for (size_t n = 0; n < 1200; n++) {
+			(void)snprintf((char *)d + (1 << 17) + n * 32, 32,
+				       n == 700 ? "xkfree" : "exported_%zu", n);
+			put_export(d, 12, (1 << 14) + n * 12, (1 << 17) + n * 32 + (n == 700),
+				   BASE + n * 16);
+		}
+		assert_int_equal(ksymtab_find(&k, &t), 0);
+		memcpy(d + table[i].off, table[i].bytes, table[i].n);
+		if (ksymtab_find(&k, &t) != -ENOENT)
+			fail_msg("took %s", table[i].what);
+		assert_int_equal(ksymtab_at(&t, SIZE_MAX, NULL, NULL), -EPROTO);
+		free(d);
+	}
+}
+
 static void test_release(void **state)
 {
 	static const struct {
@@ -378,10 +418,11 @@ static void test_at(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layouts), cmocka_unit_test(test_bad_tables),
-		cmocka_unit_test(test_cut_off), cmocka_unit_test(test_work_is_limited),
-		cmocka_unit_test(test_ksymtab), cmocka_unit_test(test_ksymtab_work_is_limited),
-		cmocka_unit_test(test_release), cmocka_unit_test(test_at),
+		cmocka_unit_test(test_layouts),     cmocka_unit_test(test_bad_tables),
+		cmocka_unit_test(test_cut_off),     cmocka_unit_test(test_work_is_limited),
+		cmocka_unit_test(test_ksymtab),     cmocka_unit_test(test_ksymtab_work_is_limited),
+		cmocka_unit_test(test_bad_ksymtab), cmocka_unit_test(test_release),
+		cmocka_unit_test(test_at),
 	};
 
 	return cmocka_run_group_tests_name("kernel", tests, NULL, NULL);

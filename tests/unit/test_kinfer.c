@@ -154,13 +154,20 @@ static void test_refused(void **state)
 		void (*change)(void);
 		const char *member;
 	} table[] = {
-		{ name_again, "'comm'" },       { two_lists, "'tasks'" },
-		{ broken_list, "'tasks'" },     { loop_in_list, "'tasks'" },
-		{ few_tasks, "'tasks'" },       { same_pid, "'pid'" },
-		{ no_first, "'pid'" },          { strange_parent, "'real_parent'" },
-		{ thread_with_memory, "'mm'" }, { strange_signal, "'exit_state'" },
-		{ shared_stack, "'__state'" },  { no_flag, "'flags'" },
-		{ other_cred, "'cred'" },       { weak_cred, "'cred'" },
+		{ name_again, "'comm'" },
+		{ two_lists, "'tasks'" },
+		{ broken_list, "'tasks'" },
+		{ loop_in_list, "'tasks'" },
+		{ few_tasks, "'tasks'" },
+		{ same_pid, "'pid'" },
+		{ no_first, "'pid'" },
+		{ strange_parent, "'real_parent'" },
+		{ thread_with_memory, "'flags'" },
+		{ strange_signal, "'exit_state'" },
+		{ shared_stack, "'__state'" },
+		{ no_flag, "'flags'" },
+		{ other_cred, "'cred'" },
+		{ weak_cred, "'cred'" },
 	};
 
 	(void)state;
@@ -228,8 +235,12 @@ static void test_files(void **state)
 		assert_int_equal(f.op, l->f_op);
 		assert_int_equal(f.flags, l->f_flags);
 	}
-	/* a table that has grown lies elsewhere */
+	/* a table that has grown lies elsewhere; a file of a module, and one that was opened as a path alone */
 	make(&old);
+	put64(SLOT + 24, DIRECT + FILE_AT + 3 * FILE_EACH);
+	put64(FILE_AT + 3 * FILE_EACH + old.f_op, 0xffffffffc0123450);
+	put32(FILE_AT + 3 * FILE_EACH + old.f_flags, 010100000);
+	put32(FILE_AT + 3 * FILE_EACH + old.f_mode, 1U << 19 | 1U << 14);
 	put64(FILES + 32, DIRECT + FILES + 0x800);
 	put32(FILES + 0x800, 256);
 	put64(FILES + 0x808, DIRECT + SLOT);
@@ -333,6 +344,21 @@ static void test_files_refused(void **state)
 	}
 }
 
+/* A program that the kernel has started is a child of the same task as the kernel's threads. */
+static void test_helper(void **state)
+{
+	struct err e = { 0 };
+	struct kfields k;
+
+	(void)state;
+	make(&old);
+	thread_with_memory();
+	put32(task(5) + old.stack + 12, 0x00400100);
+	assert_int_equal(infer(&k, &e), 0);
+	assert_int_equal(k.f[TASK_MM].off, old.mm);
+	assert_false(room.task[4].kernel);
+}
+
 #define LOG_INFO                                                                                        \
 	"OSRELEASE=6.1.0\nSIZE(printk_ringbuffer)=80\nOFFSET(printk_ringbuffer.desc_ring)=0\n"          \
 	"OFFSET(printk_ringbuffer.text_data_ring)=40\nOFFSET(prb_desc_ring.count_bits)=0\n"             \
@@ -385,9 +411,10 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layouts),       cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_optional),      cmocka_unit_test(test_files),
-		cmocka_unit_test(test_files_refused), cmocka_unit_test(test_log),
+		cmocka_unit_test(test_layouts),  cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_optional), cmocka_unit_test(test_helper),
+		cmocka_unit_test(test_files),    cmocka_unit_test(test_files_refused),
+		cmocka_unit_test(test_log),
 	};
 
 	return cmocka_run_group_tests_name("kinfer", tests, NULL, NULL);

@@ -138,11 +138,14 @@ def take_members(deb, out):
                 (out / (module[1].replace("-", "_") + ".ko")).write_bytes(data)
 
 
+def cache_directory():
+    return pathlib.Path(os.environ.get("DVS_CACHE") or pathlib.Path.home() / ".cache/dvs") / "vm"
+
+
 def cached(name, wanted, suite, packages, take):
     """The directory of that name with all that is wanted; if need be take(deb, out) makes it of the suite's packages."""
-    cache = pathlib.Path(os.environ.get("DVS_CACHE") or pathlib.Path.home() / ".cache/dvs")
     # What was unpacked for other files lacks some of these.
-    made = cache / "vm" / f"{name}-{zlib.crc32(' '.join(wanted).encode()):08x}"
+    made = cache_directory() / f"{name}-{zlib.crc32(' '.join(wanted).encode()):08x}"
     if (made / wanted[0]).exists():
         return made
     made.parent.mkdir(parents=True, exist_ok=True)
