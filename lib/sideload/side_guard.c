@@ -27,7 +27,7 @@
 #define POLL_MOST_US  5000
 #define TICK_US       1000
 #define RUNG_US \
-	200000 /* where others are rung: a beat, and a look at what was missed; BEAT_US of a detach has two */
+	400000 /* where others are rung: a beat, and a look at what was missed; BEAT_US of a detach has two */
 #define ATTEMPTS 3
 
 _Static_assert(sizeof(side_image) <= SIDE_CODE_MAX, "the linker script says so, too");
