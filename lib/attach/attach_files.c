@@ -171,6 +171,7 @@ static int serve(struct attach_files *f, struct err *e)
 	/* The threads that ask are the guest's: their numbers say nothing here. */
 	const struct fuse_conf fuse = { .flags = vfs_flags(&conf),
 					.max_write = WIRE_FUSE_WRITE,
+					.max_readahead = WIRE_FUSE_AHEAD,
 					.ordinary = true };
 	struct fuse_chan *chan[THREADS];
 	struct fuse_server *server = NULL;

@@ -15,6 +15,8 @@
 #include "log.h"
 
 #define LOOK_MS 200 /* how often is looked whether it is over */
+#define WOKEN_MS \
+	2000 /* by one that is woken when it is: a wake-up costs a guest that has this processor, too */
 
 static const unsigned int outs[] = { WIRE_STDOUT, WIRE_STDERR, WIRE_TERMINAL };
 
@@ -163,7 +165,10 @@ static void *reader_main(void *arg)
 		if (n > 0)
 			atomic_store(&l->heard, true);
 		if (n == -EAGAIN) {
-			(void)l->chan->ops->wait(l->chan, POLLIN, LOOK_MS);
+			/* the wake-up may have been taken with what was received */
+			if (!atomic_load(&l->stop))
+				(void)l->chan->ops->wait(l->chan, POLLIN,
+							 l->chan->ops->wake ? WOKEN_MS : LOOK_MS);
 			continue;
 		}
 		if (r <= 0 && (n <= 0 || r < 0))
@@ -212,6 +217,8 @@ int attach_link_start(struct attach_link *l, struct err *e)
 void attach_link_stop(struct attach_link *l)
 {
 	atomic_store(&l->stop, true);
+	if (l->chan->ops->wake)
+		l->chan->ops->wake(l->chan);
 	if (l->started)
 		(void)pthread_join(l->reader, NULL);
 	l->started = false;

@@ -42,7 +42,7 @@ static short sock_wait(struct attach_chan *c, short events, int timeout_ms)
 	return poll(&p, 1, timeout_ms) > 0 ? p.revents : 0;
 }
 
-static const struct attach_chan_ops sock_ops = { sock_send, sock_receive, sock_wait };
+static const struct attach_chan_ops sock_ops = { sock_send, sock_receive, sock_wait, NULL };
 
 struct attach_sock attach_sock_of(int fd)
 {

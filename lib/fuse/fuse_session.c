@@ -96,7 +96,8 @@ static void agree(struct fuse_session *s, const struct fuse_init_in *in, struct 
 	s->params.flags = want & init_flags(in);
 	out->major = FUSE_MAJOR;
 	out->minor = FUSE_MINOR;
-	out->max_readahead = in->max_readahead;
+	out->max_readahead = in->max_readahead > s->conf.max_readahead ? in->max_readahead
+								       : s->conf.max_readahead;
 	out->flags = (uint32_t)s->params.flags;
 	out->flags2 = (uint32_t)(s->params.flags >> 32);
 	out->max_background = 64;

@@ -63,6 +63,8 @@ struct fuse_fs {
 struct fuse_conf {
 	uint64_t flags;     /* wanted; FUSE_INIT_EXT and FUSE_MAX_PAGES come by themselves */
 	uint32_t max_write; /* up to FUSE_MAX_WRITE */
+	uint32_t
+		max_readahead; /* more than the kernel offers: if somebody raises the mount's own (backing device), the kernel takes the less of both */
 	uint32_t max_stack_depth;
 	bool ordinary; /* threads that serve stay as the scheduler has them: fuse_place.h */
 };

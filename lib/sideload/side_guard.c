@@ -28,7 +28,7 @@
 #define POLL_MOST_US  5000
 #define TICK_US       1000
 #define RUNG_US \
-	200000 /* where others are rung: a beat, and a look at what was missed; BEAT_US of a detach has two */
+	400000 /* where others are rung: a beat, and a look at what was missed; BEAT_US of a detach has two */
 #define SAVED_NS \
 	300000000ULL /* between two looks whether it is saved: with a name of each thread, each time */
 #define ATTEMPTS 3

@@ -37,14 +37,17 @@
 
 #include "compiler.h"
 
-#define WIRE_VERSION      1
-#define WIRE_MAX          (132U << 10)
-#define WIRE_HEAD         8U
-#define WIRE_PAYLOAD_MAX  (WIRE_MAX - WIRE_HEAD)
-#define WIRE_DATA_MAX     (64U << 10) /* of a stream, in one message */
-#define WIRE_WINDOW       (256U << 10)
-#define WIRE_FUSE_WINDOW  32U          /* messages */
-#define WIRE_FUSE_WRITE   (128U << 10) /* the largest write or read of a file */
+#define WIRE_VERSION     1
+#define WIRE_MAX         (132U << 10)
+#define WIRE_HEAD        8U
+#define WIRE_PAYLOAD_MAX (WIRE_MAX - WIRE_HEAD)
+#define WIRE_DATA_MAX    (64U << 10) /* of a stream, in one message */
+#define WIRE_WINDOW      (256U << 10)
+#define WIRE_FUSE_WINDOW 32U          /* messages */
+#define WIRE_FUSE_WRITE  (128U << 10) /* the largest write or read of a file */
+#define WIRE_FUSE_AHEAD \
+	(1024U          \
+	 << 10) /* of a file that is read in a row, at once: requests that do not wait for each other */
 #define WIRE_SENTENCE_MAX 512U
 #define WIRE_BEAT_MS      1000
 #define WIRE_BEATS        10 /* missed, and the session is over */

@@ -467,6 +467,12 @@ refused()
 	matches "$output" 'Read-only'
 }
 
+@test "files are read ahead in more than one request" {
+	run vm -T --tools fuse -- awk '/fuse.vmsh/ { getline kib <("/sys/class/bdi/" $3 "/read_ahead_kb"); print kib; exit }' /proc/self/mountinfo
+	same 0 "$status" "$output"
+	same 1024 "$output"
+}
+
 @test "a kernel without mount_setattr" {
 	local enter=${ENTER/exec nsenter/exec python3 $BED_DIR/nosys.py mount_setattr -- nsenter}
 	run "$ATTACH_TRY" -T "$enter" -- sh -c 'cat /var/lib/vmsh/etc/os-release; stat -f -c %T /'

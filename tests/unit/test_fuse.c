@@ -288,6 +288,7 @@ static int setup(void **state)
 {
 	static const struct fuse_conf conf = { .flags = FUSE_ASYNC_READ | FUSE_PASSTHROUGH,
 					       .max_write = 65536,
+					       .max_readahead = 8192,
 					       .max_stack_depth = 2 };
 	struct rig *r = calloc(1, sizeof(*r));
 
@@ -325,6 +326,7 @@ static int init_with(struct rig *r, uint32_t major, uint32_t minor, uint64_t fla
 {
 	const struct fuse_init_in in = { .major = major,
 					 .minor = minor,
+					 .max_readahead = minor * 256,
 					 .flags = (uint32_t)flags,
 					 .flags2 = (uint32_t)(flags >> 32) };
 	struct msg m;
@@ -342,6 +344,8 @@ static void test_init(void **state)
 	assert_int_equal(out->major, 7);
 	assert_int_equal(out->max_write, 65536);
 	assert_int_equal(out->max_stack_depth, 2);
+	/* the kernel's, which is more */
+	assert_int_equal(out->max_readahead, 45 * 256);
 	/* What both want, and nothing else. */
 	assert_true(r->session.params.flags == (FUSE_INIT_EXT | FUSE_PASSTHROUGH));
 	assert_int_equal(out->flags2, FUSE_PASSTHROUGH >> 32);
@@ -368,6 +372,8 @@ static void test_init_of_other_versions(void **state)
 	assert_int_equal(init_with(r, 8, 0, 0), 0);
 	assert_int_equal(out->major, 7);
 	assert_int_equal(init_with(r, 7, 31, 0), 0);
+	/* ours, which is more */
+	assert_int_equal(out->max_readahead, 8192);
 	assert_int_equal(r->session.params.minor, 31);
 }
 

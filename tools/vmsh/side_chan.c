@@ -50,7 +50,12 @@ static short chan_wait(struct attach_chan *c, short events, int timeout_ms)
 	return events & POLLOUT;
 }
 
-static const struct attach_chan_ops ops = { chan_send, chan_receive, chan_wait };
+static void chan_wake(struct attach_chan *c)
+{
+	side_look_again(chan_of(c)->side);
+}
+
+static const struct attach_chan_ops ops = { chan_send, chan_receive, chan_wait, chan_wake };
 
 void side_chan_init(struct side_chan *c, struct side *side)
 {
