@@ -245,9 +245,9 @@ static void silence(struct side *s)
 {
 	const char byte = 0;
 
+	(void)side_ear_clear(&s->ear);
 	/* the guard, which hears no doorbell, is told of the end */
-	if (side_ear_clear(&s->ear) && !s->told &&
-	    __atomic_load_n(&s->state->stage, __ATOMIC_ACQUIRE) == SIDE_ENDED)
+	if (!s->told && __atomic_load_n(&s->state->stage, __ATOMIC_ACQUIRE) == SIDE_ENDED)
 		s->told = send(s->sock, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
@@ -330,7 +330,11 @@ int side_send(struct side *s, const struct iovec *iov, int n)
 	r = s->broken ? -EPROTO : side_ring_room(&s->out, (uint32_t)len);
 	if (!r) {
 		silence(s);
+		/* what was silenced may have rung for whoever receives */
+		side_look_again(s);
 		r = side_ring_room(&s->out, (uint32_t)len);
+		if (r > 0)
+			side_ear_found(&s->ear);
 	}
 	if (r <= 0) {
 		s->broken |= r < 0;

@@ -20,9 +20,6 @@ static int chan_send(struct attach_chan *c, const struct iovec *iov, int n)
 
 	pthread_mutex_lock(&s->lock);
 	r = side_send(s->side, iov, n);
-	/* who looked in vain has taken the ring, which may have been for whoever receives */
-	if (r == -EAGAIN)
-		side_look_again(s->side);
 	pthread_mutex_unlock(&s->lock);
 	return r;
 }
