@@ -210,13 +210,14 @@ static int poll_thread(void *data)
 	int64_t active_ns = s->call.ktime_get();
 
 	while (!side_get(&d->poll_stop)) {
+		/* before it is answered here, if nobody does: what is begun meanwhile is offered by then */
+		tell(s);
 		if (side_get(&d->served) == SIDE_DISK_NOT)
 			fail_all(d);
 		if (side_get(&d->done) != side_get(&d->seen)) {
 			raise_here(d);
 			active_ns = s->call.ktime_get();
 		}
-		tell(s);
 		if (!side_get(&d->mapped)) {
 			wait_for_work(s, POLL_MS);
 			active_ns = s->call.ktime_get();
