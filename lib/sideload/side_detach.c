@@ -186,11 +186,9 @@ static int detach(void *arg, struct err *e)
 	struct side_target target;
 	struct side_found found;
 	struct left l = { .inject = { vm, &target, &l.made, NULL, SIDE_BELLS_NONE } };
-	int r = side_target_find(vm, &target, e);
+	int r = side_found_read(&vm->ref, vm->info.vmfd, &found);
 
-	if (r < 0)
-		return r;
-	r = side_found_read(&vm->ref, vm->info.vmfd, &found);
+	side_target_find_undo(vm, &target);
 	if (r < 0)
 		return err_set(e, -r, "the mappings of process %d can't be read: %s", vm->info.pid,
 			       err_str(r));

@@ -27,6 +27,7 @@
 #define PAUSED_LOOKS   5
 #define PAUSED_WAIT_US 20000
 #define NODES_MAX      1024
+#define KERNEL_HALF    (1ULL << 63) /* of addresses */
 
 static gpa_t door_gpa(const struct side_made *m)
 {
@@ -305,7 +306,8 @@ static int find_list(const struct side_inject *i, const struct cpu *c, hva_t *re
 
 	if (head.v % sizeof(uint64_t) || pt_translate(&i->vm->view.pt, head, &gpa) < 0 ||
 	    !kvm_at(&i->vm->kvm, gpa, true, ret, &n) || n < sizeof(*ret_first) ||
-	    tracee_read(i->vm->info.pid, (rva_t){ ret->v }, ret_first, sizeof(*ret_first)) < 0)
+	    tracee_read(i->vm->info.pid, (rva_t){ ret->v }, ret_first, sizeof(*ret_first)) < 0 ||
+	    (*ret_first && (*ret_first % sizeof(uint64_t) || !(*ret_first & KERNEL_HALF))))
 		return err_set(e, EPROTO, "the guest's list of work for interrupts makes no sense");
 	return 0;
 }

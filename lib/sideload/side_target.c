@@ -221,8 +221,8 @@ static bool is_current(const struct vm *v, uint64_t per_cpu, uint64_t current)
 
 	return comm->there && !gview_read(&v->view, (gva_t){ per_cpu }, &at, sizeof(at)) &&
 	       !gview_read(&v->view, (gva_t){ at + current }, &at, sizeof(at)) &&
-	       !gview_read(&v->view, (gva_t){ at + comm->off }, name, KTASK_COMM) && *name > ' ' &&
-	       *name < 0x7f && strlen(name) < KTASK_COMM;
+	       !gview_read(&v->view, (gva_t){ at + comm->off }, name, KTASK_COMM) &&
+	       (uint8_t)*name > ' ' && *name != 0x7f && strlen(name) < KTASK_COMM;
 }
 
 /* The place of a processor's task has two names, and was the first member of a structure meanwhile (Linux 6.2 to 6.14). */
@@ -235,9 +235,11 @@ static int find_current(const struct vm *v, const uint64_t at[SYMBOLS], uint64_t
 	if (!*ret && at[CURRENT_HOT] &&
 	    (!v->have_types || !side_target_field(&v->btf, "pcpu_hot", "current_task", NULL, &hot)))
 		*ret = at[CURRENT_HOT] + hot;
-	return *ret && (v->have_types || is_current(v, at[PER_CPU], *ret))
-		       ? 0
-		       : lacks("variable", symbol_names[CURRENT].name, e);
+	if (!*ret)
+		return lacks("variable", symbol_names[CURRENT].name, e);
+	if (!v->have_types && !is_current(v, at[PER_CPU], *ret))
+		return bad_memory("task of a processor", e);
+	return 0;
 }
 
 int side_target_find(const struct vm *v, struct side_target *ret, struct err *e)
@@ -275,4 +277,14 @@ int side_target_find(const struct vm *v, struct side_target *ret, struct err *e)
 	if (side_target_disk(v, &ret->disk, &ret->no_disk) < 0)
 		ret->disk = (struct side_target_disk){ .direct = 0 };
 	return find_taken(v, (gva_t){ at[RESOURCES] }, &resource, ret, e);
+}
+
+void side_target_find_undo(const struct vm *v, struct side_target *ret)
+{
+	size_t i;
+
+	*ret = (struct side_target){ 0 };
+	if (side_target_symbols(&v->symbols, &symbol_names[PANIC_CPU], 1, &ret->panic_cpu.v, &i) <
+	    0)
+		ret->panic_cpu.v = 0;
 }

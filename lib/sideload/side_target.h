@@ -40,6 +40,9 @@ struct side_target {
 /* Return: 0; -ENOTSUP this kernel has not what it takes, and @e says what; -EFAULT, -EPROTO its memory makes no sense. */
 int side_target_find(const struct vm *v, struct side_target *ret, struct err *e) _must_check_;
 
+/* What it takes to undo what somebody has left there, which is less: of @ret panic_cpu alone. */
+void side_target_find_undo(const struct vm *v, struct side_target *ret);
+
 /* The part of it that knows no machine. */
 int side_target_fields(const struct btf *b, struct side_fields *ret, struct err *e) _must_check_;
 
