@@ -26,7 +26,8 @@ setup()
 		esac
 		[ -e "$S/list" ] || { echo "E: Unable to locate package tool-a"; exit 100; }
 		case "$*" in
-		*--assume-no*) printf '%s\n' 'Need to get 5,120 kB/12.0 MB of archives.' \
+		*--assume-no*) [[ $* == *--download-only* ]] || echo "installed in silence" >>"$S/installed"
+			printf '%s\n' 'Need to get 5,120 kB/12.0 MB of archives.' \
 			'After this operation, 45.6 MB of additional disk space will be used.' Abort.; exit 1 ;;
 		*--download-only*) [ -e "$S/archive" ] || { echo "E: Failed to fetch tool-a"; exit 100; } ;;
 		*--no-download*)
