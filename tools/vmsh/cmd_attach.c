@@ -237,7 +237,7 @@ static int run(struct attach_cmd *a, struct attach *session, int *ret_exit, stru
 		log_warn("%s", undo.msg);
 	if (pauses.saved)
 		log_warn(
-			"the hypervisor migrates or saves the machine: the session was ended before that is done");
+			"the hypervisor migrates or saves the machine, therefore the session was ended");
 	say_pauses(&a->vm, &pauses);
 	return r;
 }
