@@ -18,7 +18,7 @@
 #include "side_guard.h"
 #include "tracee.h"
 
-#define BEAT_US   1000000 /* a guard has more than one in it */
+#define BEAT_US   900000 /* a guard has more than one in it */
 #define DETACH_MS 10000
 #define SILENT_MS 2000 /* of a guest that may have panicked, or started anew */
 #define TICK_US   1000

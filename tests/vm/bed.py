@@ -66,9 +66,11 @@ echo L1-DONE >$port
 
 
 class Bed:
-    def __init__(self, work, suite, guest_init, programs, cpus=1, guest_modules=(), cpu="qemu64,+svm,+npt", host_files=(), devices=""):
+    def __init__(self, work, suite, guest_init, programs, cpus=1, guest_modules=(), cpu="qemu64,+svm,+npt", host_files=(), devices="",
+                 guest_kernel=None, guest_files=()):
         """programs: those that run() will bring, for their libraries. Without a suite there is no guest yet. cpu is the host's,
-        host_files are more for it, each (path here, path there); devices: of the guest; /tmp/disk is a file for one."""
+        host_files are more for it, each (path here, path there), guest_files for the guest; devices: of the guest; /tmp/disk
+        is a file for one, and all of /tmp a directory. guest_kernel: another one than the suite's, as kernels.get_kernel() gives it."""
         self.work = pathlib.Path(work)
         self.cpus = cpus
         self.guest_init = guest_init
@@ -79,7 +81,8 @@ class Bed:
         self.devices = devices
         machine.need("qemu-system-x86_64", "busybox", "ldd", "zstd", "lz4")
         self.host = kernels.get_kernel("bookworm")
-        self.guest = kernels.get_kernel(suite) if suite else None
+        self.guest = guest_kernel or (kernels.get_kernel(suite) if suite else None)
+        self.guest_files = list(guest_files)
         self.initramfs = None
 
     def command(self, where, incoming=None):
@@ -108,7 +111,7 @@ class Bed:
         init = L1_INIT + L1_REST
         if self.guest:
             (self.work / "l2").mkdir()
-            guest = machine.make_initramfs(self.work / "l2", self.guest, self.guest_modules, self.guest_init)
+            guest = machine.make_initramfs(self.work / "l2", self.guest, self.guest_modules, self.guest_init, self.guest_files)
             files += [(str(self.guest / "vmlinux"), "boot/vmlinux"), (str(guest), "boot/initramfs")]
             init = L1_INIT + L1_GUEST.replace("@CPUS@", str(self.cpus)).replace("@APPEND@", STEADY)
             init = init.replace("@DEVICES@", self.devices) + L1_REST

@@ -122,8 +122,8 @@ def unpack_bzimage(image):
     return subprocess.run(program, input=payload[:-4], stdout=subprocess.PIPE, check=True).stdout
 
 
-def take_members(deb, out):
-    """vmlinux, release and modules out of one package."""
+def take_members(deb, out, modules):
+    """vmlinux, release and these modules out of one package."""
     raw = subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(raw)) as tar:
         for member in tar:
@@ -132,7 +132,7 @@ def take_members(deb, out):
             if name.startswith("vmlinuz") and member.isfile():
                 (out / "vmlinuz").write_bytes(tar.extractfile(member).read())
                 (out / "vmlinux").write_bytes(unpack_bzimage((out / "vmlinuz").read_bytes()))
-            elif module and module[1].replace("-", "_") in ALL_MODULES:
+            elif module and module[1].replace("-", "_") in modules:
                 data = tar.extractfile(member).read()
                 data = lzma.decompress(data) if module[2] else data
                 (out / (module[1].replace("-", "_") + ".ko")).write_bytes(data)
@@ -165,10 +165,11 @@ def cached(name, wanted, suite, packages, take):
     return made
 
 
-def get_kernel(suite, flavour=FLAVOUR):
-    """A directory with vmlinux, vmlinuz and *.ko of the kernel of this suite of Debian."""
+def get_kernel(suite, flavour=FLAVOUR, modules=None):
+    """A directory with vmlinux, vmlinuz and *.ko (ALL_MODULES, or these) of the kernel of this suite of Debian."""
     name = suite if flavour == FLAVOUR else f"{suite}-{flavour}"
-    return cached(name, ["vmlinuz", *ALL_MODULES], suite, lambda apt: packages_of(apt, flavour), take_members)
+    modules = modules or ALL_MODULES
+    return cached(name, ["vmlinuz", *modules], suite, lambda apt: packages_of(apt, flavour), lambda deb, out: take_members(deb, out, modules))
 
 
 def take_qemu(deb, out):
