@@ -35,6 +35,7 @@ FLAVOURS = {f"{kernel} {name}": (suite, flavour) for kernel, suite in SUITES.ite
 BTF_MAGIC = bytes.fromhex("9feb0100 18000000")
 # A guest at rest halts, as elsewhere: one that polls takes L1's only processor from the rest, and one of its two from the other.
 HALTING = STEADY.replace("idle=poll", "idle=halt")
+NO_FUSE = "the guest has no FUSE: it gets a busybox, not the tools of '/tools'"
 OTHER_QEMU = "/usr/local/lib/qemu"  # in L1
 UP_S = 480  # some 30 s of a processor of its own
 TRY_S = 600  # the same
@@ -274,7 +275,8 @@ def judge(cell, said, cycles):
     if cell.kernel in own_kernels.NAMES:
         # There is no FUSE: it takes an archive by itself, and says so.
         good["files"] = files[1] == 7 and f"kernel {facts.get('release')}" in files[0] and "sleep 1000001" in files[0] and \
-            "tools come as an archive" in files[0] and "the guest has no FUSE: it gets a busybox, not the tools of '/tools'" in files[0]
+            "tools come as an archive" in files[0] and NO_FUSE in files[0]
+        good["kill -9"] = said_of["killed"] == (f"vmsh: warning: {NO_FUSE}\nit started\n", 0)
     why = {"no trace": ("before", "after", "mounts", "ticks"), "kill -9": ("killed",)} | {k: (v,) for k, v in CYCLES.items()}
 
     def told(names):
