@@ -415,7 +415,8 @@ static void find_optional(const struct kinfer *k, struct kfield *f)
 	}
 	if (!the_only(k, (struct range){ k->pid + 8, comm, 8 }, fits_start, &at))
 		f[TASK_START] = field(at, 8);
-	if (!the_only(k, (struct range){ 8, MM_BYTES, 8 }, fits_pgd, &at))
+	/* in small kernels the next structure of that kind, which has one as well, is in that range */
+	if (!the_first(k, (struct range){ 8, MM_BYTES, 8 }, fits_pgd, &at))
 		f[MM_PGD] = field(at, 8);
 	if (!the_only(k, (struct range){ 8, MM_BYTES, 8 }, fits_args, &at)) {
 		f[MM_ARG_START] = field(at, 8);

@@ -344,6 +344,19 @@ static void test_files_refused(void **state)
 	}
 }
 
+/* The next process's memory lies behind, and has page tables, too. */
+static void test_next_mm(void **state)
+{
+	struct err e = { 0 };
+	struct kfields k;
+
+	(void)state;
+	make(&old);
+	put64(MM + 704 + old.pgd, DIRECT + USER_PML4);
+	assert_int_equal(infer(&k, &e), 0);
+	assert_int_equal(k.f[MM_PGD].off, old.pgd);
+}
+
 /* A program that the kernel has started is a child of the same task as the kernel's threads. */
 static void test_helper(void **state)
 {
@@ -411,10 +424,10 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layouts),  cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_optional), cmocka_unit_test(test_helper),
-		cmocka_unit_test(test_files),    cmocka_unit_test(test_files_refused),
-		cmocka_unit_test(test_log),
+		cmocka_unit_test(test_layouts),       cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_optional),      cmocka_unit_test(test_helper),
+		cmocka_unit_test(test_next_mm),       cmocka_unit_test(test_files),
+		cmocka_unit_test(test_files_refused), cmocka_unit_test(test_log),
 	};
 
 	return cmocka_run_group_tests_name("kinfer", tests, NULL, NULL);

@@ -15,6 +15,8 @@ import json
 import os
 import pathlib
 import re
+import struct
+import subprocess
 import time
 
 import kernels
@@ -33,6 +35,7 @@ FLAVOURS = {f"{kernel} {name}": (suite, flavour) for kernel, suite in SUITES.ite
 BTF_MAGIC = bytes.fromhex("9feb0100 18000000")
 # A guest at rest halts, as elsewhere: one that polls takes L1's only processor from the rest, and one of its two from the other.
 HALTING = STEADY.replace("idle=poll", "idle=halt")
+NO_FUSE = "the guest has no FUSE: it gets a busybox, not the tools of '/tools'"
 OTHER_QEMU = "/usr/local/lib/qemu"  # in L1
 UP_S = 480  # some 30 s of a processor of its own
 TRY_S = 600  # the same
@@ -149,11 +152,13 @@ class Cell:
     cpu: str = "qemu64,+svm,+npt"
     qemu: str = ""
     btf: bool = True
+    variables: bool = True  # in kallsyms
 
     def name(self):
         words = [self.kernel, self.machine] + [f"of {self.qemu}"] * bool(self.qemu) + [f"{self.cpus} vCPU" + "s" * (self.cpus > 1)]
         words += ["KASLR"] * self.kaslr + [self.append] * bool(self.append)
-        return " ".join(words + ["5-level paging"] * ("la57" in self.cpu) + ["no BTF"] * (not self.btf))
+        return " ".join(words + ["5-level paging"] * ("la57" in self.cpu) + ["no BTF"] * (not self.btf) +
+                        ["no variables"] * (not self.variables))
 
     def start(self):
         """The command that starts it in L1, in the background."""
@@ -195,6 +200,21 @@ def without_btf(vmlinux, where):
     data = vmlinux.read_bytes()
     assert data.count(BTF_MAGIC) == 1
     (where / "vmlinux").write_bytes(data.replace(BTF_MAGIC, bytes(len(BTF_MAGIC))))
+    return where / "vmlinux"
+
+
+def without_variables(vmlinux, where):
+    """A copy of the kernel as one that was built without CONFIG_KALLSYMS_ALL: variables are called "ddd" and the like, by as many tokens."""
+    names = subprocess.run([str(BUILD / "tests/kernel/kernel-facts"), str(vmlinux), "variables"], stdout=subprocess.PIPE, text=True, check=True)
+    data = bytearray(vmlinux.read_bytes())
+    # Program headers: where in the file what is at an address (elf(5)).
+    start, size, count = struct.unpack_from("<Q", data, 0x20)[0], *struct.unpack_from("<HH", data, 0x36)
+    loads = [struct.unpack_from("<IIQQQQ", data, start + i * size) for i in range(count)]
+    for line in names.stdout.splitlines():
+        at, length = int(line.split()[0], 16), int(line.split()[1])
+        offset = next(at - vaddr + off for kind, _, off, vaddr, _, filesz in loads if kind == 1 and vaddr <= at < vaddr + filesz)
+        data[offset:offset + length] = b"d" * length
+    (where / "vmlinux").write_bytes(data)
     return where / "vmlinux"
 
 
@@ -255,7 +275,8 @@ def judge(cell, said, cycles):
     if cell.kernel in own_kernels.NAMES:
         # There is no FUSE: it takes an archive by itself, and says so.
         good["files"] = files[1] == 7 and f"kernel {facts.get('release')}" in files[0] and "sleep 1000001" in files[0] and \
-            "tools come as an archive" in files[0] and "the guest has no FUSE: it gets a busybox, not the tools of '/tools'" in files[0]
+            "tools come as an archive" in files[0] and NO_FUSE in files[0]
+        good["kill -9"] = said_of["killed"] == (f"vmsh: warning: {NO_FUSE}\nit started\n", 0)
     why = {"no trace": ("before", "after", "mounts", "ticks"), "kill -9": ("killed",)} | {k: (v,) for k, v in CYCLES.items()}
 
     def told(names):
@@ -277,7 +298,9 @@ def lacks(cell, said):
 def try_cell(bed, cell, get_guest, cycles):
     """What was said in a guest that came up, or None; and how long it took."""
     kernel, initramfs = get_guest(cell.kernel)
-    image = kernel / cell.image() if cell.btf else without_btf(kernel / cell.image(), initramfs.parent)
+    image = kernel / cell.image()
+    image = image if cell.btf else without_btf(image, initramfs.parent)
+    image = image if cell.variables else without_variables(image, initramfs.parent)
     script = SCRIPT.replace("@START@", cell.start()).replace("@LOOKS@", str(UP_S * 5)).replace("@CYCLES@", str(cycles))
     begun = time.monotonic()
     for _ in range(TRIES):
