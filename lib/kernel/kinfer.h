@@ -13,7 +13,8 @@
  * Of the log, VMCOREINFO says where its members are (kernel/printk/printk.c, Linux 5.10).
  *
  * The guest runs, and may be hostile: tasks are copied once and the copies used; the number of reads is limited. A wrong
- * answer makes wrong lines of those who read, and nothing else: nobody writes by what is found here.
+ * answer makes wrong lines of those who read; what goes into a guest (side_target_infer()) goes by it, too, and if the guest
+ * arranged its memory so that something else holds, the harm is its own.
  *
  * No I/O of its own, no allocation.
  */

@@ -52,7 +52,7 @@ static bool is_pointer(uint64_t v)
 
 /* --- operations --- */
 
-/* The only place of @function in the operations at @at; -ENOENT. */
+/* The first place of @function in the operations at @at; -ENOENT. */
 static int find_in(const struct ksyms *s, gva_t at, gva_t function, uint32_t *ret)
 {
 	const uint8_t *p = kimage_at(s->image, at, OPS_BYTES);

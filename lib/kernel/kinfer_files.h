@@ -6,7 +6,7 @@
  *
  * Operations that every kernel has are structures of nothing but pointers to functions, among its constants: those of
  * devices of characters, of pipes and of /dev/null, whose functions are known by their symbols, tell where which function
- * is. Open files of the first process lead to such structures; so does nothing else that a file has.
+ * is. Open files of the first processes lead to such structures; so does nothing else that a file has.
  *
  * A task's file system context has two paths, each a mount and a directory; the root of that mount is that directory.
  *

@@ -57,8 +57,9 @@ static int check_release(const struct vm *v, struct err *e)
 
 	is = *end == '.' && major < 100 && minor < 1000 ? major * 1000 + minor : 0;
 	if (is < RELEASE_LEAST || is > RELEASE_MOST)
-		return cannot(v, "its release is none of which is known what has no other proof",
-			      e);
+		return cannot(
+			v, "of its release it is not known how locks and work items are laid out",
+			e);
 	for (size_t i = 0; i < ARRAY_SIZE(larger); i++)
 		want[i] = (struct ksym_want){ .name = larger[i] };
 	return ksyms_lookup(&v->symbols, want, ARRAY_SIZE(larger))
