@@ -14,7 +14,12 @@ setup_file()
 	mount -o loop "$DISK.img" "$DISK" || skip "no loop device"
 }
 
-teardown_file() { umount --lazy "$DISK" 2>/dev/null || :; }
+# Who still has it writes to it for a moment: the next one makes another file.
+teardown_file()
+{
+	umount --lazy "$DISK" 2>/dev/null || :
+	rm -f "$DISK.img"
+}
 
 setup()
 {
