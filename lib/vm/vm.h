@@ -50,6 +50,8 @@ struct vm {
 
 	/* a Linux whose image was copied */
 	struct gview view;
+	uint64_t *top; /* owned; a copy of the uppermost table, of a process that may go with it */
+	gpa_t top_at;
 	gpa_t entry; /* of system calls */
 	struct krange range;
 	struct kimage image; /* owned */

@@ -84,6 +84,17 @@ static int read_table(void *arg, gpa_t gpa, uint64_t *ret)
 	return 0;
 }
 
+/* Until vm_open_kernel() has the kernel's own tables. */
+static int read_kept(void *arg, gpa_t gpa, uint64_t *ret)
+{
+	struct vm *v = arg;
+
+	if (gpa.v - v->top_at.v >= PT_PAGE)
+		return kvm_read(&v->kvm, gpa, ret, sizeof(*ret));
+	*ret = v->top[(gpa.v - v->top_at.v) / 8];
+	return 0;
+}
+
 /* Constants: symbols, types and the banner are there, in no other part. */
 static bool is_constant(const struct pt_page *p)
 {
@@ -196,6 +207,14 @@ static int open_image(struct vm *v, struct err *e)
 	if (pt_translate(&pt, (gva_t){ c->lstar }, &v->entry) < 0 ||
 	    kimage_find(&pt, (gva_t){ c->lstar }, &v->range) < 0)
 		return no_linux(v, e);
+	if (!v->top)
+		v->top = malloc(PT_PAGE);
+	if (!v->top)
+		return err_set(e, ENOMEM, "no memory for tables");
+	v->top_at = tables->at[0];
+	memcpy(v->top, tables->entry[0], PT_PAGE);
+	v->view.pt.read = read_kept;
+	v->view.pt.arg = v;
 	return copy_image(v, &pt, e);
 }
 
@@ -308,10 +327,12 @@ int vm_open_kernel(struct vm *v, struct err *e)
 void vm_close(struct vm *v)
 {
 	free((void *)(uintptr_t)v->image.data);
+	free(v->top);
 	free(v->btf_index);
 	free(v->coreinfo);
 	pid_close(&v->ref);
 	v->image.data = NULL;
+	v->top = NULL;
 	v->btf_index = NULL;
 	v->coreinfo = NULL;
 }
