@@ -12,13 +12,13 @@
 #define TASKS_MAX    8   /* whose files are looked at */
 #define FILES_MAX    24
 #define FILES_LEAST  3
-#define SLOTS        64         /* of the first table: BITS_PER_LONG */
-#define SLOTS_MAX    (1U << 20) /* sysctl_nr_open of fs/file.c */
-#define OPS_LEAST    3          /* functions that operations have at least */
-#define MODULES_END  0xffffffffff000000ULL
-#define FLAG_PATH    010000000U /* O_PATH */
-#define FMODE_OPENED (1U << 19) /* include/linux/fs.h, Linux 4.19 to 7.3 */
-#define ACCESS_BOTH  3U         /* FMODE_READ, FMODE_WRITE: O_ACCMODE + 1 */
+#define SLOTS        64                    /* of the first table: BITS_PER_LONG */
+#define SLOTS_MAX    (1U << 20)            /* sysctl_nr_open of fs/file.c */
+#define OPS_LEAST    3                     /* functions that operations have at least */
+#define MODULES_END  0xffffffffff000000ULL /* Documentation/arch/x86/x86_64/mm.rst */
+#define FLAG_PATH    010000000U            /* O_PATH */
+#define FMODE_OPENED (1U << 19)            /* include/linux/fs.h, Linux 4.19 to 7.3 */
+#define ACCESS_BOTH  3U                    /* FMODE_READ, FMODE_WRITE: O_ACCMODE + 1 */
 /* What open(2) leaves in f_flags: include/uapi/asm-generic/fcntl.h, from O_WRONLY on; those that make a file are taken away. */
 #define FLAGS_KNOWN                                                                            \
 	(3U | 02000U | 04000U | 010000U | 020000U | 040000U | 0100000U | 0200000U | 0400000U | \
@@ -192,16 +192,25 @@ static int find_fs(const struct kinfer *k, struct kinfer_files *f, struct err *e
 
 /* --- open files --- */
 
-static void copy_files(struct look *l, uint64_t files)
+/* Those that are open before and after they are copied: what was closed meanwhile may be something else by now. */
+static void copy_files(struct look *l, const struct kinfer_task *t, uint32_t off)
 {
-	uint64_t slot[SLOTS];
+	const uint64_t files = kload64(t->data + off);
+	uint64_t slot[SLOTS], again[SLOTS], now = 0;
+	size_t n = l->n, from[FILES_MAX];
 
 	if (!find_slots(l->k, files, slot))
 		return;
-	for (size_t i = 0; i < SLOTS && l->n < FILES_MAX; i++)
+	for (size_t i = 0; i < SLOTS && n < FILES_MAX; i++)
 		if (is_pointer(slot[i]) &&
-		    !gview_read(l->k->view, (gva_t){ slot[i] }, l->file[l->n].data, FILE_BYTES))
-			l->n++;
+		    !gview_read(l->k->view, (gva_t){ slot[i] }, l->file[n].data, FILE_BYTES))
+			from[n++] = i;
+	if (!find_slots(l->k, files, again) ||
+	    gview_read(l->k->view, (gva_t){ t->at.v + off }, &now, sizeof(now)) < 0 || now != files)
+		return;
+	for (size_t i = l->n; i < n; i++)
+		if (again[from[i]] == slot[from[i]])
+			l->file[l->n++] = l->file[i];
 }
 
 /* Nothing but functions of the kernel's image from llseek on, and no module before. */
@@ -223,10 +232,11 @@ static bool is_ops(const struct look *l, const struct kinfer_files *f, uint64_t 
 	return n >= OPS_LEAST;
 }
 
-/* Where modules are: Documentation/arch/x86/x86_64/mm.rst. What is there is in no copy of constants. */
-static bool in_module(uint64_t v)
+/* Of a module, or of a program of ours that is in there already, behind the image: in no copy of constants. */
+static bool is_elsewhere(const struct look *l, uint64_t v)
 {
-	return v >= KIMAGE_AREA_END && v < MODULES_END && v % 8 == 0;
+	return v >= KIMAGE_AREA && v < MODULES_END && v % 8 == 0 &&
+	       !kimage_at(l->s->image, (gva_t){ v }, 8);
 }
 
 static bool fits_op(const struct look *l, const struct kinfer_files *f, uint32_t off)
@@ -236,7 +246,7 @@ static bool fits_op(const struct look *l, const struct kinfer_files *f, uint32_t
 	for (size_t i = 0; i < l->n; i++) {
 		const uint64_t op = kload64(l->file[i].data + off);
 
-		if (in_module(op))
+		if (is_elsewhere(l, op))
 			continue;
 		if (!is_ops(l, f, op))
 			return false;
@@ -306,7 +316,7 @@ int kinfer_files(const struct kinfer *k, const struct ksyms *s, struct kinfer_fi
 	/* files are the next member; threads of the kernel have none open */
 	for (size_t i = 0; !r && i < k->n && tasks < TASKS_MAX; i++)
 		if (!k->task[i].kernel) {
-			copy_files(&l, kload64(k->task[i].data + ret->fs + 8));
+			copy_files(&l, &k->task[i], ret->fs + 8);
 			tasks++;
 		}
 	return r < 0 ? r : find_file(&l, ret, e);

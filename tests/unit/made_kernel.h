@@ -32,12 +32,17 @@ enum {
 static uint8_t made_memory[MADE_SIZE];
 static const struct kimage made_image = { made_memory, MADE_SIZE, { MADE_IMAGE } };
 
+/* What a guest does meanwhile. */
+static void (*made_after_read)(uint64_t gpa);
+
 static int made_read(void *arg, gpa_t gpa, void *dst, size_t len)
 {
 	(void)arg;
 	if (gpa.v > MADE_SIZE || len > MADE_SIZE - gpa.v)
 		return -EFAULT;
 	memcpy(dst, made_memory + gpa.v, len);
+	if (made_after_read)
+		made_after_read(gpa.v);
 	return 0;
 }
 

@@ -213,6 +213,41 @@ static int infer_files(struct kinfer_files *ret, struct err *e)
 	return kinfer_files(&room, &s, ret, e);
 }
 
+/* The last of four is closed once it was looked for, and is something else by then. */
+static void close_file(uint64_t gpa)
+{
+	if (gpa != SLOT)
+		return;
+	put64(SLOT + 24, 0);
+	put64(FILE_AT + 3 * FILE_EACH + old.f_op, DIRECT + TASK);
+}
+
+/* The first process has ended, and what was its table is another's. */
+static void end_process(uint64_t gpa)
+{
+	if (gpa == SLOT)
+		put64(task(1) + old.fs + 8, 0);
+}
+
+static void test_files_closed(void **state)
+{
+	struct kinfer_files f;
+	struct err e = { 0 };
+
+	(void)state;
+	make(&old);
+	memcpy(made_memory + FILE_AT + 3 * FILE_EACH, made_memory + FILE_AT, FILE_EACH);
+	put64(SLOT + 24, DIRECT + FILE_AT + 3 * FILE_EACH);
+	made_after_read = close_file;
+	assert_int_equal(infer_files(&f, &e), 0);
+	assert_int_equal(f.op, old.f_op);
+	make(&old);
+	made_after_read = end_process;
+	assert_int_equal(infer_files(&f, &e), -ENOENT);
+	made_after_read = NULL;
+	assert_non_null(strstr(e.msg, "open files"));
+}
+
 static void test_files(void **state)
 {
 	const struct layout *const all[] = { &old, &new };
@@ -235,12 +270,16 @@ static void test_files(void **state)
 		assert_int_equal(f.op, l->f_op);
 		assert_int_equal(f.flags, l->f_flags);
 	}
-	/* a table that has grown lies elsewhere; a file of a module, and one that was opened as a path alone */
+	/* a table that has grown lies elsewhere; files of a module and of what is behind the image, and one that was opened as a path alone */
 	make(&old);
 	put64(SLOT + 24, DIRECT + FILE_AT + 3 * FILE_EACH);
 	put64(FILE_AT + 3 * FILE_EACH + old.f_op, 0xffffffffc0123450);
 	put32(FILE_AT + 3 * FILE_EACH + old.f_flags, 010100000);
 	put32(FILE_AT + 3 * FILE_EACH + old.f_mode, 1U << 19 | 1U << 14);
+	memcpy(made_memory + FILE_AT + 4 * FILE_EACH, made_memory + FILE_AT + 3 * FILE_EACH,
+	       FILE_EACH);
+	put64(SLOT + 32, DIRECT + FILE_AT + 4 * FILE_EACH);
+	put64(FILE_AT + 4 * FILE_EACH + old.f_op, MADE_IMAGE + MADE_SIZE + 0x40);
 	put64(FILES + 32, DIRECT + FILES + 0x800);
 	put32(FILES + 0x800, 256);
 	put64(FILES + 0x808, DIRECT + SLOT);
@@ -424,10 +463,11 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layouts),       cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_optional),      cmocka_unit_test(test_helper),
-		cmocka_unit_test(test_next_mm),       cmocka_unit_test(test_files),
-		cmocka_unit_test(test_files_refused), cmocka_unit_test(test_log),
+		cmocka_unit_test(test_layouts),      cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_optional),     cmocka_unit_test(test_helper),
+		cmocka_unit_test(test_next_mm),      cmocka_unit_test(test_files),
+		cmocka_unit_test(test_files_closed), cmocka_unit_test(test_files_refused),
+		cmocka_unit_test(test_log),
 	};
 
 	return cmocka_run_group_tests_name("kinfer", tests, NULL, NULL);
