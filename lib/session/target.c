@@ -36,13 +36,19 @@ void target_close(struct target *t)
 	*t = (struct target)TARGET_INIT;
 }
 
-int target_check(const struct target *t, struct err *e)
+static bool has_ended(const struct target *t)
 {
 	struct proc_stat st;
+	int r = proc_stat_read(t->ref.procfd, &st);
 
-	if (!proc_stat_read(t->ref.procfd, &st) && !proc_stat_exiting(&st))
-		return 0;
-	return err_set(e, ESRCH, "the container's process %d has ended meanwhile", t->ref.pid);
+	return r == -ESRCH || (!r && proc_stat_exiting(&st));
+}
+
+int target_check(const struct target *t, struct err *e)
+{
+	return !has_ended(t) ? 0
+			     : err_set(e, ESRCH, "the container's process %d has ended meanwhile",
+				       t->ref.pid);
 }
 
 /* As __ptrace_may_access() of the kernel decides: who has not CAP_SYS_PTRACE needs all that the other has. */
@@ -73,7 +79,8 @@ static int denied_root(const struct target *t, int r, const char *what, struct e
 /* The errors of files in another process's /proc directory, as a sentence about the process. */
 static int denied(const struct target *t, int r, const char *what, struct err *e)
 {
-	if (r == -ESRCH || r == -ENOENT)
+	/* of one that is gone, links to its namespaces say EACCES (proc_ns_get_link(), Linux 6.18) */
+	if (r == -ESRCH || r == -ENOENT || has_ended(t))
 		return err_set(e, ESRCH, "process %d has just ended", t->ref.pid);
 	if ((r == -EACCES || r == -EPERM) && geteuid())
 		return err_set(e, -r,
