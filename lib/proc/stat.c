@@ -32,6 +32,11 @@ static int take_field(int field, struct span word, struct proc_stat *st)
 	if (field != STAT_PPID && field != STAT_SESSION && field != STAT_FLAGS &&
 	    field != STAT_START)
 		return 0;
+	/* of one that was waited for (do_task_stat(), Linux 6.18) */
+	if (field == STAT_SESSION && span_eq(word, "-1")) {
+		st->session = -1;
+		return 0;
+	}
 	if (span_u64(word, 10, &v) < 0)
 		return -EPROTO;
 	if (field == STAT_PPID)

@@ -11,11 +11,11 @@
 #include "compiler.h"
 
 struct proc_stat {
-	char comm[32]; /* as the process named itself: any bytes but NUL, cut to 31 */
-	char state;    /* the letter: R S D T t Z X I P */
-	pid_t ppid, session;
-	unsigned int flags; /* PF_*, linux/sched.h */
-	uint64_t start;     /* clock ticks since boot */
+	char comm[32];       /* as the process named itself: any bytes but NUL, cut to 31 */
+	char state;          /* the letter: R S D T t Z X I P */
+	pid_t ppid, session; /* -1: of one that is gone */
+	unsigned int flags;  /* PF_*, linux/sched.h */
+	uint64_t start;      /* clock ticks since boot */
 };
 
 /* -EPROTO if a field that we need is missing or no number. */

@@ -195,6 +195,8 @@ static void test_gone(void **state)
 static void test_stat(void **state)
 {
 	static const char good[] = "12 (a) S ) (b) " STAT_FIELDS "777 23 24\n";
+	static const char gone[] =
+		"12 (a) X 0 -1 -1 0 -1 4228364 10 11 12 13 14 15 16 17 18 19 20 21 1 23";
 	static const char *const bad[] = {
 		"",
 		"12",
@@ -218,6 +220,9 @@ static void test_stat(void **state)
 	assert_int_equal(st.start, 777);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(proc_stat_parse(bad[i], strlen(bad[i]), &st), -EPROTO);
+	assert_int_equal(proc_stat_parse(gone, strlen(gone), &st), 0);
+	assert_int_equal(st.session, -1);
+	assert_true(proc_stat_exiting(&st));
 }
 
 static void test_limits(void **state)
