@@ -6,6 +6,7 @@
 
 #define ROOM_MS 1
 
+/* NOLINTNEXTLINE(misc-redundant-expression): that they are the same is not said anywhere */
 _Static_assert(WIRE_MAX <= SIDE_MESSAGE_MAX, "each message of a session fits");
 
 static struct side_chan *chan_of(struct attach_chan *c)
