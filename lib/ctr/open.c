@@ -48,6 +48,8 @@ static int hold(pid_t pid, uint64_t asked, struct pid_ref *ret, struct err *e)
 	if (r < 0)
 		return r == -ESRCH ? -EAGAIN : r;
 	r = proc_stat_read(ref.procfd, &st);
+	if (r == -ESRCH)
+		return err_set(e, EAGAIN, "process %d has just ended", pid);
 	if (r < 0)
 		return err_set(e, -r, "reading the start time of process %d: %s", pid, err_str(r));
 	if (st.start >= asked)
