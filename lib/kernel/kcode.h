@@ -5,9 +5,9 @@
  * Theory of operation
  *
  * A kernel without CONFIG_KALLSYMS_ALL says where its functions are, not where its variables are. The code of those
- * that use a variable has its address: relative to the next instruction, or as 4 bytes that are
- * sign-extended. (What is addressed by GS is a processor's own data, and read there and then: it is left out.) All numbers that could be either are taken, which are more than are addresses: whoever asks compares
- * functions with each other and looks at what is there.
+ * that use a variable has its address: relative to the next instruction, or as 4 bytes that are sign-extended. (What is
+ * addressed by GS is a processor's own data, and read there and then: it is left out.) All numbers that could be either are
+ * taken, which are more than are addresses: whoever asks compares functions with each other and looks at what is there.
  *
  * No I/O of its own, no allocation.
  */

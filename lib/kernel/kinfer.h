@@ -33,6 +33,12 @@
 /* The name is not so far behind that what follows were outside. */
 #define KINFER_COMM_MOST (KINFER_BYTES - KINFER_BEHIND_COMM - 64)
 
+/* Of the kernel's half of addresses; what is pointed at there is aligned. */
+static inline bool kinfer_is_pointer(uint64_t v)
+{
+	return v >> 63 && v % 8 == 0;
+}
+
 struct kinfer_task {
 	gva_t at;
 	bool kernel;

@@ -45,11 +45,6 @@ static bool in_image(uint64_t v)
 	return v >= KIMAGE_AREA && v < KIMAGE_AREA_END;
 }
 
-static bool is_pointer(uint64_t v)
-{
-	return v >> 63 && v % 8 == 0;
-}
-
 /* --- operations --- */
 
 /* The first place of @function in the operations at @at; -ENOENT. */
@@ -124,17 +119,17 @@ static bool find_slots(const struct kinfer *k, uint64_t files, uint64_t slot[SLO
 {
 	uint8_t p[FILES_BYTES], table[16];
 
-	if (!is_pointer(files) || gview_read(k->view, (gva_t){ files }, p, sizeof(p)) < 0)
+	if (!kinfer_is_pointer(files) || gview_read(k->view, (gva_t){ files }, p, sizeof(p)) < 0)
 		return false;
 	for (size_t off = 8; off + 8 <= sizeof(p); off += 8) {
 		const gva_t at = { kload64(p + off) };
 		uint32_t n;
 
-		if (!is_pointer(at.v) || gview_read(k->view, at, table, sizeof(table)) < 0)
+		if (!kinfer_is_pointer(at.v) || gview_read(k->view, at, table, sizeof(table)) < 0)
 			continue;
 		n = kload32(table);
 		if (n >= SLOTS && n <= SLOTS_MAX && n % SLOTS == 0 &&
-		    is_pointer(kload64(table + 8)) &&
+		    kinfer_is_pointer(kload64(table + 8)) &&
 		    !gview_read(k->view, (gva_t){ kload64(table + 8) }, slot,
 				SLOTS * sizeof(*slot)))
 			return true;
@@ -148,7 +143,7 @@ static bool is_root(const struct kinfer *k, const uint8_t *path)
 	const uint64_t mount = kload64(path), directory = kload64(path + 8);
 	uint64_t root = 0;
 
-	return is_pointer(mount) && is_pointer(directory) &&
+	return kinfer_is_pointer(mount) && kinfer_is_pointer(directory) &&
 	       !gview_read(k->view, (gva_t){ mount }, &root, sizeof(root)) && root == directory;
 }
 
@@ -157,7 +152,7 @@ static bool has_paths(const struct kinfer *k, uint64_t fs, bool both)
 {
 	uint8_t p[FS_BYTES];
 
-	if (!is_pointer(fs) || gview_read(k->view, (gva_t){ fs }, p, sizeof(p)) < 0)
+	if (!kinfer_is_pointer(fs) || gview_read(k->view, (gva_t){ fs }, p, sizeof(p)) < 0)
 		return false;
 	for (size_t off = 8; off + 32 <= sizeof(p); off += 8)
 		if (is_root(k, p + off) && (!both || is_root(k, p + off + 16)))
@@ -202,7 +197,7 @@ static void copy_files(struct look *l, const struct kinfer_task *t, uint32_t off
 	if (!find_slots(l->k, files, slot))
 		return;
 	for (size_t i = 0; i < SLOTS && n < FILES_MAX; i++)
-		if (is_pointer(slot[i]) &&
+		if (kinfer_is_pointer(slot[i]) &&
 		    !gview_read(l->k->view, (gva_t){ slot[i] }, l->file[n].data, FILE_BYTES))
 			from[n++] = i;
 	if (!find_slots(l->k, files, again) ||

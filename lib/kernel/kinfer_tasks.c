@@ -37,11 +37,6 @@ static uint32_t get32(const struct kinfer_task *t, uint32_t off)
 	return off <= t->size && t->size - off >= 4 ? kload32(t->data + off) : 0;
 }
 
-static bool is_kernel(uint64_t v)
-{
-	return v >= KERNEL_HALF && v % 8 == 0;
-}
-
 static bool is_name(const uint8_t *p)
 {
 	size_t n = 0;
@@ -103,8 +98,9 @@ static bool fits_tasks(const struct kinfer *k, uint32_t off)
 	unsigned int n = 0;
 
 	for (; at != head && n < LIST_LOOKS; n++) {
-		if (!is_kernel(at) || gview_read(k->view, (gva_t){ at }, link, sizeof(link)) < 0 ||
-		    link[1] != last || !has_name(k, at - off))
+		if (!kinfer_is_pointer(at) ||
+		    gview_read(k->view, (gva_t){ at }, link, sizeof(link)) < 0 || link[1] != last ||
+		    !has_name(k, at - off))
 			return false;
 		last = at;
 		at = link[0];
@@ -121,8 +117,9 @@ static int copy_tasks(struct kinfer *k)
 		struct kinfer_task *t = &k->task[k->n];
 
 		t->at.v = at - k->tasks;
-		t->size = is_kernel(at) ? gview_read_some(k->view, t->at, t->data, sizeof(t->data))
-					: 0;
+		t->size = kinfer_is_pointer(at)
+				  ? gview_read_some(k->view, t->at, t->data, sizeof(t->data))
+				  : 0;
 		if (t->size < k->comm + KTASK_COMM || !is_name(t->data + k->comm))
 			return -ENOENT;
 		at = get64(t, k->tasks);
@@ -161,7 +158,7 @@ static bool fits_parent(const struct kinfer *k, uint32_t off)
 		uint64_t parent = get64(&k->task[i], off);
 		uint32_t pid = 0;
 
-		if (!is_kernel(parent) || !has_name(k, parent) ||
+		if (!kinfer_is_pointer(parent) || !has_name(k, parent) ||
 		    gview_read(k->view, (gva_t){ parent + k->pid }, &pid, sizeof(pid)) < 0 ||
 		    pid >= PID_END)
 			return false;
@@ -185,7 +182,7 @@ static bool fits_mm(const struct kinfer *k, uint32_t off)
 		uint64_t mm = get64(&k->task[i], off);
 
 		/* the one that it runs on is the same */
-		if (mm && (!is_kernel(mm) || get64(&k->task[i], off + 8) != mm))
+		if (mm && (!kinfer_is_pointer(mm) || get64(&k->task[i], off + 8) != mm))
 			return false;
 		children += is_its_child(k, i);
 		programs += is_its_child(k, i) && mm;
@@ -227,8 +224,8 @@ static bool fits_stack(const struct kinfer *k, uint32_t off)
 		uint64_t stack = get64(&k->task[i], off);
 		uint32_t state = get32(&k->task[i], off - 8);
 
-		if (stack % STACK_BYTES || (state & ~STATES) || (stack && !is_kernel(stack)) ||
-		    (!stack && k->task[i].kernel))
+		if (stack % STACK_BYTES || (state & ~STATES) ||
+		    (stack && !kinfer_is_pointer(stack)) || (!stack && k->task[i].kernel))
 			return false;
 		for (size_t j = 0; j < i; j++)
 			if (stack && get64(&k->task[j], off) == stack)
@@ -263,7 +260,7 @@ static bool fits_cred(const struct kinfer *k, uint32_t off)
 	for (size_t i = 0; i < k->n; i++) {
 		uint64_t cred = get64(&k->task[i], off);
 
-		if (!is_kernel(cred) || get64(&k->task[i], off - 8) != cred ||
+		if (!kinfer_is_pointer(cred) || get64(&k->task[i], off - 8) != cred ||
 		    cred - k->task[i].at.v < KINFER_BYTES)
 			return false;
 	}
@@ -311,8 +308,8 @@ static bool fits_signal(const struct kinfer *k, uint32_t off)
 
 		if (!t->kernel)
 			continue;
-		if (!is_kernel(at.v) || gview_read(k->view, at, n, sizeof(n)) < 0 || n[1] != 1 ||
-		    n[2] != 1 ||
+		if (!kinfer_is_pointer(at.v) || gview_read(k->view, at, n, sizeof(n)) < 0 ||
+		    n[1] != 1 || n[2] != 1 ||
 		    gview_read(k->view, (gva_t){ at.v + sizeof(n) }, list, sizeof(list)) < 0 ||
 		    list[0] != list[1] || list[0] - t->at.v >= t->size)
 			return false;
