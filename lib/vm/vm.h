@@ -50,7 +50,8 @@ struct vm {
 
 	/* a Linux whose image was copied */
 	struct gview view;
-	uint64_t *top; /* owned; a copy of the uppermost table, of a process that may go with it */
+	uint64_t *
+		top; /* owned; a copy of the uppermost table, if that is a process's, which goes with it; else NULL */
 	gpa_t top_at;
 	gpa_t entry; /* of system calls */
 	struct krange range;

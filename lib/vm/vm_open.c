@@ -89,7 +89,7 @@ static int read_kept(void *arg, gpa_t gpa, uint64_t *ret)
 {
 	struct vm *v = arg;
 
-	if (gpa.v - v->top_at.v >= PT_PAGE)
+	if (!v->top || gpa.v - v->top_at.v >= PT_PAGE)
 		return kvm_read(&v->kvm, gpa, ret, sizeof(*ret));
 	*ret = v->top[(gpa.v - v->top_at.v) / 8];
 	return 0;
@@ -310,8 +310,11 @@ int vm_open_kernel(struct vm *v, struct err *e)
 	(void)ksyms_lookup(&v->symbols, want, ARRAY_SIZE(want));
 	v->slide = (want[0].addr.v ? want[0].addr.v : v->range.start.v) - LINKED_AT;
 	/* the kernel's own: those that a processor had may have gone since, with the process that they were of */
-	if (want[4].addr.v)
-		(void)!pt_take(&v->view.pt, want[4].addr, (gva_t){ v->kvm.cpu[0].lstar }, v->entry);
+	if (want[4].addr.v &&
+	    !pt_take(&v->view.pt, want[4].addr, (gva_t){ v->kvm.cpu[0].lstar }, v->entry)) {
+		free(v->top);
+		v->top = NULL;
+	}
 	r = open_types(v, &v->no_types);
 	if (r == -ENOMEM)
 		return err_set(e, ENOMEM, "%s", v->no_types.msg);
