@@ -7,7 +7,7 @@
  * The guest is not stopped, and may be hostile: a structure is copied as a
  * whole, once, and the copy is used. Lists are followed at most as far as a
  * limit here says; one that changes meanwhile, leads nowhere, or back into itself, ends with
- * -EPROTO after what was found before. The caller may begin again.
+ * -EPROTO after what was found before. kguest_walk() begins again then.
  *
  * No I/O of its own, no allocation.
  */
@@ -28,6 +28,16 @@ struct klist {
 	uint64_t mark; /* where it was at the last power of two */
 	uint32_t n;    /* elements so far */
 };
+
+/* A list of a guest that is busy may lead astray several times in a row; one that does so each time is damaged, or a trap. */
+#define KGUEST_WALKS 4
+
+/*
+ * kguest_walk() - Have @walk follow a list from its first element, and again if it broke off, KGUEST_WALKS times at most.
+ *
+ * @walk forgets what it found the time before, and returns what its last ktask_next() or kmod_next() did. Return: as the last walk.
+ */
+int kguest_walk(int (*walk)(void *arg), void *arg) _must_check_;
 
 /* --- tasks --- */
 

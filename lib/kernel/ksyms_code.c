@@ -57,16 +57,16 @@ static gva_t find_raised_list(const struct ksyms *s)
 	return at.v ? at : raised_list(s, KIMAGE_AREA, KIMAGE_AREA_END);
 }
 
-/* The one of what @function refers to that @is_it takes, if there is but one. */
+/* The one of what @function refers to that @is_it takes, which is told of @other, if there is but one. */
 static gva_t the_only(const struct ksyms *s, const char *function,
-		      bool (*is_it)(const struct ksyms *s, gva_t at))
+		      bool (*is_it)(const struct ksyms *s, gva_t at, gva_t other), gva_t other)
 {
 	struct kcode_refs refs;
 	gva_t found = { 0 };
 
 	ksyms_refs(s, function, &refs);
 	for (size_t i = 0; i < refs.n; i++)
-		if (is_it(s, (gva_t){ refs.to[i] })) {
+		if (is_it(s, (gva_t){ refs.to[i] }, other)) {
 			if (found.v)
 				return (gva_t){ 0 };
 			found.v = refs.to[i];
@@ -74,35 +74,40 @@ static gva_t the_only(const struct ksyms *s, const char *function,
 	return found;
 }
 
-static bool is_no_cpu(const struct ksyms *s, gva_t at)
+static bool is_no_cpu(const struct ksyms *s, gva_t at, gva_t other)
 {
 	uint32_t v = 0;
 
+	(void)other;
 	return at.v % 4 == 0 && !gview_read(s->view, at, &v, sizeof(v)) && v == PANIC_CPU_INVALID;
 }
 
 static gva_t find_panic_cpu(const struct ksyms *s)
 {
-	return the_only(s, "nmi_panic", is_no_cpu);
+	return the_only(s, "nmi_panic", is_no_cpu, (gva_t){ 0 });
 }
 
 /* The operations of a device of characters before it is opened: what opens it is among them. */
-static bool is_chr_fops(const struct ksyms *s, gva_t at)
+static bool is_chr_fops(const struct ksyms *s, gva_t at, gva_t open)
 {
-	struct ksym_want f = { .name = "chrdev_open" };
 	const uint8_t *p = kimage_at(s->image, at, FOPS_AT_MOST);
 
-	if (at.v % 8 || !p || !kallsyms_lookup(&s->all, &f, 1))
+	if (at.v % 8 || !p)
 		return false;
 	for (size_t off = 0; off < FOPS_AT_MOST; off += 8)
-		if (kload64(p + off) == f.addr.v)
+		if (kload64(p + off) == open.v)
 			return true;
 	return false;
 }
 
+/* All names are gone through for each that is looked up: what opens is looked up once. */
 static gva_t find_chr_fops(const struct ksyms *s)
 {
-	return the_only(s, "init_special_inode", is_chr_fops);
+	struct ksym_want open = { .name = "chrdev_open" };
+
+	if (!kallsyms_lookup(&s->all, &open, 1))
+		return (gva_t){ 0 };
+	return the_only(s, "init_special_inode", is_chr_fops, open.addr);
 }
 
 gva_t ksyms_by_code(const struct ksyms *s, const char *name)

@@ -51,6 +51,15 @@ bool klist_next(struct klist *l, uint64_t at, uint32_t max)
 	return true;
 }
 
+int kguest_walk(int (*walk)(void *arg), void *arg)
+{
+	int r = -EPROTO;
+
+	for (int n = 0; r == -EPROTO && n < KGUEST_WALKS; n++)
+		r = walk(arg);
+	return r;
+}
+
 void kguest_text(const uint8_t *p, size_t max, char *ret)
 {
 	size_t n = 0;

@@ -37,6 +37,7 @@ struct side {
 	int irq;             /* -1: the guest looks by itself */
 	int door;            /* -1: the guard looks at the guest */
 	struct side_ear ear; /* for the guard's bell and the door */
+	uint32_t finds;      /* of that one, and of the disk's */
 	bool broken, has_disk, told;
 	struct side_disk_host disk;
 };
@@ -133,7 +134,7 @@ static int await_guard(struct side *s, const struct side_opts *o, struct err *e)
 	}
 	if (!r && !s->state)
 		r = guard_failed(s, e);
-	return r < 0 ? r : side_ear_open(&s->ear, s->door, s->bell, e);
+	return r < 0 ? r : side_ear_open(&s->ear, s->door, s->bell, &s->finds, e);
 }
 
 static int make_guard(struct side *s, const struct side_opts *o, struct err *e)
@@ -425,6 +426,7 @@ int side_disk_start(struct side *s, const struct side_server *server, struct err
 		.inject = { .state = s->state, .bells = { -1, s->irq } },
 		.has_door = &s->shared->report.door,
 		.door = s->door,
+		.finds = &s->finds,
 	};
 	return side_disk_host_start(&s->disk, e);
 }

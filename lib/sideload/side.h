@@ -24,6 +24,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "side_found.h"
 #include "side_ring.h"
 #include "vm.h"
 
@@ -120,13 +121,15 @@ struct side_left {
 	size_t undone;
 	size_t used;    /* by somebody who is alive */
 	size_t unknown; /* left by another version, in a layout that this one does not know */
+	size_t failed;  /* could not be undone */
+	struct err why[SIDE_FOUND_MAX]; /* of each of these */
 };
 
 /*
  * side_detach() - Undo what somebody left who was killed together with the guard, of whatever build of SIDE_LAYOUT.
  *
- * side_found.h tells beforehand whether there is anything. Takes CAP_SYS_ADMIN.
- * Return: 0 and how many there were; -EACCES; -EBUSY the guest does not let go; -errno.
+ * side_found.h tells beforehand whether there is anything. Takes CAP_SYS_ADMIN. What can't be undone does not keep the rest from
+ * being undone. Return: 0 and how many there were; -errno it could not be looked, or the hypervisor has ended.
  */
 int side_detach(const struct vm *vm, struct side_left *ret, struct err *e) _must_check_;
 

@@ -179,6 +179,28 @@ struct task {
 	struct side_left left;
 };
 
+/* One whose layout is known. Return: 0; -errno nothing more can be undone. */
+static int detach_one(struct task *task, struct left *l, const struct side_one *o, struct err *e)
+{
+	struct side_left *left = &task->left;
+	struct err *why = &left->why[left->failed];
+	int r = side_found_who(o) ? 0 : undo_mapping(l, o, why);
+
+	if (r < 0 && !pid_alive(&task->vm->ref)) {
+		*e = *why;
+		return r;
+	}
+	left->undone += r > 0;
+	left->used += r == 0;
+	/* one that has gone meanwhile is somebody else's doing, and no failure */
+	if (r < 0 && r != -ENOENT) {
+		(void)err_wrap(why, r, "what was left at %#" PRIx64 " in process %d is still there",
+			       o->start, task->vm->info.pid);
+		left->failed++;
+	}
+	return 0;
+}
+
 static int detach(void *arg, struct err *e)
 {
 	struct task *task = arg;
@@ -200,10 +222,8 @@ static int detach(void *arg, struct err *e)
 			task->left.unknown++;
 			continue;
 		}
-		r = side_found_who(o) ? 0 : undo_mapping(&l, o, e);
-		task->left.undone += r > 0;
-		task->left.used += r == 0;
-		if (r < 0 && r != -ENOENT)
+		r = detach_one(task, &l, o, e);
+		if (r < 0)
 			return r;
 	}
 	return 0;

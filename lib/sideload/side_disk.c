@@ -110,7 +110,7 @@ int side_disk_host_start(struct side_disk_host *h, struct err *e)
 {
 	struct side_disk *shared = h->shared;
 	sigset_t all, old;
-	int r = side_ear_open(&h->ear, h->door, -1, e);
+	int r = side_ear_open(&h->ear, h->door, -1, h->finds, e);
 
 	if (r < 0)
 		return r;

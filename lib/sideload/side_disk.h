@@ -16,6 +16,7 @@ struct side_disk_host {
 	struct side_inject inject; /* the guest is rung by it */
 	const bool *has_door;      /* the guest has rung: it need not be looked at all the time */
 	int door;                  /* what it rings; -1: nothing */
+	uint32_t *finds;           /* of all who hear the door (side_ear.h) */
 	struct side_ear ear;
 	pthread_t thread;
 	bool runs;

@@ -28,9 +28,11 @@ static int add(const struct side_ear *ear, int fd)
 	return fd < 0 ? 0 : epoll_ctl(ear->fd, EPOLL_CTL_ADD, fd, &ev);
 }
 
-int side_ear_open(struct side_ear *ear, int door, int bell, struct err *e)
+int side_ear_open(struct side_ear *ear, int door, int bell, uint32_t *finds, struct err *e)
 {
-	*ear = (struct side_ear){ .door = door, .bell = bell, .pause_ns = PAUSE_LEAST_NS };
+	*ear = (struct side_ear){
+		.door = door, .bell = bell, .finds = finds, .pause_ns = PAUSE_LEAST_NS
+	};
 	ear->fd = epoll_create1(EPOLL_CLOEXEC);
 	ear->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (ear->fd < 0 || ear->timer < 0 || add(ear, bell) < 0 || add(ear, ear->timer) < 0 ||
@@ -52,8 +54,20 @@ void side_ear_close(struct side_ear *ear)
 
 void side_ear_found(struct side_ear *ear)
 {
-	ear->vain = 0;
-	ear->pause_ns = PAUSE_LEAST_NS;
+	__atomic_add_fetch(ear->finds, 1, __ATOMIC_RELAXED);
+}
+
+/* Has nobody found anything since the last ring, for long? */
+static bool in_vain(struct side_ear *ear)
+{
+	const uint32_t finds = __atomic_load_n(ear->finds, __ATOMIC_RELAXED);
+
+	if (finds != ear->known) {
+		ear->known = finds;
+		ear->vain = 0;
+		ear->pause_ns = PAUSE_LEAST_NS;
+	}
+	return ++ear->vain >= VAIN_MAX;
 }
 
 /* Not to the door, for a while. */
@@ -94,7 +108,7 @@ bool side_ear_clear(struct side_ear *ear)
 
 	if (again)
 		(void)take(ear, &again);
-	if (rung && ++ear->vain >= VAIN_MAX)
+	if (rung && in_vain(ear))
 		be_deaf(ear);
 	return rung;
 }

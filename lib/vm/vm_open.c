@@ -350,6 +350,26 @@ uint64_t vm_memory(const struct vm *v)
 	return sum;
 }
 
+struct drivers {
+	const struct vm *vm;
+	struct vm_driver *v; /* VM_DRIVERS of them */
+};
+
+/* A module that is found is there, however the walk ends. */
+static int find_modules(void *arg)
+{
+	const struct drivers *d = arg;
+	struct kmod_iter i = { 0 };
+	struct kmod mod;
+	int r;
+
+	while ((r = kmod_next(&d->vm->guest, &i, &mod)) == 1)
+		for (size_t k = 0; k < VM_DRIVERS; k++)
+			if (!strcmp(mod.name, d->v[k].name))
+				d->v[k].state = VM_DRIVER_MODULE;
+	return r;
+}
+
 void vm_drivers(const struct vm *v, struct vm_driver ret[VM_DRIVERS])
 {
 	static const struct vm_driver all[VM_DRIVERS] = {
@@ -365,8 +385,7 @@ void vm_drivers(const struct vm *v, struct vm_driver ret[VM_DRIVERS])
 		{ "ext4", "ext4_fill_super", 0 },
 	};
 	struct ksym_want want[VM_DRIVERS];
-	struct kmod_iter i = { 0 };
-	struct kmod mod;
+	struct drivers d = { v, ret };
 
 	memcpy(ret, all, sizeof(all));
 	for (size_t k = 0; k < VM_DRIVERS; k++)
@@ -374,8 +393,6 @@ void vm_drivers(const struct vm *v, struct vm_driver ret[VM_DRIVERS])
 	(void)ksyms_lookup(&v->symbols, want, VM_DRIVERS);
 	for (size_t k = 0; k < VM_DRIVERS; k++)
 		ret[k].state = want[k].addr.v ? VM_DRIVER_BUILTIN : VM_DRIVER_NONE;
-	while (v->have_types && kmod_next(&v->guest, &i, &mod) == 1)
-		for (size_t k = 0; k < VM_DRIVERS; k++)
-			if (!strcmp(mod.name, all[k].name))
-				ret[k].state = VM_DRIVER_MODULE;
+	if (v->have_types)
+		(void)!kguest_walk(find_modules, &d);
 }

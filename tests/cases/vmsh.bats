@@ -300,6 +300,23 @@ guest_of()
 	same "$before" "$(traces "$machine")"
 }
 
+@test "detach: what can't be undone is told, and the rest is undone" {
+	local at
+	guest_of '' left
+	at=$(grep -m 1 memfd:vmsh: "/proc/$machine/maps")
+	same 2 "$("$VMSH" ps --json --quick | jq --argjson p "$machine" '.[] | select(.pid == $p) | .left_behind')"
+	run --separate-stderr "$VMSH" detach "$machine"
+	same 1 "$status" "$stderr"
+	same 'what 1 vmsh left is undone' "$output"
+	matches "$stderr" "^vmsh: what was left at 0x${at%%-*} in process $machine is still there: memory of process $machine that is called vmsh's is not$"
+	same "${at%% *}" "$(grep memfd:vmsh: "/proc/$machine/maps" | cut -d ' ' -f 1)"
+	run --separate-stderr "$VMSH" detach --json "$machine"
+	same '1 0 0 1' "$status $(jq -r '"\(.undone) \(.unknown) \(.failed)"' <<<"$output")"
+	matches "$stderr" 'is still there'
+	run "$VMSH" detach --force "$machine"
+	one_sentence 1 'is still there'
+}
+
 @test "attach: a machine that is being migrated gets nothing" {
 	local before
 	guest_of '' logged

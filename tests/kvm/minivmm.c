@@ -23,6 +23,7 @@
  *	tables=FILE	and has in its image what tables.py makes
  *	nopaging	it is in real mode
  *	hidden		its entry for system calls is where no memory is
+ *	left		two memories that look like what a vmsh has left; of the first there is less than is mapped
  *	twice		it has its tables in two mappings, so that both fit
  *
  * With boot=VMLINUX it has another guest, and other knobs: mini_linux.c.
@@ -83,7 +84,7 @@ static atomic_bool running;
 
 struct knobs {
 	bool memfd, hugetlb, snapshot, demand, large, apart, split, order, second, seccomp, twice,
-		threads, shadow, q35, odd, many, far, near;
+		threads, shadow, q35, odd, many, far, near, left;
 	uint64_t lstar;
 	uint32_t flags;
 };
@@ -280,6 +281,25 @@ static uint8_t *make_far(void)
 	return p;
 }
 
+/* As vmsh names and maps it (side_found.h), and with nothing in it. */
+static void make_left(void)
+{
+	const uint64_t size = 8UL << 20;
+	uint8_t *at = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char name[32];
+
+	snprintf(name, sizeof(name), "vmsh:2:%d", vmfd);
+	for (int i = 0; i < 2 && at != MAP_FAILED; i++) {
+		int fd = memfd_create(name, MFD_CLOEXEC);
+
+		if (fd < 0 || ftruncate(fd, i ? size : size / 2) < 0 ||
+		    mmap(at + i * size, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+			 0) == MAP_FAILED)
+			mini_die("left");
+		close(fd);
+	}
+}
+
 static void *come_and_go(void *arg)
 {
 	return arg;
@@ -406,6 +426,7 @@ static void read_knobs(int argc, char **argv, struct knobs *k)
 		k->odd |= !strcmp(argv[i], "odd");
 		k->q35 |= !strcmp(argv[i], "q35");
 		k->shadow |= !strcmp(argv[i], "shadow");
+		k->left |= !strcmp(argv[i], "left");
 		k->twice |= !strcmp(argv[i], "twice");
 		k->threads |= !strcmp(argv[i], "threads");
 		real_mode |= !strcmp(argv[i], "nopaging");
@@ -455,6 +476,8 @@ int main(int argc, char **argv)
 		memcpy(copy, ram, RAM);
 	}
 	make_slots(&k, k.flags);
+	if (k.left)
+		make_left();
 	cpufd = ioctl(vmfd, KVM_CREATE_VCPU, 0);
 	if (cpufd < 0)
 		mini_die("KVM_CREATE_VCPU");

@@ -272,8 +272,10 @@ static int detach(void)
 	struct err e = { 0 };
 	int r = side_detach(&vm, &left, &e);
 
-	printf("detach: %s; %zu undone, %zu used\n", r < 0 ? e.msg : "ok", left.undone, left.used);
-	return r < 0;
+	if (!r && left.failed)
+		e = left.why[0];
+	printf("detach: %s; %zu undone, %zu used\n", e.code ? e.msg : "ok", left.undone, left.used);
+	return e.code != 0;
 }
 
 /* The guest rings for nothing, as fast as it can, for @seconds. */

@@ -341,6 +341,50 @@ static void log_without_end(void)
 		put(at + 16, 1024, 2);
 }
 
+/* A walk of all tasks, and a guest that changes the list while it is read: so often. */
+static struct {
+	unsigned int walks, changes, found;
+} seen;
+
+/* The memory of the second was given to one that is the last by now, as a walk finds it that was there before. */
+static int walk_tasks(void *arg)
+{
+	struct ktask_iter i = { 0 };
+	struct ktask t;
+	int r;
+
+	(void)arg;
+	seen.walks++;
+	seen.found = 0;
+	while ((r = ktask_next(&guest, &i, &t)) == 1)
+		if (++seen.found == 2 && seen.walks <= seen.changes)
+			put(task_at(3), MAP + task_at(1), 8);
+	put(task_at(3), MAP + task_at(0), 8);
+	return r;
+}
+
+/* What broke off is read again, but not for ever. */
+static void test_changing(void **state)
+{
+	static const struct {
+		unsigned int changes, walks;
+		int r;
+	} table[] = { { 0, 1, 0 },
+		      { 1, 2, 0 },
+		      { KGUEST_WALKS - 1, KGUEST_WALKS, 0 },
+		      { KGUEST_WALKS, KGUEST_WALKS, -EPROTO },
+		      { UINT32_MAX, KGUEST_WALKS, -EPROTO } };
+
+	for (size_t n = 0; n < ARRAY_SIZE(table); n++) {
+		(void)make(state);
+		memset(&seen, 0, sizeof(seen));
+		seen.changes = table[n].changes;
+		assert_int_equal(kguest_walk(walk_tasks, NULL), table[n].r);
+		assert_int_equal(seen.walks, table[n].walks);
+		assert_true(table[n].r || seen.found == 3);
+	}
+}
+
 #define TASK_BAD(what, at, v, most)                   \
 	{                                             \
 		what, 't', at, v, NULL, most, -EPROTO \
@@ -461,6 +505,7 @@ int main(void)
 		cmocka_unit_test_setup(test_tasks, make),
 		cmocka_unit_test_setup(test_modules, make),
 		cmocka_unit_test_setup(test_log, make),
+		cmocka_unit_test_setup(test_changing, make),
 		cmocka_unit_test_setup(test_bad, make),
 		cmocka_unit_test_setup(test_fields, make),
 	};

@@ -109,6 +109,17 @@ static void make(void)
 	memcpy(s.release, "6.1.0", 6);
 }
 
+static size_t lookups; /* all names are gone through in each */
+
+size_t __real_kallsyms_lookup(const struct kallsyms *k, struct ksym_want *want, size_t n);
+size_t __wrap_kallsyms_lookup(const struct kallsyms *k, struct ksym_want *want, size_t n);
+
+size_t __wrap_kallsyms_lookup(const struct kallsyms *k, struct ksym_want *want, size_t n)
+{
+	lookups++;
+	return __real_kallsyms_lookup(k, want, n);
+}
+
 static uint64_t find(const char *name)
 {
 	struct ksym_want want = { .name = name };
@@ -131,6 +142,31 @@ static void test_found(void **state)
 	/* a kernel that names all of them is asked for no code */
 	s.whole = true;
 	assert_int_equal(find("raised_list"), 0);
+}
+
+/* However many places a function refers to, and whether they are what is looked for or not. */
+static void test_looked_up_once(void **state)
+{
+	size_t least = 0;
+
+	(void)state;
+	for (int n = 0; n < 8; n++) {
+		uint64_t at = code_of(SPECIAL);
+
+		make();
+		for (int k = 0; k < n; k++)
+			at = put_load(at, OPS + 0x200 + k * 8);
+		put(put_load(at, OPS), "\xc3", 1);
+		lookups = 0;
+		assert_int_equal(find("def_chr_fops"), IMAGE + OPS);
+		least = n ? least : lookups;
+		assert_int_equal(lookups, least);
+	}
+}
+
+static void no_name(void)
+{
+	made_memory[MADE_SYMBOLS] = 0; /* of any: the first has none, and so they end */
 }
 
 static void one_list(void)
@@ -186,7 +222,8 @@ static void test_not_found(void **state)
 		{ one_list, "raised_list" }, { other_list, "raised_list" },
 		{ odd_list, "raised_list" }, { no_code, "raised_list" },
 		{ panicked, "panic_cpu" },   { two_of_them, "panic_cpu" },
-		{ no_open, "def_chr_fops" }, { outside, "panic_cpu" },
+		{ no_open, "def_chr_fops" }, { no_name, "def_chr_fops" },
+		{ outside, "panic_cpu" },
 	};
 
 	(void)state;
@@ -264,9 +301,8 @@ static void test_code(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_found),
-		cmocka_unit_test(test_not_found),
-		cmocka_unit_test(test_info),
+		cmocka_unit_test(test_found),     cmocka_unit_test(test_looked_up_once),
+		cmocka_unit_test(test_not_found), cmocka_unit_test(test_info),
 		cmocka_unit_test(test_code),
 	};
 

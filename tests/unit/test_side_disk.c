@@ -43,6 +43,7 @@ static void test_served(void **state)
 	} ways[] = { { 1, true }, { 0, true }, { -EPROTO, false }, { -EPROTO, true } };
 	static struct side_state s;
 	const bool has_door = false;
+	uint32_t finds = 0;
 	struct err e = { 0 };
 
 	(void)state;
@@ -52,7 +53,8 @@ static void test_served(void **state)
 					    .server = { take_turn, &t },
 					    .inject = { .state = &s, .bells = SIDE_BELLS_NONE },
 					    .has_door = &has_door,
-					    .door = -1 };
+					    .door = -1,
+					    .finds = &finds };
 
 		t.ret = ways[i].ret;
 		t.given_up = ways[i].given_up;

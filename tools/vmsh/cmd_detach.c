@@ -20,8 +20,8 @@ enum {
 
 const struct opt cmd_detach_opts[] = {
 	{ 'f', "force", NULL, "end the sessions of those who are attached first", 0 },
-	{ DETACH_JSON, "json", NULL, "print an object: how many were undone, ended, are in use",
-	  0 },
+	{ DETACH_JSON, "json", NULL,
+	  "print an object: how many were undone, ended, are in use, could not be undone", 0 },
 	{ 'v', "verbose", NULL, "say how long the machine stood", 0 },
 	{ 0 },
 };
@@ -31,7 +31,7 @@ struct detach {
 	struct vm_info info;
 	struct pid_ref ref;
 	struct side_found found;
-	size_t ended;
+	size_t ended, lives; /* of sessions that were to end; these could not be ended */
 	struct side_left left;
 };
 
@@ -56,15 +56,21 @@ static int look(struct detach *d, struct err *e)
 		     : 0;
 }
 
+/* One that can't be ended is told of, and leaves the others to be. */
 static int end_sessions(struct detach *d, struct err *e)
 {
 	for (size_t i = 0; i < d->found.n; i++) {
 		const struct side_one *o = &d->found.v[i];
-		int r = side_found_who(o) ? side_found_end(&d->ref, o, e) : 0;
+		struct err why = { 0 };
 
-		if (r < 0)
-			return r;
-		d->ended += side_found_who(o) != 0;
+		if (!side_found_who(o))
+			continue;
+		if (!side_found_end(&d->ref, o, &why)) {
+			d->ended++;
+			continue;
+		}
+		log_error("%s", why.msg);
+		d->lives++;
 	}
 	return look(d, e);
 }
@@ -101,7 +107,10 @@ static void say_rest(const struct detach *d)
 	_cleanup_free_ char *safe = text_safe(d->info.name);
 	const char *name = safe ? safe : "it";
 
-	for (size_t i = 0; i < d->found.n; i++)
+	for (size_t i = 0; i < d->left.failed; i++)
+		log_error("%s", d->left.why[i].msg);
+	/* those that --force could not end have been told of */
+	for (size_t i = 0; i < d->found.n && !d->lives; i++)
 		if (side_found_who(&d->found.v[i]))
 			log_error("process %d is attached to '%s'; --force ends its session",
 				  side_found_who(&d->found.v[i]), name);
@@ -126,7 +135,7 @@ static int print(const struct detach *d)
 			(void)printf("%zu session%s ended\n", d->ended, d->ended > 1 ? "s" : "");
 		if (d->left.undone)
 			(void)printf("what %zu vmsh left is undone\n", d->left.undone);
-		if (!d->ended && !d->left.undone && !used && !d->left.unknown)
+		if (!d->ended && !d->left.undone && !used && !d->left.unknown && !d->left.failed)
 			(void)puts("nothing to undo");
 		return out_flush(stdout);
 	}
@@ -135,6 +144,7 @@ static int print(const struct detach *d)
 	json_add_int(o, "ended", (int64_t)d->ended);
 	json_add_int(o, "used", (int64_t)used);
 	json_add_int(o, "unknown", (int64_t)d->left.unknown);
+	json_add_int(o, "failed", (int64_t)d->left.failed);
 	return json_print(o, stdout);
 }
 
@@ -169,5 +179,7 @@ int cmd_detach(struct opt_parser *p)
 	say_rest(&d);
 	if (target_printed(print(&d)))
 		return OPT_EXIT_FAILED;
-	return d.left.used || d.left.unknown || count(&d.found, true) ? OPT_EXIT_FAILED : 0;
+	return d.left.used || d.left.unknown || d.left.failed || d.lives || count(&d.found, true)
+		       ? OPT_EXIT_FAILED
+		       : 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_guest_ps.c - vmsh guest-ps: the processes in a machine. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -39,24 +40,30 @@ static struct json_object *to_json(const struct ktask *k)
 	return o;
 }
 
+static int add_all(struct target_list *l)
+{
+	struct ktask_iter i = { 0 };
+	struct ktask k;
+	int r;
+
+	while ((r = ktask_next(&l->t->vm.guest, &i, &k)) == 1)
+		if (l->t->json)
+			(void)json_object_array_add(l->array, to_json(&k));
+		else if (add_row(&l->table, &k) < 0)
+			return -ENOMEM;
+	return r;
+}
+
 int cmd_guest_ps(struct opt_parser *p)
 {
 	static const char *const head[] = { "PID", "PPID", "UID", "S", "THREADS", "COMMAND" };
-	_cleanup_text_table_ struct text_table table = TEXT_TABLE_INIT(ARRAY_SIZE(head));
 	_cleanup_target_ struct target t = TARGET_INIT;
-	_cleanup_json_ struct json_object *array = json_object_new_array();
-	struct ktask_iter i = { 0 };
-	struct ktask k;
+	struct target_list l = { .t = &t,
+				 .what = "processes",
+				 .head = head,
+				 .table = TEXT_TABLE_INIT(ARRAY_SIZE(head)),
+				 .add_all = add_all };
 	int r = target_open(p, TASK_SIZE, &t);
 
-	if (r)
-		return r;
-	r = text_table_add(&table, head) < 0 ? -1 : 1;
-	while (r > 0 && (r = ktask_next(&t.vm.guest, &i, &k)) == 1) {
-		if (t.json)
-			(void)json_object_array_add(array, to_json(&k));
-		else if (add_row(&table, &k) < 0)
-			r = -1;
-	}
-	return target_print(&t, &table, array, r, "processes");
+	return r ? r : target_list(&l);
 }

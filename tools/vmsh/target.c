@@ -81,14 +81,25 @@ int target_end(int r, const char *what)
 	return target_printed(0) || r < 0 ? OPT_EXIT_FAILED : 0;
 }
 
-int target_print(const struct target *t, struct text_table *table, struct json_object *array, int r,
-		 const char *what)
+static int walk(void *arg)
 {
-	int printed = t->json ? json_print(array, stdout) : 0;
+	struct target_list *l = arg;
 
-	if (printed < 0)
-		return target_printed(printed);
-	if (!t->json)
-		text_table_print(table, stdout, 0, NULL, 0);
-	return target_end(r, what);
+	text_table_fini(&l->table);
+	json_putp(&l->array);
+	l->array = json_object_new_array();
+	if (!l->array || text_table_add(&l->table, l->head) < 0)
+		return -ENOMEM;
+	return l->add_all(l);
+}
+
+int target_list(struct target_list *l)
+{
+	int r = kguest_walk(walk, l), printed = l->t->json ? json_print(l->array, stdout) : 0;
+
+	if (!l->t->json)
+		text_table_print(&l->table, stdout, 0, NULL, 0);
+	text_table_fini(&l->table);
+	json_putp(&l->array);
+	return printed < 0 ? target_printed(printed) : target_end(r, l->what);
 }

@@ -51,8 +51,17 @@ int target_printed(int r);
 /* The end of what was printed of @what. After a list that broke off with @r < 0 it says so. Return: the exit code. */
 int target_end(int r, const char *what);
 
-/* target_end() of a list of @what, which is printed first: as JSON, or as a table. */
-int target_print(const struct target *t, struct text_table *table, struct json_object *array, int r,
-		 const char *what);
+/* A list of the guest's kernel, to be printed: all of it at once, for a walk that breaks off is taken again. */
+struct target_list {
+	const struct target *t;
+	const char *what;        /* they are */
+	const char *const *head; /* of the table */
+	struct text_table table;
+	struct json_object *array;
+	/* Add each, from the first on, to the one that is wanted. Return: as the iterator at its end; -ENOMEM. */
+	int (*add_all)(struct target_list *l);
+};
+/* Return: the exit code. */
+int target_list(struct target_list *l);
 
 #endif
