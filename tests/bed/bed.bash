@@ -53,13 +53,12 @@ terminal_works()
 		expect 41 117
 		expect $1
 		resize 33x44
-		send until [ "\$(stty size)" = "33 44" ]; do sleep 0.1; done; echo si''zed; sleep 100\\n
+		send until [ "\$(stty size)" = "33 44" ]; do sleep 0.1; done; sh -c "echo si''zed; exec sleep 100"\\n
 		expect sized
-		sleep 0.5
 		send \\x03
 		expect #
-		send sleep 50\\n
-		sleep 0.3
+		send sh -c "echo sle''eps; exec sleep 50"\\n
+		expect sleeps
 		send \\x1a
 		expect Stopped
 		send kill %1; exit 9\\n

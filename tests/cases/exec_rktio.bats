@@ -183,9 +183,15 @@ inside() { "$RKTIO" exec "$P" -- "$@"; }
 }
 
 @test "the end of the machine ends its sessions: of its program, and kill -9 of a host process" {
-	machine sh -c 'echo ready; sleep 3; exit 5'
+	machine sh -c 'mount -t tmpfs tmpfs /dev/shm; echo ready; until [ -e /dev/shm/end ]; do sleep 0.1; done; exit 5'
+	rm -f "$BED/exec.log"
+	spawn "$BED/exec.log" "$RKTIO" exec "$P" -- sh -c 'echo ready; sleep 100'
+	p=$!
+	wait_for 20 grep -q ready "$BED/exec.log"
+	# It may be ended by what it makes before it has ended itself.
+	inside touch /dev/shm/end || :
 	s=0
-	inside sleep 100 || s=$?
+	wait "$p" || s=$?
 	same 137 "$s"
 	s=0
 	wait "$P" || s=$?
@@ -276,9 +282,10 @@ counter() { "$RKTIO" stats "$P" | awk -v n="$1" '$1 == n { print $2 }'; }
 }
 
 @test "a tracer that is killed while its ring is full holds nobody up" {
+	rm -f "$BED/trace"
 	spawn "$BED/trace.log" "$RKTIO" trace "$P" -o "$BED/trace"
 	p=$!
-	sleep 1
+	wait_for 20 eval 'inside true; [ -s "$BED/trace" ]'
 	kill -STOP "$p"
 	# 256 KiB of records, and what is on its way, are filled by this; then it waits.
 	spawn "$BED/busy.log" "$RKTIO" exec "$P" -- sh -c 'i=0; while [ $i -lt 20000 ]; do : </etc/passwd; i=$((i + 1)); done; echo done'

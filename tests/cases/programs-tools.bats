@@ -37,8 +37,8 @@ same_here()
 	need pty
 	at_terminal bash --norc -i <<-'END'
 		expect #
-		send sleep 100 | cat\n
-		sleep 0.5
+		send sh -c 'echo sle""eps; exec sleep 100' | cat\n
+		expect sleeps
 		send \x1a
 		expect Stopped
 		send bg; jobs; sleep 77 &\n
@@ -51,8 +51,8 @@ same_here()
 		expect typed\r\ntyped
 		send \x04
 		expect #
-		send sleep 100\n
-		sleep 0.3
+		send sh -c 'echo sle""eps; exec sleep 100'\n
+		expect sleeps
 		send \x03
 		expect #
 		send echo status $?; exit 5\n

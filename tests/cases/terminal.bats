@@ -85,8 +85,8 @@ on_tty()
 
 @test "^C ends the program, not the shell" {
 	on_tty "$CNTR" attach "$TARGET" -- bash --norc --noprofile -i <<-'END'
-		send PS1=REA''DY\\ ; sleep 86030\n
-		sleep 0.5
+		send PS1=REA''DY\\ ; sh -c 'echo sle""eps; exec sleep 86030'\n
+		expect sleeps
 		send \x03
 		expect READY
 		send echo status=$?\n
@@ -100,12 +100,12 @@ on_tty()
 	on_tty "$CNTR" attach "$TARGET" -- bash --norc --noprofile -i <<-'END'
 		send PS1=REA''DY\\ \n
 		expect READY
-		send sleep 86031\n
-		sleep 0.5
+		send sh -c 'echo sle""eps; exec sleep 86031'\n
+		expect sleeps
 		send \x1a
 		expect Stopped
 		send fg\n
-		expect sleep 86031
+		expect fg\r\n.*sleep 86031
 		sleep 0.3
 		send \x1a
 		expect Stopped
