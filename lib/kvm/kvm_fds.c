@@ -34,6 +34,22 @@ static void take(struct kvm_fds *f, int fd, const char *what)
 			(struct kvm_cpu_fd){ .fd = fd, .idx = atoi(what + strlen(CPU_PREFIX)) };
 }
 
+/* A hypervisor may have several descriptors of one processor (Firecracker has two); no two processors of a machine have the same number. */
+static void drop_copies(struct kvm_fds *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->ncpu; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < n; k++)
+			known |= f->cpu[k].vm == f->cpu[i].vm && f->cpu[k].idx == f->cpu[i].idx;
+		if (!known)
+			f->cpu[n++] = f->cpu[i];
+	}
+	f->ncpu = n;
+}
+
 int kvm_fds_find(const struct pid_ref *p, struct kvm_fds *ret, struct err *e)
 {
 	int fd = openat(p->procfd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -75,5 +91,6 @@ int kvm_fds_find(const struct pid_ref *p, struct kvm_fds *ret, struct err *e)
 		for (size_t k = 0; k < ret->nvm && ret->vm[k] < ret->cpu[i].fd; k++)
 			ret->cpu[i].vm = ret->vm[k];
 	}
+	drop_copies(ret);
 	return 0;
 }

@@ -21,10 +21,9 @@
 struct side_ear {
 	int fd; /* readable: somebody has rung; -1: there is none */
 	int door, bell, timer;
-	uint32_t
-		*finds; /* borrowed; how often any of those who hear the door has found something */
-	uint32_t known; /* of these, at the last ring */
-	uint32_t vain;  /* rings since something was found */
+	uint32_t *finds; /* borrowed; how often any who hears the door has found something */
+	uint32_t known;  /* of these, at the last ring */
+	uint32_t vain;   /* rings since something was found */
 	uint64_t pause_ns;
 };
 #define SIDE_EAR_NONE                                         \

@@ -50,6 +50,16 @@ one_sentence()
 	matches "$output" "$2"
 }
 
+@test "a processor of which the hypervisor has two descriptors is one" {
+	machine two linux copies
+	run "$VMSH" ps --json --quick
+	same 0 "$status" "$output"
+	same 1 "$(jq --argjson p "$machine" '.[] | select(.pid == $p) | .cpus' <<<"$output")"
+	run --separate-stderr "$VMSH" coredump --json "$machine" core
+	same 0 "$status" "$stderr"
+	same 1 "$(jq .cpus <<<"$output")"
+}
+
 @test "ps: names as libvirt gives them, and those that no terminal should see" {
 	machine a -name guest=debian12,debug-threads=on
 	machine b -name $'guest=bad\e[31m,,name,debug-threads=on'

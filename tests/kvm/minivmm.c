@@ -16,6 +16,7 @@
  *	order		slots in another order, with holes between their numbers
  *	many		40 slots that can't be found
  *	second		another machine in the same process
+ *	copies		it has two descriptors of its processor, as Firecracker
  *	threads		it makes threads all the time
  *	seccomp		a filter on every thread that kills for most calls
  *	logged		writes are logged, as in a migration
@@ -84,7 +85,7 @@ static atomic_bool running;
 
 struct knobs {
 	bool memfd, hugetlb, snapshot, demand, large, apart, split, order, second, seccomp, twice,
-		threads, shadow, q35, odd, many, far, near, left;
+		copies, threads, shadow, q35, odd, many, far, near, left;
 	uint64_t lstar;
 	uint32_t flags;
 };
@@ -428,6 +429,7 @@ static void read_knobs(int argc, char **argv, struct knobs *k)
 		k->shadow |= !strcmp(argv[i], "shadow");
 		k->left |= !strcmp(argv[i], "left");
 		k->twice |= !strcmp(argv[i], "twice");
+		k->copies |= !strcmp(argv[i], "copies");
 		k->threads |= !strcmp(argv[i], "threads");
 		real_mode |= !strcmp(argv[i], "nopaging");
 		k->flags |= strcmp(argv[i], "logged") ? 0 : KVM_MEM_LOG_DIRTY_PAGES;
@@ -481,6 +483,8 @@ int main(int argc, char **argv)
 	cpufd = ioctl(vmfd, KVM_CREATE_VCPU, 0);
 	if (cpufd < 0)
 		mini_die("KVM_CREATE_VCPU");
+	if (k.copies && dup(cpufd) < 0)
+		mini_die("dup");
 	state = mmap(NULL, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE,
 		     MAP_SHARED, cpufd, 0);
 	if (state == MAP_FAILED)
