@@ -36,9 +36,11 @@ status()
 # find_process ARGV: the process with exactly this command line, from anywhere.
 find_process()
 {
-	local f
-	for f in /proc/[0-9]*/cmdline; do
-		if [ "$(tr '\0' ' ' 2>/dev/null <"$f")" = "$1 " ]; then
+	local f words
+	for f in /proc/[0-9]*/cmdline; do # without a process for each: some wait a few seconds only
+		words=()
+		mapfile -d '' -t words 2>/dev/null <"$f" || continue
+		if [ "${words[*]}" = "$1" ]; then
 			basename "${f%/cmdline}"
 			return 0
 		fi

@@ -9,6 +9,8 @@ alive()
 	[[ ${stat##*) } != [ZX]* ]]
 }
 
+has_ended() { ! alive "$1"; }
+
 # wait_exec PID: until it runs the container's command, and no longer the runtime's own program.
 wait_exec()
 {

@@ -248,6 +248,19 @@ counter() { "$RKTIO" stats "$P" | awk -v n="$1" '$1 == n { print $2 }'; }
 	matches "$output" $'\nhost_mmap [1-9][0-9]*'
 }
 
+# counts_execve: a summary of what is called meanwhile; that it is attached by then cannot be seen before its end.
+counts_execve()
+{
+	spawn "$BED/trace.log" "$RKTIO" trace -c "$P"
+	local p=$!
+	sleep 0.5
+	inside true
+	sleep 0.3
+	kill -INT "$p"
+	wait "$p" || :
+	grep -q ' execve$' "$BED/trace.log"
+}
+
 @test "trace: calls, strings, flags, errors; and then nothing is left of it" {
 	spawn "$BED/trace.log" "$RKTIO" trace "$P" -o "$BED/trace" -e openat,open,read,exit_group,mkdir,write
 	p=$!
@@ -268,16 +281,14 @@ counter() { "$RKTIO" stats "$P" | awk -v n="$1" '$1 == n { print $2 }'; }
 	same 0 "$(grep -cv '^\[pid' "$BED/trace")"
 	same 0 "$(status inside true)"
 	# One at a time, and again after that.
-	spawn "$BED/trace.log" "$RKTIO" trace -c "$P"
+	spawn "$BED/trace.log" "$RKTIO" trace "$P" -o "$BED/second"
 	p=$!
-	sleep 1
-	run "$RKTIO" trace -c "$P"
+	wait_for 20 eval 'inside true; [ -s "$BED/second" ]'
+	run timeout 20 "$RKTIO" trace -c "$P"
 	same 1 "$status"
-	inside true
-	sleep 0.3
 	kill -INT "$p"
 	wait "$p"
-	grep -q ' execve$' "$BED/trace.log"
+	wait_for 30 counts_execve
 	same 2 "$(status "$RKTIO" trace -e no_such_call "$P")"
 }
 

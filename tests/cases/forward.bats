@@ -180,13 +180,12 @@ plain_run()
 	kill -STOP "$peer"
 	start=$SECONDS
 	kill -TERM "$SESSION"
-	wait_for 10 ended "$SESSION"
+	wait_for 10 has_ended "$SESSION"
 	SESSION=''
 	test $((SECONDS - start)) -lt 8
 	test ! -e "/proc/$TPID/root/run/agent"
-	wait_for 5 ended "$peer"
+	wait_for 5 has_ended "$peer"
 }
-ended() { ! alive "$1"; }
 
 # says STATUS REGEX FORWARD...
 says()

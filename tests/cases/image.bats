@@ -332,13 +332,12 @@ killed_midway()
 	wait_for 20 writes_much "$pid"
 	nothing_in "$OUT"
 	kill -"$1" "$pid"
-	wait_for 20 ended "$pid"
+	wait_for 20 has_ended "$pid"
 	nothing_in "$OUT"
 	wait_for 20 nothing_in "$TMPDIR"
 }
 
 writes_much() { [ "$(sed -n 's/^wchar: //p' "/proc/$1/io" 2>/dev/null || echo 0)" -gt 20000000 ] 2>/dev/null; }
-ended() { ! alive "$1"; }
 
 @test "killed in the middle: nothing is left" {
 	local signal
@@ -353,7 +352,7 @@ ended() { ! alive "$1"; }
 	local pid=$!
 	wait_for 20 writes_much "$pid"
 	kill -KILL "$pid"
-	wait_for 20 ended "$pid"
+	wait_for 20 has_ended "$pid"
 	same mine "$(cat "$IMG")"
 	same app.img "$(ls -A "$OUT")"
 }

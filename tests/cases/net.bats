@@ -97,7 +97,7 @@ with u.urlopen(sys.argv[1], timeout=60) as f, open(sys.argv[2], "wb") as to: shu
 
 # Served inside: a file, and what a client sends until it ends.
 SERVES='mount -t tmpfs tmpfs /tmp; cd /tmp; echo inside >small; dd if=/dev/zero of=/tmp/big bs=1M count=100 2>/dev/null
-	httpd -p 80; nc -l -p 81 -e md5sum & sleep 1; echo up; sleep 300'
+	httpd -p 80; nc -l -p 81 -e md5sum & until grep -q ":0051 .* 0A " /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done; echo up; sleep 300'
 
 @test "published ports, for root and for a user: files, half-closed connections, many at once" {
 	local who

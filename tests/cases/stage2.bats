@@ -218,6 +218,9 @@ no_process() { [ ! -e "/proc/$1/ns/mnt" ] || ! readlink "/proc/$1/ns/mnt" >/dev/
 	done
 }
 
+# has_taken_term PID: no SIGTERM (15) is pending, proc_pid_status(5).
+has_taken_term() { ! grep -qs '^ShdPnd:.*[4567cdef]...$' "/proc/$1/status"; }
+
 @test "a command that does not obey: the third SIGTERM ends the session" {
 	spawn "$BED/signal.log" "$ATTACH_TRY" -T "$ENTER" -- sh -c 'trap "" TERM; echo ready; while :; do sleep 0.1; done'
 	local pid=$! s=0 i
@@ -225,8 +228,9 @@ no_process() { [ ! -e "/proc/$1/ns/mnt" ] || ! readlink "/proc/$1/ns/mnt" >/dev/
 	for i in 1 2 3; do
 		kill -0 "$pid"
 		kill -TERM "$pid"
-		sleep 0.5
+		wait_for 20 has_taken_term "$pid" # or two are one
 	done
+	wait_for 30 has_ended "$pid"
 	wait "$pid" || s=$?
 	same 125 "$s"
 	same 1 "$(grep -c 'did not end the command' "$BED/signal.log")" "sentences"
