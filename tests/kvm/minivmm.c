@@ -292,10 +292,12 @@ static void make_left(void)
 	snprintf(name, sizeof(name), "vmsh:2:%d", vmfd);
 	for (int i = 0; i < 2 && at != MAP_FAILED; i++) {
 		int fd = memfd_create(name, MFD_CLOEXEC);
+		void *p = MAP_FAILED;
 
-		if (fd < 0 || ftruncate(fd, i ? size : size / 2) < 0 ||
-		    mmap(at + i * size, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-			 0) == MAP_FAILED)
+		if (fd >= 0 && !ftruncate(fd, i ? size : size / 2))
+			p = mmap(at + i * size, size, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_FIXED, fd, 0);
+		if (p == MAP_FAILED)
 			mini_die("left");
 		close(fd);
 	}
