@@ -37,7 +37,7 @@ status()
 find_process()
 {
 	local f words
-	for f in /proc/[0-9]*/cmdline; do # without a process for each: some wait a few seconds only
+	for f in /proc/[0-9]*/cmdline; do # no fork for each: some who call it wait for a few seconds only
 		words=()
 		mapfile -d '' -t words 2>/dev/null <"$f" || continue
 		if [ "${words[*]}" = "$1" ]; then
