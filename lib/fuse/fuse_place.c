@@ -177,9 +177,10 @@ static void become_ordinary(struct fuse_place *p)
 	if (!atomic_exchange(&p->calm, false))
 		return;
 	atomic_fetch_sub(&p->all->calm, 1);
-	(void)sched_setscheduler(p->tid, SCHED_OTHER, &none);
+	/* In this order: who is seen to be ordinary is not bound any more. */
 	if (p->follows)
 		(void)sched_setaffinity(p->tid, sizeof(p->cpus), &p->cpus);
+	(void)sched_setscheduler(p->tid, SCHED_OTHER, &none);
 }
 
 /* Others want the processor. */
@@ -202,6 +203,9 @@ static void bind_to(const struct fuse_place *p, int cpu)
 	CPU_ZERO(&one);
 	CPU_SET((unsigned int)cpu, &one);
 	(void)sched_setaffinity(p->tid, sizeof(one), &one);
+	/* It may have become ordinary meanwhile. */
+	if (!atomic_load(&p->calm))
+		(void)sched_setaffinity(p->tid, sizeof(p->cpus), &p->cpus);
 }
 
 static void follow(struct fuse_places *ps, pid_t asker)
