@@ -232,15 +232,24 @@ static void squeeze(size_t *widest, size_t ncolumns, size_t width, const struct 
 	}
 }
 
+/* Is there nothing but empty cells behind @i, in its row? */
+static bool is_last(const struct text_table *t, size_t i)
+{
+	while (++i % t->ncolumns)
+		if (*t->cells[i])
+			return false;
+	return true;
+}
+
 static void print_cell(const struct text_table *t, size_t i, size_t width, FILE *f)
 {
 	size_t used = text_width(t->cells[i]);
 
 	(void)fputs(t->cells[i], f);
+	if (!is_last(t, i))
+		(void)fprintf(f, "%*s", (int)(width + GAP - used), "");
 	if ((i + 1) % t->ncolumns == 0)
 		(void)fputc('\n', f);
-	else
-		(void)fprintf(f, "%*s", (int)(width + GAP - used), "");
 }
 
 void text_table_print(struct text_table *t, FILE *f, size_t width, const struct text_flex *flex,
