@@ -21,7 +21,7 @@ enum {
 	}
 
 struct target {
-	bool json, verbose;
+	bool json;
 	struct vm vm;
 };
 #define TARGET_INIT            \
