@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "array.h"
 #include "cleanup.h"
@@ -194,6 +195,13 @@ void text_cut_front(char *s, size_t columns)
 	/* as above: what went has at least as many bytes as columns */
 	memcpy(s, "...", dots);
 	memmove(s + dots, s + off, len - off + 1);
+}
+
+size_t text_columns(int fd)
+{
+	struct winsize ws;
+
+	return ioctl(fd, TIOCGWINSZ, &ws) == 0 ? ws.ws_col : 0;
 }
 
 int text_table_add(struct text_table *t, const char *const *row)

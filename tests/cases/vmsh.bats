@@ -211,6 +211,29 @@ killed()
 	done
 }
 
+# at_width COLUMNS COMMAND...: on a terminal that is so wide.
+at_width()
+{
+	TERM=xterm /usr/bin/python3 -c 'import pty, sys; sys.exit(pty.spawn(["sh", "-c", "stty cols $0; exec \"$@\"", *sys.argv[1:]]) >> 8)' "$@"
+}
+
+@test "what is shown on a terminal is no wider than that" {
+	local columns
+	machine a linux large -name guest=a-machine-that-has-a-name-that-is-rather-long
+	for columns in 20 40 60 79; do
+		run at_width "$columns" "$VMSH" coredump -f "$machine" core
+		same 0 "$status" "$output"
+		# Each line of it, without what takes back the one before.
+		sed 's/\r/\n/g; s/\x1b\[K//g' <<<"$output" | grep -E '^(copying|writing)' >progress
+		same '' "$(awk -v most="$columns" 'length >= most' progress)"
+		same "$([ "$columns" -lt 60 ] || echo bar)" "$(grep -q '\[#' progress && echo bar)"
+	done
+	run at_width 79 "$VMSH" ps
+	same '' "$(awk 'length > 80' <<<"$output")"
+	matches "$output" 'a-machine-that.*\.\.\.'
+	matches "$("$VMSH" ps)" 'a-machine-that-has-a-name-that-is-rather-long'
+}
+
 @test "coredump: the command line" {
 	for words in 'x' '' 'x y z' '--live --pause x y' '--nonsense x y' 'x -'; do
 		# shellcheck disable=SC2086 # words
@@ -422,6 +445,11 @@ broken()
 		# shellcheck disable=SC2086 # words
 		run "$VMSH" attach --image /x $other x
 		one_sentence 2 'image is where the tools are'
+	done
+	for other in '--tools none' '--device --image /x'; do
+		# shellcheck disable=SC2086 # words
+		run "$VMSH" attach --archive /x $other x
+		one_sentence 2 'archive is what a guest without FUSE gets: no --'
 	done
 	run "$VMSH" attach --device x
 	one_sentence 2 'device is about an --image'

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "out.h"
@@ -97,7 +98,8 @@ int target_list(struct target_list *l)
 	int r = kguest_walk(walk, l), printed = l->t->json ? json_print(l->array, stdout) : 0;
 
 	if (!l->t->json)
-		text_table_print(&l->table, stdout, 0, NULL, 0);
+		text_table_print(&l->table, stdout, text_columns(STDOUT_FILENO), l->flex,
+				 l->flex ? 1 : 0);
 	text_table_fini(&l->table);
 	json_putp(&l->array);
 	return printed < 0 ? target_printed(printed) : target_end(r, l->what);
