@@ -17,6 +17,7 @@
 
 #include "cleanup.h"
 #include "container.h"
+#include "enter.h"
 #include "io.h"
 #include "log.h"
 #include "mnt.h"
@@ -167,6 +168,8 @@ static int run(const struct inside *in, int *ret_exit, struct err *e)
 	struct relay relay;
 	int r = see_proc(e);
 
+	ns_words.what = req->container ? "container" : "guest";
+	ns_words.bare = "vmsh attach --tools none";
 	with.target = (struct target)TARGET_INIT;
 	if (!r)
 		r = open_target(req, e);

@@ -412,19 +412,41 @@ static void on_wake(struct loop_src *s, uint32_t events)
 	look(s->arg);
 }
 
+static void fail_silent(struct attach *a)
+{
+	struct err e = { 0 };
+
+	(void)err_set(
+		&e, ETIMEDOUT,
+		"the guest has stopped answering: it %s for %d s; a machine that is paused does so",
+		a->missed >= WIRE_BEATS ? "said nothing" : "took nothing that it was sent",
+		WIRE_BEATS * WIRE_BEAT_MS / 1000);
+	fail(a, -ETIMEDOUT, &e);
+}
+
+static void fail_late(struct attach *a, unsigned int timeout_s)
+{
+	struct err e = { 0 };
+
+	(void)err_set(&e, ETIMEDOUT,
+		      "the command has not started in the guest within %u s, the --timeout",
+		      timeout_s);
+	fail(a, -ETIMEDOUT, &e);
+}
+
 static void on_beat(struct loop_timer *t)
 {
 	struct attach *a = t->arg;
+	const unsigned int timeout_s = a->conf.timeout_s ? a->conf.timeout_s : ATTACH_TIMEOUT_S;
 
 	/* Until it has said hello, it is the time for the command to start that counts. */
 	a->missed = atomic_exchange(&a->link.heard, false) || !a->asked ? 0 : a->missed + 1;
 	a->stuck = a->out.first && a->out.sent == a->sent ? a->stuck + 1 : 0;
 	a->sent = a->out.sent;
 	if (a->missed >= WIRE_BEATS || a->stuck >= WIRE_BEATS)
-		fail_with(a, -ETIMEDOUT, "the guest has stopped answering");
-	if (!a->term.started &&
-	    ++a->beats >= (a->conf.timeout_s ? a->conf.timeout_s : ATTACH_TIMEOUT_S))
-		fail_with(a, -ETIMEDOUT, "the command has not started in the guest");
+		fail_silent(a);
+	if (!a->term.started && ++a->beats >= timeout_s)
+		fail_late(a, timeout_s);
 	if (a->asked)
 		attach_out_say(&a->out, WIRE_PING, 0, 0);
 	loop_timer_set(&a->term.loop, t, loop_now_ns() + WIRE_BEAT_MS * NS_PER_MS);

@@ -154,5 +154,5 @@ int attach_archive_open(const char *path, const char *names, struct err *e)
 	if (!path)
 		return make_default(names, e);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? err_set(e, errno, "opening '%s': %s", path, err_str(errno)) : fd;
+	return fd < 0 ? err_set(e, errno, "archive '%s': %s", path, err_str(errno)) : fd;
 }

@@ -145,9 +145,11 @@ static void say_end(struct attach_link *l, int r)
 	struct err e = { 0 };
 
 	if (!r)
-		(void)err_set(&e, EPIPE, "the guest, or our program in it, has ended");
+		(void)err_set(&e, EPIPE, "the guest, or vmsh's program in it, has ended");
 	else if (r == -EPROTO)
-		(void)err_set(&e, EPROTO, "our program in the guest says what it can't mean");
+		(void)err_set(
+			&e, EPROTO,
+			"vmsh's program in the guest, or who poses as it, breaks the protocol");
 	else
 		(void)err_set(&e, -r, "the channel into the guest: %s", err_str(r));
 	attach_link_fail(l, &e);

@@ -11,9 +11,10 @@
 #include "size.h"
 #include "text.h"
 
-#define PERIOD_NS 100000000ULL
-#define CELLS     30
-#define COLUMNS   78
+#define PERIOD_NS   100000000ULL
+#define CELLS       30
+#define CELLS_LEAST 8
+#define COLUMNS     78 /* at most */
 
 static uint64_t now_ns(void)
 {
@@ -23,22 +24,29 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000ULL + (uint64_t)t.tv_nsec;
 }
 
+/* A line that wraps would not be taken back: the last column stays free. The bar is as long as there is room, or not there. */
 static void draw(struct bar *b, uint64_t done, uint64_t total)
 {
 	static const char full[] = "##############################";
-	char line[160], have[SIZE_TEXT], all[SIZE_TEXT];
-	unsigned int percent, cells;
+	const size_t columns = text_columns(STDERR_FILENO),
+		     width = columns && columns <= COLUMNS ? columns - 1 : COLUMNS;
+	char line[160], rest[64] = "", have[SIZE_TEXT], all[SIZE_TEXT];
+	size_t used;
+	int cells = 0, n;
 
-	if (total) {
-		percent = (unsigned int)((double)done / (double)total * 100);
-		cells = percent * CELLS / 100;
-		(void)snprintf(line, sizeof(line), "%s [%-*.*s] %3u%% %s of %s", b->step, CELLS,
-			       (int)cells, full, percent, size_show(done, have),
-			       size_show(total, all));
-	} else {
-		(void)snprintf(line, sizeof(line), "%s", b->step);
-	}
-	text_cut(line, COLUMNS);
+	if (total)
+		(void)snprintf(rest, sizeof(rest), " %3u%% %s of %s",
+			       (unsigned int)((double)done / (double)total * 100),
+			       size_show(done, have), size_show(total, all));
+	used = text_width(b->step) + strlen(rest) + strlen(" []");
+	if (total && used + CELLS_LEAST <= width)
+		cells = width - used < CELLS ? (int)(width - used) : CELLS;
+	n = (int)((double)done / (double)(total ? total : 1) * cells);
+	if (cells)
+		(void)snprintf(line, sizeof(line), "%s [%-*.*s]%s", b->step, cells, n, full, rest);
+	else
+		(void)snprintf(line, sizeof(line), "%s%s", b->step, rest);
+	text_cut(line, width);
 	(void)fprintf(stderr, "\r\033[K%s", line);
 	b->shown = true;
 }

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "text.h"
+
 #define LINES_PER_SECOND 10
 #define NS_PER_S         1000000000ULL
 
@@ -104,12 +106,18 @@ bool log_on(const char *module, enum log_level level)
 	return level <= (own >= 0 ? (enum log_level)own : conf.level);
 }
 
-/* What is printed may come from a container: no control character reaches the terminal. */
+/* What is printed may come from a container or a guest: nothing that a terminal acts on, or does not show, reaches it. */
 static void defang(char *s)
 {
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			*s = '?';
+	for (size_t len = strlen(s), n; len; s += n, len -= n) {
+		uint32_t c;
+
+		n = text_decode(s, len, &c);
+		if (n && !text_invisible(c))
+			continue;
+		n = n ? n : 1;
+		memset(s, '?', n);
+	}
 }
 
 void log_line(const char *module, enum log_level level, const char *fmt, ...)

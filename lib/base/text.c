@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "array.h"
 #include "cleanup.h"
@@ -196,6 +197,13 @@ void text_cut_front(char *s, size_t columns)
 	memmove(s + dots, s + off, len - off + 1);
 }
 
+size_t text_columns(int fd)
+{
+	struct winsize ws;
+
+	return ioctl(fd, TIOCGWINSZ, &ws) == 0 ? ws.ws_col : 0;
+}
+
 int text_table_add(struct text_table *t, const char *const *row)
 {
 	assert(t->ncolumns && t->ncolumns <= TEXT_COLUMNS_MAX);
@@ -232,15 +240,24 @@ static void squeeze(size_t *widest, size_t ncolumns, size_t width, const struct 
 	}
 }
 
+/* Is there nothing but empty cells behind @i, in its row? */
+static bool is_last(const struct text_table *t, size_t i)
+{
+	while (++i % t->ncolumns)
+		if (*t->cells[i])
+			return false;
+	return true;
+}
+
 static void print_cell(const struct text_table *t, size_t i, size_t width, FILE *f)
 {
 	size_t used = text_width(t->cells[i]);
 
 	(void)fputs(t->cells[i], f);
+	if (!is_last(t, i))
+		(void)fprintf(f, "%*s", (int)(width + GAP - used), "");
 	if ((i + 1) % t->ncolumns == 0)
 		(void)fputc('\n', f);
-	else
-		(void)fprintf(f, "%*s", (int)(width + GAP - used), "");
 }
 
 void text_table_print(struct text_table *t, FILE *f, size_t width, const struct text_flex *flex,

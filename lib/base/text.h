@@ -65,6 +65,9 @@ struct text_table {
 /* Add a row of @ncolumns strings, NULL for an empty one; they are copied through text_safe(). */
 int text_table_add(struct text_table *t, const char *const *row) _must_check_;
 
+/* Columns of the terminal @fd; 0 if it is none, or does not know. */
+size_t text_columns(int fd);
+
 /* A column that may be cut where a row is too wide. */
 struct text_flex {
 	size_t column;

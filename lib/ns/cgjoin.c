@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "enter.h"
 
 static void deny(struct cgjoin *j, const struct cgroup_dir *d)
 {
@@ -70,7 +71,7 @@ int cgjoin_open(const struct cgroup_dirs *dirs, struct cgjoin *ret, struct err *
 		}
 		if (r < 0) {
 			cgjoin_close(&j);
-			return err_set(e, -r, "opening the container's %s cgroup '%s': %s",
+			return err_set(e, -r, "opening the %s's %s cgroup '%s': %s", ns_words.what,
 				       d->v2 ? "unified" : d->controllers, d->dir, err_str(r));
 		}
 	}
@@ -82,10 +83,10 @@ int cgjoin_self(const struct cgjoin *j, bool v2, struct err *e)
 {
 	for (size_t i = 0; i < j->nv1; i++)
 		if (write(j->v1[i], "0", 1) != 1)
-			return err_set(e, errno, "joining a cgroup of the container: %s",
+			return err_set(e, errno, "joining a cgroup of the %s: %s", ns_words.what,
 				       err_str(errno));
 	if (v2 && j->v2_procs >= 0 && write(j->v2_procs, "0", 1) != 1)
-		return err_set(e, errno, "joining the container's unified cgroup: %s",
+		return err_set(e, errno, "joining the %s's unified cgroup: %s", ns_words.what,
 			       err_str(errno));
 	return 0;
 }

@@ -12,6 +12,7 @@
 
 #include "cleanup.h"
 #include "cursor.h"
+#include "enter.h"
 #include "io.h"
 
 #define SMALL_FILE_MAX 4096
@@ -212,9 +213,11 @@ int ns_cred_set_user(struct ns_cred *c, const struct ns_user *u, struct err *e)
 	if (!inner || !outer)
 		return err_set(e, ENOMEM, "out of memory");
 	if (proc_idmap_out(&c->uid_map, u->uid, &id) < 0)
-		return err_set(e, ERANGE, "the container's user namespace has no user %u", u->uid);
+		return err_set(e, ERANGE, "the %s's user namespace has no user %u", ns_words.what,
+			       u->uid);
 	if (proc_idmap_out(&c->gid_map, u->gid, &id) < 0)
-		return err_set(e, ERANGE, "the container's user namespace has no group %u", u->gid);
+		return err_set(e, ERANGE, "the %s's user namespace has no group %u", ns_words.what,
+			       u->gid);
 	for (size_t i = 0; i < u->ngroups; i++) {
 		if (proc_idmap_out(&c->gid_map, u->groups[i], &outer[n]) < 0)
 			continue;

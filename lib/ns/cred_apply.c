@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "cred.h"
+#include "enter.h"
 #include "io.h"
 
 #define CAP_BITS 64
@@ -188,9 +189,9 @@ static int set_label(const struct ns_cred *c, int proc, struct err *e)
 		r = io_write_at(proc, "thread-self/attr/exec", c->label, strlen(c->label));
 	if (r < 0)
 		return err_set(e, -r,
-			       "cannot take on the container's security label '%.100s': %s; "
+			       "cannot take on the %s's security label '%.100s': %s; "
 			       "--privileged goes without it",
-			       c->label, err_str(r));
+			       ns_words.what, c->label, err_str(r));
 	return 0;
 }
 
@@ -261,8 +262,9 @@ int ns_cred_apply(const struct ns_cred *c, int proc, struct ns_cred_report *repo
 		return err_set(e, -r, "cannot read our capabilities: %s", err_str(r));
 	if (c->unmapped)
 		return err_set(e, ERANGE,
-			       "the container's user has no id in its own user namespace; "
-			       "name another one with --user");
+			       "the %s's user has no id in its own user namespace; "
+			       "name another one with --user",
+			       ns_words.what);
 	if (prctl(PR_GET_SECUREBITS) > 0 && prctl(PR_SET_SECUREBITS, SECUREBITS_DEFAULT) < 0)
 		return err_set(e, errno, "cannot reset the securebits: %s", err_str(errno));
 	if (!c->privileged) {

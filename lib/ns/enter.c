@@ -7,6 +7,8 @@
 
 #include "log.h"
 
+struct ns_words ns_words = { "container", "cntr exec" };
+
 static int join_one(const struct ns_set *s, enum ns_kind k, int *done)
 {
 	if (s->fd[k] < 0 || s->ours[k] || *done & ns_desc[k].flag)
@@ -28,7 +30,7 @@ static int join_others(const struct ns_set *s, int flags, int *done, bool final,
 			continue;
 		r = join_one(s, k, done);
 		if (r < 0 && (final || r != -EPERM))
-			return err_set(e, -r, "joining the container's %s namespace: %s",
+			return err_set(e, -r, "joining the %s's %s namespace: %s", ns_words.what,
 				       ns_desc[k].name, err_str(r));
 	}
 	return 0;
@@ -44,6 +46,7 @@ int ns_enter(const struct ns_set *s, int flags, int *done, struct err *e)
 		return r;
 	r = join_one(s, NS_USER, done);
 	if (r < 0)
-		return err_set(e, -r, "joining the container's user namespace: %s", err_str(r));
+		return err_set(e, -r, "joining the %s's user namespace: %s", ns_words.what,
+			       err_str(r));
 	return join_others(s, flags, done, true, e);
 }

@@ -18,6 +18,13 @@
 #include "err.h"
 #include "nsid.h"
 
+/* What sentences call that which is joined, here and in what is built on it; who joins something else says so before. */
+struct ns_words {
+	const char *what;
+	const char *bare; /* the command that does without a view */
+};
+extern struct ns_words ns_words; /* starts as { "container", "cntr exec" } */
+
 /*
  * ns_enter() - Join the namespaces of @s whose flag is in @flags (CLONE_NEW*).
  *

@@ -83,7 +83,7 @@ static int enter_user_early(struct child *ch, struct err *e)
 	int r;
 
 	if (!foreign_user(t))
-		return err_set(e, EPERM, "attaching to this container takes root");
+		return err_set(e, EPERM, "attaching to this %s takes root", ns_words.what);
 	r = ns_enter(&t->ns, CLONE_NEWUSER, &ch->joined, e);
 	if (r < 0)
 		return r;
@@ -148,11 +148,12 @@ static int become_inner_root(const struct child *ch, struct err *e)
 
 	if (ch->c->s->view && (uid == (uid_t)-1 || gid == (gid_t)-1))
 		return err_set(e, ERANGE,
-			       "the container's user namespace has no ids, so that no file can be "
-			       "made in it; 'cntr exec' may do");
+			       "the %s's user namespace has no ids, so that no file can be "
+			       "made in it; '%s' may do",
+			       ns_words.what, ns_words.bare);
 	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
-		return err_set(e, errno, "becoming root of the container's user namespace: %s",
-			       err_str(errno));
+		return err_set(e, errno, "becoming root of the %s's user namespace: %s",
+			       ns_words.what, err_str(errno));
 	return 0;
 }
 
@@ -198,8 +199,8 @@ static int enter_root(struct child *ch, struct err *e)
 	int rootfd = ch->c->s->target->rootfd;
 
 	if (fchdir(rootfd) < 0 || chroot(".") < 0)
-		return err_set(e, errno, "entering the container's root: %s%s", err_str(errno),
-			       errno == EPERM ? "; it takes root" : "");
+		return err_set(e, errno, "entering the %s's root: %s%s", ns_words.what,
+			       err_str(errno), errno == EPERM ? "; it takes root" : "");
 	ch->pts = mnt_open_nolink(rootfd, "dev/pts", O_PATH | O_DIRECTORY);
 	return 0;
 }
@@ -297,8 +298,8 @@ static int find_command(struct child *ch, char program[PATH_MAX], struct err *e)
 		return 0;
 	ch->exit_code = pty_exec_exit_code(r);
 	if (r == -ENOENT && !strchr(s->argv[0], '/'))
-		return err_set(e, ENOENT, "no '%s' on the PATH %s", s->argv[0],
-			       s->view ? "of the tools" : "in the container");
+		return err_set(e, ENOENT, "no '%s' on the PATH %s%s", s->argv[0],
+			       s->view ? "of the tools" : "in the ", s->view ? "" : ns_words.what);
 	return err_set(e, -r, "executing '%s': %s", s->argv[0], err_str(r));
 }
 
@@ -371,8 +372,8 @@ static int become_command(struct child *ch, struct err *e)
 	if (!s->target->cred.privileged) {
 		r = ns_seccomp_install(&s->target->seccomp);
 		if (r < 0)
-			return err_set(e, -r, "installing the container's seccomp filter: %s",
-				       err_str(r));
+			return err_set(e, -r, "installing the %s's seccomp filter: %s",
+				       ns_words.what, err_str(r));
 	}
 	start_command();
 	(void)execve(program, argv, s->env->v);
@@ -446,7 +447,7 @@ static pid_t spawn(const struct child *ch, uint64_t flags, int *ret_pidfd, struc
 	}
 	if (!pid)
 		child_run(ch->c, ch->joined, ch->rootfd, v2 >= 0);
-	return pid < 0 ? err_set(e, errno, "starting a process in the container: %s",
+	return pid < 0 ? err_set(e, errno, "starting a process in the %s: %s", ns_words.what,
 				 err_str(errno))
 		       : pid;
 }

@@ -12,6 +12,7 @@
 
 #include "child.h"
 #include "cleanup.h"
+#include "enter.h"
 #include "io.h"
 #include "log.h"
 #include "view_server.h"
@@ -50,11 +51,11 @@ static void warn_about(const struct session *s, const struct child_msg *msg)
 	if (s->target->cred.privileged)
 		return;
 	if (ns_cred_report_text(&msg->report, text, sizeof(text)))
-		log_warn("not as in the container, for want of rights: %s", text);
+		log_warn("not as in the %s, for want of rights: %s", ns_words.what, text);
 	if (*s->target->join.denied)
-		log_warn("these cgroups of the container could not be joined, their limits do not "
+		log_warn("these cgroups of the %s could not be joined, their limits do not "
 			 "hold: %s",
-			 s->target->join.denied);
+			 ns_words.what, s->target->join.denied);
 	if (msg->owners_unmapped)
 		log_warn(
 			"the file system of the tools cannot map owners: files appear as nobody's");
@@ -122,8 +123,9 @@ static int hear_children(const struct session *s, int sock, struct running *run,
 		return err_set(e, (int)-n, "hearing from the child: %s", err_str((int)n));
 	if (run->mntns < 0)
 		return err_set(e, ECHILD,
-			       "the process in the container was killed while it was "
-			       "being set up (out of memory there?)");
+			       "the process in the %s was killed while it was "
+			       "being set up (out of memory there?)",
+			       ns_words.what);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "enter.h"
 #include "environ.h"
 #include "io.h"
 #include "log.h"
@@ -47,8 +48,8 @@ static bool has_ended(const struct target *t)
 int target_check(const struct target *t, struct err *e)
 {
 	return !has_ended(t) ? 0
-			     : err_set(e, ESRCH, "the container's process %d has ended meanwhile",
-				       t->ref.pid);
+			     : err_set(e, ESRCH, "the %s's process %d has ended meanwhile",
+				       ns_words.what, t->ref.pid);
 }
 
 /* As __ptrace_may_access() of the kernel decides: who has not CAP_SYS_PTRACE needs all that the other has. */
@@ -141,9 +142,11 @@ static int open_cgroups(struct target *t, int flags, struct err *e)
 	if (r < 0)
 		return r;
 	if (!(flags & TARGET_PAUSED) && cgroup_dirs_frozen(&t->cgroups))
-		return err_set(e, EBUSY,
-			       "the container is paused; whatever joined it would stop as well: "
-			       "unpause it first");
+		return err_set(
+			e, EBUSY,
+			"the %s is paused (its cgroup is frozen); whatever joined it would stop as well: "
+			"unpause it first",
+			ns_words.what);
 	return cgjoin_open(&t->cgroups, &t->join, e);
 }
 

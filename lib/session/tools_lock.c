@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "enter.h"
 #include "io.h"
 #include "mnt.h"
 
@@ -76,9 +77,9 @@ int tools_lock(struct tools *t, struct err *e)
 		(void)waitpid(pid, NULL, 0);
 	if (r < 0)
 		return err_set(e, -r,
-			       "locking the tools tree against changes by the container (takes a "
+			       "locking the tools tree against changes by the %s (takes a "
 			       "user namespace): %s",
-			       err_str(r));
+			       ns_words.what, err_str(r));
 	for (size_t i = 0; i < t->n; i++) {
 		closep(&t->mount[i].fd);
 		t->mount[i].fd = -1;

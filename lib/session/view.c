@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "enter.h"
 #include "io.h"
 #include "log.h"
 #include "mnt.h"
@@ -75,7 +76,7 @@ static int new_pseudo(const char *type, unsigned int attrs)
 			  attrs | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 
 	if (mfd < 0)
-		log_warn("the container has no /%s, and none can be mounted for it: %s",
+		log_warn("the %s has no /%s, and none can be mounted for it: %s", ns_words.what,
 			 !strcmp(type, "proc") ? "proc" : "sys", err_str(mfd));
 	return mfd;
 }
@@ -125,7 +126,8 @@ static int take_file(int rootfd, const char *path)
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		log_info("/%s of the container is not a regular file; it counts as missing", path);
+		log_info("/%s of the %s is not a regular file; it counts as missing", path,
+			 ns_words.what);
 		return -1;
 	}
 	return mnt_clone(fd, false, MS_PRIVATE);
@@ -185,13 +187,15 @@ static int take_root(const struct view_opts *opts, const struct tools *tools, in
 	if (can_pivot(opts, tools, rootfd))
 		return 0;
 	if (fstat(rootfd, &st) == 0 && !st.st_nlink)
-		return err_set(e, ENOENT, "the container's root directory has been deleted");
+		return err_set(e, ENOENT, "the %s's root directory has been deleted",
+			       ns_words.what);
 	p->root = mnt_clone(rootfd, true, MS_SLAVE); /* its mounts reach us, ours never it */
 	if (p->root == -EINVAL)
-		return err_set(e, EINVAL,
-			       "the container's root is not mounted any more; 'cntr exec' may do");
+		return err_set(e, EINVAL, "the %s's root is not mounted any more; '%s' may do",
+			       ns_words.what, ns_words.bare);
 	if (p->root < 0)
-		return err_set(e, -p->root, "cloning the container's tree: %s", err_str(p->root));
+		return err_set(e, -p->root, "cloning the %s's tree: %s", ns_words.what,
+			       err_str(p->root));
 	if (opts->kind != VIEW_UNION)
 		return 0;
 	p->bare = mnt_clone(rootfd, false, MS_PRIVATE);
@@ -313,7 +317,7 @@ static int add_etc(const struct view_opts *opts, const struct view_parts *p, str
 		if (made >= 0)
 			(void)unlinkat(dev, ".etc", 0);
 		if (r < 0)
-			return err_set(e, -r, "mounting the container's /%s: %s", f->path,
+			return err_set(e, -r, "mounting the %s's /%s: %s", ns_words.what, f->path,
 				       err_str(r));
 	}
 	return 0;
@@ -400,8 +404,8 @@ static int fill(const struct view_opts *opts, struct view_parts *p, struct scaff
 	if (p->root >= 0)
 		r = mnt_attach_at(p->root, s->rootfd, opts->base);
 	if (r < 0)
-		return err_set(e, -r, "mounting the container's tree at '%s': %s", opts->base,
-			       err_str(r));
+		return err_set(e, -r, "mounting the %s's tree at '%s': %s", ns_words.what,
+			       opts->base, err_str(r));
 	if (opts->kind == VIEW_UNION)
 		r = union_add_mounts(s->rootfd, opts->base, p->mountinfo, p->mountinfo_len, e);
 	if (r < 0)

@@ -83,7 +83,9 @@ static void release(struct side *s)
 static int guard_failed(const struct side *s, struct err *e)
 {
 	if (s->shared->r >= 0)
-		return err_set(e, EIO, "the guard of the guest has ended");
+		return err_set(
+			e, EIO,
+			"the process that watches over what is in the guest, the guard, has ended");
 	if (e)
 		*e = s->shared->err;
 	return s->shared->r;
@@ -121,8 +123,10 @@ static int await_guard(struct side *s, const struct side_opts *o, struct err *e)
 		size_t n = 0;
 
 		if (!wait_for(s->sock, (int)start_ms + CLOSE_MS))
-			return err_set(e, ETIMEDOUT, "the guest does not let go: %s",
-				       s->shared->err.msg);
+			return err_set(
+				e, ETIMEDOUT,
+				"%s%sthe guest does not let go of what was put into it; that is undone as soon as it does",
+				s->shared->err.msg, *s->shared->err.msg ? "; and " : "");
 		if (io_recv_fds(s->sock, &has, 1, fd, ARRAY_SIZE(fd), &n) < 1)
 			return guard_failed(s, e);
 		if (n && !step) {

@@ -119,9 +119,10 @@ int side_close(struct side *s, struct side_report *ret, struct err *e);
 
 struct side_left {
 	size_t undone;
-	size_t used;    /* by somebody who is alive */
-	size_t unknown; /* left by another version, in a layout that this one does not know */
-	size_t failed;  /* could not be undone */
+	uint64_t undo_ns; /* for so long the machine stood, in all */
+	size_t used;      /* by somebody who is alive */
+	size_t unknown;   /* left by another version, in a layout that this one does not know */
+	size_t failed;    /* could not be undone */
 	struct err why[SIDE_FOUND_MAX]; /* of each of these */
 };
 

@@ -28,6 +28,7 @@ struct left {
 	struct side_made made;
 	struct side_shared shared;
 	uint8_t *memory;
+	uint64_t stood_ns;         /* the machine, for all of them */
 	struct side_header header; /* a copy */
 };
 
@@ -97,16 +98,19 @@ static int await_over(const struct left *l, struct err *e)
 
 static int undo(struct left *l, int64_t door, bool has_header, struct err *e)
 {
+	uint64_t find_ns = 0;
 	int r;
 
 	l->made.gpa.v = l->header.gpa;
 	l->made.at.v = l->header.gva;
-	r = side_inject_find(&l->inject, door, e);
+	l->shared.report.undo_ns = 0;
+	r = side_inject_find(&l->inject, door, &find_ns, e);
 	/* where no entry leads to it nothing can be executed */
 	if (!r && has_header && l->header.queued && l->made.nentry)
 		r = await_over(l, e);
 	if (!r)
 		r = side_guard_undo(&l->inject, &l->shared, DETACH_MS, e);
+	l->stood_ns += find_ns + l->shared.report.undo_ns;
 	return r;
 }
 
@@ -192,6 +196,7 @@ static int detach_one(struct task *task, struct left *l, const struct side_one *
 	}
 	left->undone += r > 0;
 	left->used += r == 0;
+	left->undo_ns = l->stood_ns;
 	/* one that has gone meanwhile is somebody else's doing, and no failure */
 	if (r < 0 && r != -ENOENT) {
 		(void)err_wrap(why, r, "what was left at %#" PRIx64 " in process %d is still there",

@@ -138,6 +138,19 @@ static void prove(const struct side_guard *g, const struct side_inject *i)
 		side_inject_ring(i);
 }
 
+/* How far the guest came with what was put into it, by the last step that it took. */
+static const char *missing_step(uint32_t stage)
+{
+	static const char *const missing[] = {
+		[SIDE_NOTHING] = "its processor has not taken up the work that it was given",
+		[SIDE_INTERRUPT] = "its workers have not taken up what an interrupt left them",
+		[SIDE_WORKER] = "it has not begun with the thread that was made in it",
+		[SIDE_THREAD] = "its kernel has not executed the program",
+	};
+
+	return stage < ARRAY_SIZE(missing) ? missing[stage] : "what it says makes no sense";
+}
+
 /* Until the program runs. */
 static int await_start(const struct side_guard *g, const struct side_inject *i, struct err *e)
 {
@@ -159,15 +172,17 @@ static int await_start(const struct side_guard *g, const struct side_inject *i, 
 		if (tracee_now_ns() > deadline)
 			return err_set(
 				e, ETIMEDOUT,
-				"the guest did not start the program within %u ms (it came to step %u of %u)",
-				ms, stage, SIDE_RUNS);
+				"the guest did not start vmsh's program within %g s, the --timeout: %s",
+				ms / 1000.0, missing_step(stage));
 		beat(i->state);
 		prove(g, i);
 		(void)poll(fds, ARRAY_SIZE(fds), 1);
 		hear(g, i);
-		if (fds[0].revents || fds[1].revents)
-			return err_set(e, ECONNRESET,
-				       "the guest, or who wanted a program in it, has ended");
+		if (fds[1].revents)
+			return err_set(e, ECONNRESET, "the machine of process %d has ended",
+				       i->vm->info.pid);
+		if (fds[0].revents)
+			return err_set(e, ECONNRESET, "who wanted a program in the guest has gone");
 	}
 }
 

@@ -627,7 +627,7 @@ static void find_door(const struct side_inject *i, int64_t door)
 	m->door_ours = m->has_door && count == SIDE_DOOR_NEW;
 }
 
-int side_inject_find(const struct side_inject *i, int64_t door, struct err *e)
+int side_inject_find(const struct side_inject *i, int64_t door, uint64_t *ret_ns, struct err *e)
 {
 	struct side_made *m = i->made;
 	struct tracee t;
@@ -637,7 +637,7 @@ int side_inject_find(const struct side_inject *i, int64_t door, struct err *e)
 		return r;
 	id = side_slot_find(i, &t, e);
 	find_door(i, door);
-	end = tracee_release(&t, NULL, id < 0 ? NULL : e);
+	end = tracee_release(&t, ret_ns, id < 0 ? NULL : e);
 	if (id < 0 && id != -ENOENT)
 		return id;
 	m->mapped = true;

@@ -114,7 +114,8 @@ int side_inject_undo(const struct side_inject *i, uint64_t *ret_ns, struct err *
  *
  * Its slot by KVM, its doorbell by the id @door (-1: none), entries only where they are as side_inject_start() writes them; nothing is in a list. Return: 0; -errno.
  */
-int side_inject_find(const struct side_inject *i, int64_t door, struct err *e) _must_check_;
+int side_inject_find(const struct side_inject *i, int64_t door, uint64_t *ret_ns, struct err *e)
+	_must_check_;
 
 /* Does the guest execute nothing of ours any more, as far as the memory says? */
 bool side_inject_over(const struct side_inject *i);

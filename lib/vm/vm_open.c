@@ -306,7 +306,9 @@ int vm_open_kernel(struct vm *v, struct err *e)
 		return err_set(e, ENOMEM, "no memory for what the guest's kernel says of itself");
 	r = ksyms_open(&v->symbols, &v->image, &v->view, v->coreinfo);
 	if (r < 0)
-		return err_set(e, -r, "the symbols of the guest's kernel were not found");
+		return err_set(
+			e, -r,
+			"the symbols of the guest's kernel were not found: it has none (CONFIG_KALLSYMS), or they are not where this vmsh knows them to be; nothing was changed");
 	(void)ksyms_lookup(&v->symbols, want, ARRAY_SIZE(want));
 	v->slide = (want[0].addr.v ? want[0].addr.v : v->range.start.v) - LINKED_AT;
 	/* the kernel's own: those that a processor had may have gone since, with the process that they were of */

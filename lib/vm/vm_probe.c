@@ -90,5 +90,5 @@ void vm_probe_all(struct vm_probe ret[VM_PROBES])
 	ret[6].works = true;
 	(void)snprintf(count, sizeof(count), "%zu", l.n);
 	(void)snprintf(ret[6].detail, sizeof(ret[6].detail), "%s running%s", l.n ? count : "none",
-		       l.unreadable ? ", not counting those of other users" : "");
+		       l.unreadable ? ", not counting those that this user may not see" : "");
 }

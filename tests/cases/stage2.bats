@@ -454,6 +454,12 @@ refused()
 	rm "$BED"/{bad,disk}.img
 }
 
+@test "sentences about a guest speak of it, and of a container in it where that is joined" {
+	run vm -T --tools none -- no-such-program
+	same 127 "$status" "$output"
+	matches "$output" "no 'no-such-program' on the PATH in the guest$"
+}
+
 @test "the guest's own view" {
 	same / "$(vm -T --tools none -- pwd)"
 	matches "$(vm -T --tools none -- cat /etc/os-release)" bed-image

@@ -211,6 +211,29 @@ killed()
 	done
 }
 
+# at_width COLUMNS COMMAND...: on a terminal that is so wide.
+at_width()
+{
+	TERM=xterm /usr/bin/python3 -c 'import pty, sys; sys.exit(pty.spawn(["sh", "-c", "stty cols $0; exec \"$@\"", *sys.argv[1:]]) >> 8)' "$@"
+}
+
+@test "what is shown on a terminal is no wider than that" {
+	local columns
+	machine a linux large -name guest=a-machine-that-has-a-name-that-is-rather-long
+	for columns in 20 40 60 79; do
+		run at_width "$columns" "$VMSH" coredump -f "$machine" core
+		same 0 "$status" "$output"
+		# Each line of it, without what takes back the one before.
+		sed 's/\r/\n/g; s/\x1b\[K//g' <<<"$output" | grep -E '^(copying|writing)' >progress
+		same '' "$(awk -v most="$columns" 'length >= most' progress)"
+		same "$([ "$columns" -lt 60 ] || echo bar)" "$(grep -q '\[#' progress && echo bar)"
+	done
+	run at_width 79 "$VMSH" ps
+	same '' "$(awk 'length > 80' <<<"$output")"
+	matches "$output" 'a-machine-that.*\.\.\.'
+	matches "$("$VMSH" ps)" 'a-machine-that-has-a-name-that-is-rather-long'
+}
+
 @test "coredump: the command line" {
 	for words in 'x' '' 'x y z' '--live --pause x y' '--nonsense x y' 'x -'; do
 		# shellcheck disable=SC2086 # words
@@ -291,7 +314,7 @@ guest_of()
 }
 
 @test "inspect, guest-ps, lsmod, dmesg: what a kernel has of itself" {
-	local before
+	local before verb
 	guest_of
 	before=$(traces "$machine")
 	same '6.1.0-mini 0x0 1204 4 16777216' "$("$VMSH" inspect --json "$machine" | jq -r '"\(.kernel) \(.kaslr) \(.symbols) \(.paging_levels) \(.memory)"')"
@@ -303,6 +326,12 @@ guest_of()
 	same $'first 0\nsecond 0' "$("$VMSH" lsmod --json "$machine" | jq -r '.[] | "\(.name) \(.references)"')"
 	same '[    1.000000] line 1 of the guest' "$("$VMSH" dmesg "$machine" | sed -n 2p)"
 	same '0 1 2' "$("$VMSH" dmesg --json "$machine" | jq -r '[.[].seq] | join(" ")')"
+	for verb in inspect guest-ps lsmod dmesg; do
+		run --separate-stderr "$VMSH" "$verb" --json --verbose "$machine"
+		same 0 "$status" "$stderr"
+		jq -e . <<<"$output" >/dev/null
+		matches "$stderr" '^vmsh: main: the machine stood for [0-9.]+ ms, and for another [0-9.]+ ms for its memory slots$'
+	done
 	run bash -c "'$VMSH' dmesg --json $machine >/dev/full"
 	one_sentence 1 'writing to standard output: No space left'
 	run "$VMSH" attach --tools none "$machine"
@@ -325,6 +354,48 @@ guest_of()
 	matches "$stderr" 'is still there'
 	run "$VMSH" detach --force "$machine"
 	one_sentence 1 'is still there'
+}
+
+@test "detach --verbose: the time that it took to undo things is told, too" {
+	guest_of '' left
+	run --separate-stderr "$VMSH" detach --verbose "$machine"
+	matches "${stderr_lines[0]}" '^vmsh: main: the machine stood for [0-9.]+ ms to be looked at, and for ([1-9][0-9]*\.[0-9]|0\.[1-9]) ms to be undone$'
+}
+
+# holder BYTE: a process that is no vmsh has the lock of what was left in $machine, as if it were attached (0) or its guard (1).
+holder()
+{
+	local at
+	at=$(grep -m 1 memfd:vmsh: "/proc/$machine/maps")
+	spawn "$BATS_TEST_TMPDIR/holder" /usr/bin/python3 -c 'import fcntl, sys, time
+f = open(sys.argv[1], "r+b")
+fcntl.lockf(f, fcntl.LOCK_EX, 1, int(sys.argv[2]))
+print("holds", flush=True)
+time.sleep(1000)' "/proc/$machine/map_files/${at%% *}" "$1"
+	holder=$!
+	wait_for 10 grep -q holds "$BATS_TEST_TMPDIR/holder"
+}
+
+@test "detach --force: a session that can't be ended is named, once, and the rest is undone" {
+	local byte words
+	for byte in 0 1; do
+		guest_of '' left
+		holder "$byte"
+		same "$holder 1" "$("$VMSH" ps --json --quick | jq -r --argjson p "$machine" '.[] | select(.pid == $p) | "\(.attached[]) \(.left_behind)"')"
+		for words in '' --json; do
+			# shellcheck disable=SC2086 # words
+			run --separate-stderr "$VMSH" detach --force $words "$machine"
+			same 1 "$status" "$stderr"
+			same "vmsh: process $holder is said to be attached, but does not look like vmsh; it was not ended" "$stderr"
+		done
+		same '0 0 1 0 0' "$(jq -r '"\(.undone) \(.ended) \(.used) \(.unknown) \(.failed)"' <<<"$output")"
+		run "$VMSH" detach "$machine"
+		one_sentence 1 "process $holder is attached to '.*'; --force ends its session"
+		kill -KILL "$holder"
+		kill -KILL "$machine"
+		machines=()
+		rm "$BATS_TEST_TMPDIR/guest.in"
+	done
 }
 
 @test "attach: a machine that is being migrated gets nothing" {
@@ -374,6 +445,11 @@ broken()
 		# shellcheck disable=SC2086 # words
 		run "$VMSH" attach --image /x $other x
 		one_sentence 2 'image is where the tools are'
+	done
+	for other in '--tools none' '--device --image /x'; do
+		# shellcheck disable=SC2086 # words
+		run "$VMSH" attach --archive /x $other x
+		one_sentence 2 'archive is what a guest without FUSE gets: no --'
 	done
 	run "$VMSH" attach --device x
 	one_sentence 2 'device is about an --image'

@@ -4,13 +4,17 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "cleanup.h"
 #include "json.h"
+#include "log.h"
 #include "text.h"
 
 static void test_safe(void **state)
@@ -143,20 +147,20 @@ static void test_table(void **state)
 	} cases[] = {
 		{ 0, 5,
 		  "NAME   IMAGE                  UP\n"
-		  "w\\neb  registry/a-long-image  \n" },
+		  "w\\neb  registry/a-long-image\n" },
 		{ 32, 5,
 		  "NAME   IMAGE                  UP\n"
-		  "w\\neb  registry/a-long-image  \n" },
+		  "w\\neb  registry/a-long-image\n" },
 		{ 31, 5,
 		  "NAME   IMAGE                 UP\n"
-		  "w\\neb  registry/a-long-i...  \n" },
+		  "w\\neb  registry/a-long-i...\n" },
 		/* the second gives way when the first can't any more; then rows stay too wide */
 		{ 18, 8,
 		  "NAME  IMAGE     UP\n"
-		  "...b  regis...  \n" },
+		  "...b  regis...\n" },
 		{ 1, 8,
 		  "NAME  IMAGE     UP\n"
-		  "...b  regis...  \n" },
+		  "...b  regis...\n" },
 	};
 
 	(void)state;
@@ -164,6 +168,44 @@ static void test_table(void **state)
 		_cleanup_free_ char *s = printed(cases[i].width, cases[i].least);
 
 		assert_string_equal(s, cases[i].out);
+	}
+}
+
+/* A line of the log is one line of characters that are seen. */
+static void test_log(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "caf\xc3\xa9 'x'", "caf\xc3\xa9 'x'" },
+		{ "a\nb\033[1m\177", "a?b?[1m?" },
+		/* CSI as one character, an override of the direction, bytes that are no UTF-8, half a character */
+		{ "\xc2\x9b"
+		  "31m",
+		  "??31m" },
+		{ "x\xe2\x80\xaey", "x???y" },
+		{ "\xff\xc3(", "??"
+			       "(" },
+		{ "end \xe2\x82", "end ??" },
+	};
+	char said[600];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int kept = dup(STDERR_FILENO), fd = memfd_create("said", MFD_CLOEXEC);
+		_cleanup_free_ char *want = NULL;
+		ssize_t n;
+
+		assert_true(kept >= 0 && dup2(fd, STDERR_FILENO) == STDERR_FILENO);
+		log_error("%s", cases[i].in);
+		assert_int_equal(dup2(kept, STDERR_FILENO), STDERR_FILENO);
+		n = pread(fd, said, sizeof(said) - 1, 0);
+		assert_true(n > 0);
+		said[n] = '\0';
+		assert_true(asprintf(&want, "dvs: %s\n", cases[i].out) > 0);
+		assert_string_equal(said, want);
+		(void)close(kept);
+		(void)close(fd);
 	}
 }
 
@@ -210,9 +252,10 @@ static void test_json_stream(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_safe),      cmocka_unit_test(test_width_cut),
-		cmocka_unit_test(test_cut_front), cmocka_unit_test(test_table),
-		cmocka_unit_test(test_json),      cmocka_unit_test(test_json_stream),
+		cmocka_unit_test(test_safe),        cmocka_unit_test(test_width_cut),
+		cmocka_unit_test(test_cut_front),   cmocka_unit_test(test_table),
+		cmocka_unit_test(test_log),         cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_stream),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);

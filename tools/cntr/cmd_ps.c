@@ -5,7 +5,6 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 
 #include "cleanup.h"
@@ -123,14 +122,6 @@ static int add_row(struct text_table *t, const struct ctr *c)
 	return text_table_add(t, row);
 }
 
-/* Columns of the terminal, 0 if it is none. */
-static size_t terminal_width(void)
-{
-	struct winsize ws;
-
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 ? ws.ws_col : 0;
-}
-
 static int print_table(const struct ctr_list *l, bool all)
 {
 	/* what is at the end of a name tells it from others; the scope stands before it */
@@ -151,7 +142,7 @@ static int print_table(const struct ctr_list *l, bool all)
 	for (size_t i = 0; i < l->n; i++)
 		if (add_row(&t, &l->v[i]) < 0)
 			return -ENOMEM;
-	text_table_print(&t, stdout, terminal_width(), flex, ARRAY_SIZE(flex));
+	text_table_print(&t, stdout, text_columns(STDOUT_FILENO), flex, ARRAY_SIZE(flex));
 	return out_flush(stdout);
 }
 

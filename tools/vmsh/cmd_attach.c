@@ -154,6 +154,10 @@ static int check_tools(const struct attach_conf *c, struct err *e)
 
 	if (device && !c->image)
 		return err_set(e, EINVAL, "--device is about an --image");
+	if (c->archive && (c->tools == ATTACH_NONE || device))
+		return err_set(e, EINVAL,
+			       "--archive is what a guest without FUSE gets: no %s beside it",
+			       device ? "--device" : "--tools none");
 	if (c->image && (c->dir || (c->tools && !device)))
 		return err_set(e, EINVAL, "--image is where the tools are: no --tools beside it");
 	if (c->image && c->writable && !device)

@@ -27,11 +27,13 @@ const struct opt cmd_detach_opts[] = {
 };
 
 struct detach {
-	bool force, json, verbose;
+	bool force, json;
 	struct vm_info info;
 	struct pid_ref ref;
 	struct side_found found;
-	size_t ended, lives; /* of sessions that were to end; these could not be ended */
+	size_t ended;
+	pid_t lives[SIDE_FOUND_MAX]; /* who could not be ended, which was said */
+	size_t nlives;
 	struct side_left left;
 };
 
@@ -42,7 +44,8 @@ static int parse(struct opt_parser *p, struct detach *d, struct err *e)
 	while ((id = opt_next(p, e)) > 0) {
 		d->force |= id == 'f';
 		d->json |= id == DETACH_JSON;
-		d->verbose |= id == 'v';
+		if (id == 'v')
+			log_init("vmsh", "VMSH_LOG", true);
 	}
 	return id < 0 ? id : target_alone(p, e);
 }
@@ -70,26 +73,9 @@ static int end_sessions(struct detach *d, struct err *e)
 			continue;
 		}
 		log_error("%s", why.msg);
-		d->lives++;
+		d->lives[d->nlives++] = side_found_who(o);
 	}
 	return look(d, e);
-}
-
-/* With the machine opened. */
-static int undo(struct detach *d, struct err *e)
-{
-	_cleanup_vm_ struct vm vm = VM_INIT;
-	int r = vm_open(&d->info, &vm, e);
-
-	if (!r)
-		r = vm_open_kernel(&vm, e);
-	if (r < 0)
-		return err_wrap(e, r, "what was left behind is still there");
-	r = side_detach(&vm, &d->left, e);
-	if (d->verbose)
-		log_warn("the machine stood for %.1f ms to be looked at",
-			 (double)(vm.kvm.stopped_ns + vm.kvm.probing_ns) / 1e6);
-	return r;
 }
 
 static size_t count(const struct side_found *f, bool used)
@@ -101,6 +87,35 @@ static size_t count(const struct side_found *f, bool used)
 	return n;
 }
 
+/* With the machine opened; of one that can't be nothing is undone, for one reason. */
+static int undo(struct detach *d, struct err *e)
+{
+	_cleanup_vm_ struct vm vm = VM_INIT;
+	struct err *why = &d->left.why[0];
+	int r = vm_open(&d->info, &vm, why);
+
+	if (!r)
+		r = vm_open_kernel(&vm, why);
+	if (r < 0) {
+		(void)err_wrap(why, r, "what was left behind is still there");
+		d->left.failed = count(&d->found, false);
+		return 0;
+	}
+	r = side_detach(&vm, &d->left, e);
+	log_info("the machine stood for %.1f ms to be looked at, and for %.1f ms to be undone",
+		 (double)(vm.kvm.stopped_ns + vm.kvm.probing_ns) / 1e6,
+		 (double)d->left.undo_ns / 1e6);
+	return r;
+}
+
+static bool was_said(const struct detach *d, pid_t pid)
+{
+	for (size_t i = 0; i < d->nlives; i++)
+		if (d->lives[i] == pid)
+			return true;
+	return false;
+}
+
 /* On standard error, each a sentence. */
 static void say_rest(const struct detach *d)
 {
@@ -108,12 +123,18 @@ static void say_rest(const struct detach *d)
 	const char *name = safe ? safe : "it";
 
 	for (size_t i = 0; i < d->left.failed; i++)
-		log_error("%s", d->left.why[i].msg);
-	/* those that --force could not end have been told of */
-	for (size_t i = 0; i < d->found.n && !d->lives; i++)
-		if (side_found_who(&d->found.v[i]))
-			log_error("process %d is attached to '%s'; --force ends its session",
-				  side_found_who(&d->found.v[i]), name);
+		if (d->left.why[i].code)
+			log_error("%s", d->left.why[i].msg);
+	for (size_t i = 0; i < d->found.n; i++) {
+		pid_t who = side_found_who(&d->found.v[i]);
+
+		if (who && !was_said(d, who))
+			log_error(
+				d->force
+					? "process %d has attached to '%s' meanwhile; try again"
+					: "process %d is attached to '%s'; --force ends its session",
+				who, name);
+	}
 	if (d->left.used > count(&d->found, true))
 		log_error(
 			"somebody who can't be seen from this pid namespace is attached to '%s'; 'vmsh detach' works where that vmsh runs",
@@ -179,7 +200,7 @@ int cmd_detach(struct opt_parser *p)
 	say_rest(&d);
 	if (target_printed(print(&d)))
 		return OPT_EXIT_FAILED;
-	return d.left.used || d.left.unknown || d.left.failed || d.lives || count(&d.found, true)
+	return d.left.used || d.left.unknown || d.left.failed || d.nlives || count(&d.found, true)
 		       ? OPT_EXIT_FAILED
 		       : 0;
 }

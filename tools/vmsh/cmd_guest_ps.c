@@ -57,10 +57,12 @@ static int add_all(struct target_list *l)
 int cmd_guest_ps(struct opt_parser *p)
 {
 	static const char *const head[] = { "PID", "PPID", "UID", "S", "THREADS", "COMMAND" };
+	static const struct text_flex command = { .column = 5, .least = 16 };
 	_cleanup_target_ struct target t = TARGET_INIT;
 	struct target_list l = { .t = &t,
 				 .what = "processes",
 				 .head = head,
+				 .flex = &command,
 				 .table = TEXT_TABLE_INIT(ARRAY_SIZE(head)),
 				 .add_all = add_all };
 	int r = target_open(p, TASK_SIZE, &t);

@@ -104,6 +104,7 @@ static int print_json(const struct vm *v)
 	add_hex(o, "kaslr", v->slide);
 	json_add_int(o, "symbols", ksyms_count(&v->symbols));
 	json_add_int(o, "types", v->have_types ? v->btf.count : 0);
+	json_add_str(o, "no_types", v->have_types ? NULL : v->no_types.msg);
 	json_add_str(o, "inferred", inferred(v));
 	json_add_int(o, "paging_levels", v->view.pt.levels);
 	json_add_int(o, "memory", (int64_t)vm_memory(v));

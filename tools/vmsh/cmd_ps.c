@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "cmd.h"
@@ -113,6 +114,8 @@ static int print_table(const struct vm_list *l, const struct ps *ps)
 {
 	static const char *const head[] = { "PID",    "HYPERVISOR", "NAME",    "CPUS",
 					    "MEMORY", "KERNEL",     "ATTACHED" };
+	static const struct text_flex flex[] = { { .column = 5, .least = 8 },
+						 { .column = 2, .least = 16 } };
 	_cleanup_text_table_ struct text_table t = TEXT_TABLE_INIT(ARRAY_SIZE(head));
 
 	if (!l->n) {
@@ -125,7 +128,7 @@ static int print_table(const struct vm_list *l, const struct ps *ps)
 	for (size_t i = 0; i < l->n; i++)
 		if (add_row(&t, &l->v[i], ps) < 0)
 			return -ENOMEM;
-	text_table_print(&t, stdout, 0, NULL, 0);
+	text_table_print(&t, stdout, text_columns(STDOUT_FILENO), flex, ARRAY_SIZE(flex));
 	return out_flush(stdout);
 }
 

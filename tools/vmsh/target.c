@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "out.h"
@@ -33,7 +34,8 @@ static int parse(struct opt_parser *p, struct target *t, struct err *e)
 
 	while ((id = opt_next(p, e)) > 0) {
 		t->json |= id == TARGET_JSON;
-		t->verbose |= id == 'v';
+		if (id == 'v')
+			log_init("vmsh", "VMSH_LOG", true);
 	}
 	return id < 0 ? id : target_alone(p, e);
 }
@@ -49,10 +51,8 @@ int target_open(struct opt_parser *p, enum kfield_id needs, struct target *ret)
 	if (vm_resolve(p->operand[0], &info, &e) < 0 || vm_open(&info, v, &e) < 0 ||
 	    vm_open_kernel(v, &e) < 0)
 		return target_failed(&e);
-	if (ret->verbose)
-		log_warn(
-			"the machine stood for %.1f ms, and for another %.1f ms for its memory slots",
-			(double)v->kvm.stopped_ns / 1e6, (double)v->kvm.probing_ns / 1e6);
+	log_info("the machine stood for %.1f ms, and for another %.1f ms for its memory slots",
+		 (double)v->kvm.stopped_ns / 1e6, (double)v->kvm.probing_ns / 1e6);
 	if (v->have_types || needs == KFIELDS || v->fields.f[needs].there)
 		return 0;
 	return target_failed(needs == TASK_SIZE ? &v->no_tasks : &v->no_types);
@@ -98,7 +98,8 @@ int target_list(struct target_list *l)
 	int r = kguest_walk(walk, l), printed = l->t->json ? json_print(l->array, stdout) : 0;
 
 	if (!l->t->json)
-		text_table_print(&l->table, stdout, 0, NULL, 0);
+		text_table_print(&l->table, stdout, text_columns(STDOUT_FILENO), l->flex,
+				 l->flex ? 1 : 0);
 	text_table_fini(&l->table);
 	json_putp(&l->array);
 	return printed < 0 ? target_printed(printed) : target_end(r, l->what);

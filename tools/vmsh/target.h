@@ -21,7 +21,7 @@ enum {
 	}
 
 struct target {
-	bool json, verbose;
+	bool json;
 	struct vm vm;
 };
 #define TARGET_INIT            \
@@ -54,8 +54,9 @@ int target_end(int r, const char *what);
 /* A list of the guest's kernel, to be printed: all of it at once, for a walk that breaks off is taken again. */
 struct target_list {
 	const struct target *t;
-	const char *what;        /* they are */
-	const char *const *head; /* of the table */
+	const char *what;             /* they are */
+	const char *const *head;      /* of the table */
+	const struct text_flex *flex; /* a column that a terminal's width cuts; or NULL */
 	struct text_table table;
 	struct json_object *array;
 	/* Add each, from the first on, to the one that is wanted. Return: as the iterator at its end; -ENOMEM. */
