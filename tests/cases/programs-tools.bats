@@ -21,7 +21,7 @@ setup()
 # at_terminal COMMAND...: with steps for terminal.py on standard input.
 at_terminal()
 {
-	run timeout 200 /usr/bin/python3 "$BED_DIR/terminal.py" 40x100 "$BUILD/rktio" run --disk "$IMG,key-file=$KEY" -- "$@"
+	run timeout 300 /usr/bin/python3 "$BED_DIR/terminal.py" 40x100 "$BUILD/rktio" run --disk "$IMG,key-file=$KEY" -- "$@"
 }
 
 # same_here FILE COMMAND...: COMMAND says the same of FILE as its input there and here.

@@ -201,7 +201,7 @@ no_process() { [ ! -e "/proc/$1/ns/mnt" ] || ! readlink "/proc/$1/ns/mnt" >/dev/
 
 @test "a terminal's end is the session's, and signals go on" {
 	need pty
-	run timeout 60 /usr/bin/python3 "$BED_DIR/terminal.py" 24x80 "$ATTACH_TRY" "$ENTER" -- sh -c 'echo ready; exec sleep 777' <<-END
+	run timeout 300 /usr/bin/python3 "$BED_DIR/terminal.py" 24x80 "$ATTACH_TRY" "$ENTER" -- sh -c 'echo ready; exec sleep 777' <<-END
 		expect ready
 		hangup
 	END
