@@ -100,6 +100,12 @@ wait_for()
 	done
 }
 
+# The caches of the machine are dropped by some, and others, in other beds, count what they spare: not at the same time.
+CACHES_LOCK=/var/tmp/dvs-caches.lock
+drop_caches() { flock --shared "$CACHES_LOCK" sh -c 'echo "$1" >/proc/sys/vm/drop_caches' sh "$1"; }
+# caches_stay: until this shell ends.
+caches_stay() { exec 5<>"$CACHES_LOCK" && flock 5; }
+
 # spawn LOG CMD...: a program, not a function, in the background; its pid is $!. It must not hold bats's
 # descriptors, or bats waits for it. (A redirection of a function would: the shell keeps the old ones aside.)
 spawn()
@@ -108,7 +114,7 @@ spawn()
 	shift
 	: >"$log" # before anybody waits for a word in it
 	(
-		exec </dev/null >"$log" 2>&1 3>&- 4>&-
+		exec </dev/null >"$log" 2>&1 3>&- 4>&- 5>&-
 		# A shell ignores INT and QUIT in what it starts in the background.
 		exec env --default-signal=INT,QUIT "$@"
 	) &
