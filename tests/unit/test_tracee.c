@@ -20,31 +20,15 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "slow_clock.h"
 #include "tracee.h"
 
 #define LIMIT_NS  100000000ULL
 #define ENOUGH_NS (1000 * LIMIT_NS) /* only what hangs takes so long */
-
-int __real_clock_gettime(clockid_t clock, struct timespec *ret);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
-
-/* How much slower time goes for who waits for another process, which may be kept from a processor for long. */
-static unsigned int slowness = 1;
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
-{
-	int r = __real_clock_gettime(clock, ret);
-	uint64_t ns = ((uint64_t)ret->tv_sec * 1000000000 + (uint64_t)ret->tv_nsec) / slowness;
-
-	ret->tv_sec = (time_t)(ns / 1000000000);
-	ret->tv_nsec = (long)(ns % 1000000000);
-	return r;
-}
 
 struct rig {
 	pid_t pid;
@@ -555,7 +539,7 @@ static void test_traced(void **state)
 	other = traced_by_other(pid, in[0]);
 	assert_int_equal(tracee_stop(&ref, 0, &t, &e), -EBUSY);
 	assert_non_null(strstr(e.msg, "is traced by process"));
-	slowness = 50;
+	slowness = SLOWLY;
 	assert_int_equal(write(in[1], "", 1), 1);
 	assert_int_equal(tracee_stop(&ref, 0, &t, &e), 0);
 	assert_int_equal(tracee_release(&t, NULL, &e), 0);
@@ -590,7 +574,7 @@ static void test_in_turn(void **state)
 		tracer[i] = fork();
 		if (tracer[i])
 			continue;
-		slowness = 50;
+		slowness = SLOWLY;
 		for (int n = 0; n < 200; n++) {
 			struct err e = { 0 };
 			struct tracee t;
