@@ -92,7 +92,7 @@ inside()
 	run -0 inside 'strace -f -o s sh -c "crash | cat"; grep -c "write(1, \"counter 10" s; grep -c "exited with 0" s
 		strace -o s -e inject=getppid:retval=4711 sh -c "echo \$PPID"
 		mkfifo f; crash waits <f & p=$!; exec 3>f; until [ -d waits ] && grep -q "^State:.S" /proc/$p/status; do :; done
-		strace -c -o s -p $p 2>says & until grep -q attached says; do sleep 0.05; done
+		strace -c -o s -p $p 2>says & until grep -qs attached says; do sleep 0.05; done
 		echo >&3; wait; grep -c restart_syscall s'
 	same $'counter 10\n2\n3\n4711\n1' "$output"
 }

@@ -138,5 +138,5 @@ libos_build()
 		expect \^C
 	END
 	wait_for 5 eval "! alive $(cat "$S/sleep")"
-	[ ! -e "$S/c/libos/work.x" ]
+	wait_for 5 test ! -e "$S/c/libos/work.x"
 }
