@@ -51,7 +51,7 @@ find_process()
 # wait_for CMD...: until it succeeds.
 wait_for()
 {
-	local end=$((SECONDS + 30))
+	local end=$((SECONDS + 300)) # only what hangs takes so long
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || { echo "gave up waiting for: $*"; return 1; }
 		sleep 0.05

@@ -35,7 +35,7 @@ kernel_at_least() # MAJOR MINOR
 }
 
 # CNTR_AS becomes a command, as exec does.
-cntr() { ( ${CNTR_AS:-exec} timeout -k 2 60 /usr/bin/cntr "$@" ); }
+cntr() { ( ${CNTR_AS:-exec} timeout -k 2 300 /usr/bin/cntr "$@" ); }
 attach() { cntr attach "$TARGET" -- "$@"; }
 
 status_of() # PID
@@ -133,7 +133,7 @@ quiet() { same '' "$(cat "/run/$1.said")" warnings; }
 terminal()
 {
 	local said
-	said=$(${CNTR_AS:-exec} script -qec "timeout 60 /usr/bin/cntr attach $TARGET -- sh -c 'tty; exit 7'; echo \$?" /dev/null </dev/null)
+	said=$(${CNTR_AS:-exec} script -qec "timeout 300 /usr/bin/cntr attach $TARGET -- sh -c 'tty; exit 7'; echo \$?" /dev/null </dev/null)
 	[[ $said =~ ^/dev/pts/[0-9]+.*7 ]] || { echo "tty said: $said"; return 1; }
 }
 
@@ -226,7 +226,10 @@ union_locked()
 traces_another()
 {
 	local said
-	said=$(attach timeout -s INT 2 strace -p "$(sed -n 's/^NSpid:.*\t//p' "/proc/$TPID/status")" 2>&1) || :
+	# Until it has said something.
+	# shellcheck disable=SC2016 # for the shell inside
+	said=$(attach sh -c 'strace -p "$1" 2>/tmp/said & until [ -s /tmp/said ]; do sleep 0.1; done; kill $!; wait; cat /tmp/said' \
+		sh "$(sed -n 's/^NSpid:.*\t//p' "/proc/$TPID/status")" 2>&1) || :
 	[[ $said == *attached* ]] || { echo "$said"; return 1; }
 }
 
