@@ -45,8 +45,8 @@ same_here()
 		expect Running
 		send kill %1 %2; wait; jobs; echo over-$((40 + 2))\n
 		expect over-42
-		send cat\n
-		sleep 0.3
+		send sh -c 'echo rea""dy; exec cat'\n
+		expect ready
 		send typed\n
 		expect typed\r\ntyped
 		send \x04
@@ -57,7 +57,6 @@ same_here()
 		expect #
 		send echo status $?; exit 5\n
 		expect status 130
-		sleep 0.5
 	END
 	same 5 "$status" "$output"
 }
@@ -84,7 +83,6 @@ same_here()
 		expect #
 		send echo $(cat /root/a)-$(wc -l </root/a); exit\n
 		expect one two three-3
-		sleep 0.5
 	END
 	same 0 "$status" "$output"
 }

@@ -460,10 +460,11 @@ refused()
 }
 
 @test "of the host's own root a guest reads what everybody may" {
-	install -m 600 /dev/null /var/tmp/dvs-secret-$$
-	echo secret >/var/tmp/dvs-secret-$$
-	run vm -T -- cat /var/tmp/dvs-secret-$$ /etc/shadow
-	rm /var/tmp/dvs-secret-$$
+	local file
+	file=$(mktemp /var/tmp/dvs-secret.XXXXXX) # for root alone
+	echo secret >"$file"
+	run vm -T -- cat "$file" /etc/shadow
+	rm "$file"
 	same 1 "$status"
 	misses "$output" secret$
 	misses "$output" 'root:.*:'
