@@ -33,21 +33,6 @@ status()
 	echo "$s"
 }
 
-# find_process ARGV: the process with exactly this command line, from anywhere.
-find_process()
-{
-	local f words
-	for f in /proc/[0-9]*/cmdline; do # no fork for each: it is called until it finds
-		words=()
-		mapfile -d '' -t words 2>/dev/null <"$f" || continue
-		if [ "${words[*]}" = "$1" ]; then
-			basename "${f%/cmdline}"
-			return 0
-		fi
-	done
-	return 1
-}
-
 # attach_start [OPTION...] -- CMD...: in the background. CMD must be unlike any other. Sets CPID (cntr) and APID (CMD).
 attach_start()
 {

@@ -36,7 +36,7 @@ fi
 export PATIENCE_S=120
 
 # shellcheck source=/dev/null
-for bed_file in "$BED_DIR"/{caps,images,proc,attach,traces,programs}.bash "$BED_DIR"/engine-*.bash; do
+for bed_file in "$BED_DIR"/{caps,images,proc,find,attach,traces,programs}.bash "$BED_DIR"/engine-*.bash; do
 	source "$bed_file"
 done
 

@@ -144,7 +144,8 @@ goes_on()
 {
 	local n
 	n=$(rounds)
-	wait_for 20 further "$n" && [ "$(rounds)" -gt "$n" ] || fail "it does not go on:" "$(<"$BED/run.log")"
+	wait_for 20 further "$n"
+	[ "$(rounds)" -gt "$n" ] || fail "it does not go on:" "$(<"$BED/run.log")"
 }
 
 # kill_three: each in a round, and each time another one comes.

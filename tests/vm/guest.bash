@@ -5,6 +5,7 @@
 # compare. With software emulation, each further process counts.
 set -u
 cd / || exit
+source /vm/find.bash
 source /vm/containers.bash
 
 tests=0
@@ -207,7 +208,7 @@ union()
 {
 	local said
 	said=$(cntr attach --view union "$TARGET" -- sh -c 'cat /etc/os-release; ls /vm; echo x >/scratch && cat /scratch')
-	same $'ID=image\ncontainers.bash\nguest.bash\ninit.bash\nx' "$said" "the union"
+	same $'ID=image\ncontainers.bash\nfind.bash\nguest.bash\ninit.bash\nx' "$said" "the union"
 	[ ! -e "/proc/$TPID/root/scratch" ] && [ ! -e /scratch ]
 }
 
