@@ -12,7 +12,8 @@
 int __real_clock_gettime(clockid_t clock, struct timespec *ret);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
 
-#define SLOWLY 10
+#define SLOWLY      10 /* where a silence is waited for */
+#define VERY_SLOWLY 100
 
 static unsigned int slowness = 1;
 

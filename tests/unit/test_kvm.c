@@ -241,7 +241,7 @@ static void test_threads(void **state)
 	start(&r, "threads", "split", NULL);
 	look(&r, &vm);
 	assert_true(vm.exact);
-	slowness = SLOWLY;
+	slowness = VERY_SLOWLY;
 	for (int i = 0; i < 1000; i++) {
 		struct err e = { 0 };
 		struct tracee t;

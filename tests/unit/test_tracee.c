@@ -539,7 +539,7 @@ static void test_traced(void **state)
 	other = traced_by_other(pid, in[0]);
 	assert_int_equal(tracee_stop(&ref, 0, &t, &e), -EBUSY);
 	assert_non_null(strstr(e.msg, "is traced by process"));
-	slowness = SLOWLY;
+	slowness = VERY_SLOWLY;
 	assert_int_equal(write(in[1], "", 1), 1);
 	assert_int_equal(tracee_stop(&ref, 0, &t, &e), 0);
 	assert_int_equal(tracee_release(&t, NULL, &e), 0);
@@ -574,7 +574,7 @@ static void test_in_turn(void **state)
 		tracer[i] = fork();
 		if (tracer[i])
 			continue;
-		slowness = SLOWLY;
+		slowness = VERY_SLOWLY;
 		for (int n = 0; n < 200; n++) {
 			struct err e = { 0 };
 			struct tracee t;
