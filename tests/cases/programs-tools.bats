@@ -68,17 +68,16 @@ same_here()
 		send busybox vi /root/a\n
 		expect ~
 		send ione\ntwo
-		sleep 1
+		expect I /root/a .Modified. 2/2
 		send \x1b
-		sleep 1
+		expect - /root/a .Modified. 2/2
 		send :wq\n
 		expect #
 		send vim.tiny -u NONE /root/a\n
 		expect two
 		send Gothree
-		sleep 1
+		expect three
 		send \x1b
-		sleep 1
 		send :wq\n
 		expect #
 		send echo $(cat /root/a)-$(wc -l </root/a); exit\n
