@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # attach.bash - running cntr on $TARGET, and looking at what it started.
 
-ATTACH_TIMEOUT_S=60
+ATTACH_TIMEOUT_S=$PATIENCE_S
 
 # cntr ARG...: as the user that owns the container, with an end; attach with the view $ATTACH_VIEW, if that is set.
 cntr()
@@ -33,21 +33,6 @@ status()
 	echo "$s"
 }
 
-# find_process ARGV: the process with exactly this command line, from anywhere.
-find_process()
-{
-	local f words
-	for f in /proc/[0-9]*/cmdline; do # no fork for each: some who call it wait for a few seconds only
-		words=()
-		mapfile -d '' -t words 2>/dev/null <"$f" || continue
-		if [ "${words[*]}" = "$1" ]; then
-			basename "${f%/cmdline}"
-			return 0
-		fi
-	done
-	return 1
-}
-
 # attach_start [OPTION...] -- CMD...: in the background. CMD must be unlike any other. Sets CPID (cntr) and APID (CMD).
 attach_start()
 {
@@ -60,7 +45,8 @@ attach_start()
 	# shellcheck disable=SC2086 # none, or one word
 	spawn "$BED/attach.log" ${CNTR_AS:-} "$CNTR" attach "${options[@]}" "$TARGET" -- "$@"
 	CPID=$!
-	local end=$((SECONDS + 10))
+	local end
+	end=$(bound 10)
 	until APID=$(find_process "$*"); do
 		if [ "$SECONDS" -ge "$end" ] || ! alive "$CPID"; then
 			fail "no attached process '$*'; cntr said:" "$(cat "$BED/attach.log")"
@@ -87,13 +73,22 @@ attached()
 	fi
 	attach_start -- sleep 86399
 	echo "$APID" >"$was"
+	echo "$CPID" >"$was.cntr"
 }
 
-# attached_end: for teardown_file.
+# attached_end: for teardown_file, and for who wants nobody else to be attached.
 attached_end()
 {
-	[ ! -e "$BED/attached.pid" ] || stop_pid "$(<"$BED/attached.pid")" 2
+	[ -e "$BED/attached.pid" ] || return 0
+	stop_pid "$(<"$BED/attached.pid")"
+	# It may not be a child of this shell.
+	wait_for 10 has_ended "$(<"$BED/attached.pid.cntr")"
+	rm "$BED/attached.pid"
 }
+
+# straced PID: strace of it, until it has said something, as all that it says. For the attached shell.
+# shellcheck disable=SC2016 # expanded there
+STRACED='strace -p "$1" 2>&1 | { read -r line; echo "$line"; pkill -INT -x strace; cat; }'
 
 # in_pidns PID: command lines of all processes in the pid namespace of PID.
 in_pidns()

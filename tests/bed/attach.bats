@@ -55,7 +55,7 @@ teardown_file()
 }
 
 @test "files: CNTR_BASE_DIR says where" {
-	same ID=bed-image "$(${CNTR_AS:-} env CNTR_BASE_DIR=/mnt timeout 20 "$CNTR" attach --view "${ATTACH_VIEW:-bind}" "$TARGET" -- cat /mnt/etc/os-release)"
+	same ID=bed-image "$(${CNTR_AS:-} env CNTR_BASE_DIR=/mnt timeout "$ATTACH_TIMEOUT_S" "$CNTR" attach --view "${ATTACH_VIEW:-bind}" "$TARGET" -- cat /mnt/etc/os-release)"
 }
 
 @test "files: what is written there is the container's" {
@@ -224,7 +224,7 @@ teardown_file()
 
 @test "rights: strace of the target works" {
 	need debugger
-	run attach timeout -s INT 1 strace -p "$(inner_pid "$TPID")"
+	run attach_sh "$STRACED" sh "$(inner_pid "$TPID")"
 	matches "$output" 'attached'
 	misses "$output" 'ptrace.*not permitted|No such process'
 }

@@ -76,10 +76,8 @@ rootless_run()
 	podman_start rootless_cmd "$@"
 }
 
-rootless_rm()
-{
-	rootless_cmd rm -f -t 1 "$1" >/dev/null
-}
+rootless_try_rm() { rootless_cmd rm -f -t 1 "$1" >/dev/null; }
+rootless_rm() { wait_for 10 rootless_try_rm "$1"; }
 
 rootless_down()
 {

@@ -29,7 +29,8 @@ bundle_run()
 # bundle_rm RUNTIME NAME
 bundle_rm()
 {
-	"$1" delete -f "$2"
+	# It waits for ten seconds, then fails.
+	wait_for 20 "$1" delete -f "$2"
 	rm -rf --one-file-system "${BED:?}/runc/$2"
 }
 

@@ -46,7 +46,7 @@ vm()
 		options+=("$1")
 		shift
 	done
-	timeout --foreground --signal=KILL 120 "$ATTACH_TRY" "${options[@]}" "$ENTER" "$@"
+	timeout --foreground --signal=KILL 300 "$ATTACH_TRY" "${options[@]}" "$ENTER" "$@"
 }
 
 # guest_state: what a session could leave behind or change, in the guest and here.
@@ -79,7 +79,8 @@ stage2_processes()
 # guest_as_before STATE SECONDS
 guest_as_before()
 {
-	local end=$((SECONDS + $2)) now
+	local end now
+	end=$(bound "$2")
 	while now=$(guest_state) && [ "$now" != "$1" ]; do
 		if [ "$SECONDS" -ge "$end" ]; then
 			fail "something is left:" "$(diff <(echo "$1") <(echo "$now"))"

@@ -19,7 +19,7 @@
 
 # With SOAK set, as `make soak` does, loads take LOAD_S = 60 seconds instead of 5.
 
-INSIDE_SECONDS=$((${SOAK:+900} + 300))
+INSIDE_SECONDS=$((${SOAK:+900} + 600))
 LOAD_S=$((${SOAK:+55} + 5))
 # shellcheck disable=SC2016 # expanded inside
 INSIDE_COMMON='

@@ -35,6 +35,9 @@ cntr_processes()
 	done
 }
 
+# no_cntr: nobody runs it any more, for wait_for: who ends last may be seen for a moment.
+no_cntr() { [ -z "$(cntr_processes)" ]; }
+
 # Cgroups of this bed, with how many processes each has.
 traces_cgroups()
 {
@@ -51,7 +54,8 @@ traces_cgroups()
 # no_traces BEFORE SECONDS: within that time everything is as it was.
 no_traces()
 {
-	local before=$1 end=$((SECONDS + $2)) now
+	local before=$1 end now
+	end=$(bound "$2")
 	while now=$(traces) && [ "$now" != "$before" ]; do
 		if [ "$SECONDS" -ge "$end" ]; then
 			fail "traces are left:" "$(diff <(echo "$before") <(echo "$now"))"

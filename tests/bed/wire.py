@@ -187,7 +187,7 @@ def try_guests(attach_try):
     for name in sorted(n[6:] for n in globals() if n.startswith("guest_")):
         started = time.monotonic()
         done = subprocess.run([attach_try, "-T", "--timeout", "8", f"exec python3 {os.path.realpath(__file__)} guest {name}", "--", "x"],
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=40, check=False)
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=200, check=False)
         seconds = time.monotonic() - started
         said = done.stderr.decode(errors="replace")
         good = done.returncode == 125 and said and "\x1b" not in said and "\x07" not in said and "took" not in said
@@ -319,7 +319,7 @@ def try_hosts(enter):
         child = subprocess.Popen(["sh", "-c", enter], preexec_fn=channel, pass_fds=(3,), stdin=subprocess.DEVNULL,
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         theirs.close()
-        signal.alarm(40)
+        signal.alarm(200)
         try:
             globals()["host_" + name](Peer(ours))
         except OSError as e:
@@ -330,7 +330,7 @@ def try_hosts(enter):
         signal.alarm(0)
         ours.close()
         try:
-            child.wait(20)
+            child.wait(120)
         except subprocess.TimeoutExpired:
             failed += 1
             why += " it did not end"

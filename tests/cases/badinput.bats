@@ -90,7 +90,7 @@ setup()
 pid = os.fork()
 if pid == 0: os._exit(0)
 print(pid, flush=True)
-time.sleep(30)' >"$BATS_TEST_TMPDIR/pid" 3>&- 4>&- &
+time.sleep(1000)' >"$BATS_TEST_TMPDIR/pid" 3>&- 4>&- &
 	local parent=$!
 	wait_for 5 test -s "$BATS_TEST_TMPDIR/pid"
 	tool_error 125 "$CNTR" attach "$(<"$BATS_TEST_TMPDIR/pid")" -- true
@@ -103,7 +103,7 @@ time.sleep(30)' >"$BATS_TEST_TMPDIR/pid" 3>&- 4>&- &
 		runc_run gone scratch
 		(sleep "0.0$((RANDOM % 4))$((RANDOM % 10))" && kill -KILL "$TPID") &
 		s=0
-		timeout 20 "$CNTR" attach "$TPID" -- true </dev/null >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || s=$?
+		timeout "$PATIENCE_S" "$CNTR" attach "$TPID" -- true </dev/null >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || s=$?
 		wait $!
 		case $s in
 		0 | 137) ;;
@@ -112,7 +112,7 @@ time.sleep(30)' >"$BATS_TEST_TMPDIR/pid" 3>&- 4>&- &
 		esac
 		runc_rm gone
 	done
-	[ -z "$(cntr_processes)" ]
+	wait_for 5 no_cntr
 }
 
 @test "a container of another user" {
@@ -194,12 +194,12 @@ while True:
     c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n[{\"Id\": " + b"[" * 100000); c.close()' >"$BATS_TEST_TMPDIR/fake" 3>&- 4>&- &
 	local fake=$! s=0
 	wait_for 5 test -s "$BATS_TEST_TMPDIR/fake"
-	timeout 20 "$CNTR" attach docker:web -- true </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 || s=$?
+	timeout "$PATIENCE_S" "$CNTR" attach docker:web -- true </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 || s=$?
 	kill "$fake"
 	rm /run/docker.sock
 	# Nobody listens: the state files are the fallback.
 	/usr/bin/python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("/run/docker.sock")'
-	run timeout 20 "$CNTR" attach docker:web -- true
+	run timeout "$PATIENCE_S" "$CNTR" attach docker:web -- true
 	rm /run/docker.sock
 	mv /run/away.sock /run/docker.sock
 	[ "$s" = 0 ] || [ "$s" = 125 ] || fail "a daemon that talks nonsense gave $s: $(<"$BATS_TEST_TMPDIR/out")"
@@ -211,10 +211,10 @@ while True:
 	/usr/bin/python3 -c '
 import socket, time
 s = socket.socket(socket.AF_UNIX); s.bind("/run/docker.sock"); s.listen(5)
-print("ready", flush=True); time.sleep(60)' >"$BATS_TEST_TMPDIR/fake" 3>&- 4>&- &
+print("ready", flush=True); time.sleep(1000)' >"$BATS_TEST_TMPDIR/fake" 3>&- 4>&- &
 	local fake=$! s=0
 	wait_for 5 test -s "$BATS_TEST_TMPDIR/fake"
-	timeout 30 "$CNTR" attach docker:web -- true </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 || s=$?
+	timeout "$PATIENCE_S" "$CNTR" attach docker:web -- true </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 || s=$?
 	kill "$fake"
 	rm /run/docker.sock
 	mv /run/away.sock /run/docker.sock

@@ -137,7 +137,7 @@ fails()
 	wait "$p" || s=$?
 	same 143 "$s"
 	need pty
-	run -130 timeout 60 /usr/bin/python3 "$BED_DIR/terminal.py" "$RKTIO" run --disk "$DISK" -- true <<-'END'
+	run -130 timeout 300 /usr/bin/python3 "$BED_DIR/terminal.py" "$RKTIO" run --disk "$DISK" -- true <<-'END'
 		expect booting
 		send \x03
 	END
@@ -151,7 +151,7 @@ fails()
 
 @test "the library OS is killed: all of it ends, with a sentence" {
 	rm -f "$BED/run.log"
-	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- sh -c 'echo ready; sleep 100'
+	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- sh -c 'echo ready; sleep 1000'
 	p=$!
 	wait_for 30 grep -q ready "$BED/run.log"
 	kill -KILL "$(pgrep -P "$p" rktio-linux)"

@@ -33,7 +33,7 @@ teardown()
 }
 
 # mounted OPTIONS: goes to the background once it is there.
-mounted() { timeout 10 "$CNTRFS" -o "$1" "$U" "$MNT"; }
+mounted() { timeout 100 "$CNTRFS" -o "$1" "$U" "$MNT"; }
 
 layer() { getfattr --absolute-names --only-values -n user.cntr.layer "$MNT/$1"; }
 
@@ -147,7 +147,7 @@ layer() { getfattr --absolute-names --only-values -n user.cntr.layer "$MNT/$1"; 
 	kill "$racer"
 	wait "$racer" || :
 	mountpoint -q "$MNT"
-	timeout 10 ls "$MNT" >/dev/null
+	timeout 100 ls "$MNT" >/dev/null
 	same 200 "$(find "$L/d" -type f -empty | wc -l)" "files of the lower tree"
 }
 
@@ -291,7 +291,7 @@ layer() { getfattr --absolute-names --only-values -n user.cntr.layer "$MNT/$1"; 
 	echo l >"$dir/l/f"
 	cp "$CNTRFS" "$BED/user/cntrfs"
 	chown -R bed: "$dir" "$BED/user/cntrfs"
-	run timeout 30 "$AS_USER" unshare -Urm sh -ec "cd '$dir'
+	run timeout 100 "$AS_USER" unshare -Urm sh -ec "cd '$dir'
 		'$BED/user/cntrfs' -o lower=l,scratch=s u m
 		cat m/f; echo new >>m/f; cat m/f; touch m/g; stat -c %u:%g m/g
 		umount m

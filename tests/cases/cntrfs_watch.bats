@@ -58,6 +58,7 @@ requests() # NAME: how many there were, by the server's own report at its end
 }
 
 @test "what is made through the mount needs no notification; what is not there is asked for once" {
+	caches_stay
 	long
 	for i in {1..100}; do
 		mkdir "$MNT/$i"
@@ -68,13 +69,15 @@ requests() # NAME: how many there were, by the server's own report at its end
 	umount "$MNT"
 	ends 0
 	read -r others own told <<<"$(sed -n 's/.*vfs: \([0-9]*\) changes by others, \([0-9]*\) of our own; \([0-9]*\) not.*/\1 \2 \3/p' "$LOG")"
-	[ "$own" -ge 300 ] || fail "$(cat "$LOG")"
+	# Two names each. What happens to one while nobody reads is one event.
+	[ "$own" -ge 200 ] || fail "$(cat "$LOG")"
 	[ "$told" -le "$((others + 10))" ] && [ "$told" -lt 100 ] || fail "$(cat "$LOG")"
 	# One for each name that is made, one for "none".
 	[ "$(requests lookup)" -le 350 ] || fail "$(cat "$LOG")"
 }
 
 @test "who writes many small files needs no question and no notification for each; who reads them again, no question for each" {
+	caches_stay
 	long
 	/usr/bin/python3 - "$MNT" <<-'END'
 		import os, sys
@@ -221,6 +224,7 @@ free_again() { [ "$(df --output=avail "$DISK" | tail -1)" -ge "$1" ]; }
 }
 
 @test "stateless: what is in memory is read without a message, and is what is there" {
+	caches_stay
 	run -2 "$CNTRFS" -o stateless "$BACK" "$MNT"
 	matches "$output" 'stateless takes ro'
 	run -2 "$CNTRFS" -o stateless,ro,hide=/a "$BACK" "$MNT"
@@ -258,7 +262,7 @@ free_again() { [ "$(df --output=avail "$DISK" | tail -1)" -ge "$1" ]; }
 	# The tree is read-only whatever the mount is.
 	"$CNTRFS" -o remount,rw "$BACK" "$MNT"
 	for command in 'echo x >>$MNT/4' ': >$MNT/4' 'touch $MNT/none' 'rm $MNT/4' 'truncate -s 1 $MNT/4'; do
-		run timeout 10 bash -c "MNT='$MNT'; $command"
+		run timeout 100 bash -c "MNT='$MNT'; $command"
 		[ "$status" != 0 ] || fail "$command"
 		matches "$output" 'Read-only file system'
 	done
@@ -273,6 +277,7 @@ free_again() { [ "$(df --output=avail "$DISK" | tail -1)" -ge "$1" ]; }
 }
 
 @test "stateless and without sockets: a file that was read is not asked for again" {
+	caches_stay
 	for i in {1..40}; do echo "text $i" >"$BACK/$i"; done
 	long ro,stateless,nosockets
 	for i in 1 2 3; do

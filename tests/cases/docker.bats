@@ -124,7 +124,7 @@ teardown()
 @test "found over DOCKER_HOST" {
 	docker_run web distroless
 	mv /run/docker.sock /run/other.sock
-	run env DOCKER_HOST="unix:///run/other.sock" timeout 20 "$CNTR" attach docker:web -- cat /var/lib/cntr/etc/os-release
+	run env DOCKER_HOST="unix:///run/other.sock" timeout "$PATIENCE_S" "$CNTR" attach docker:web -- cat /var/lib/cntr/etc/os-release
 	mv /run/other.sock /run/docker.sock
 	same ID=bed-image "$output"
 }

@@ -99,7 +99,7 @@ ex()
 @test "exec: on a terminal" {
 	need pty
 	local s=0
-	run timeout 30 /usr/bin/python3 "$BED_DIR/terminal.py" 31x97 "$CNTR" exec "$TARGET" -- /bin/stty size </dev/null
+	run timeout 300 /usr/bin/python3 "$BED_DIR/terminal.py" 31x97 "$CNTR" exec "$TARGET" -- /bin/stty size </dev/null
 	same 0 "$status"
 	matches "$output" '31 97'
 }

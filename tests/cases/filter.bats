@@ -43,7 +43,7 @@ compare()
 
 @test "filters: a paused container is not stopped, it is told" {
 	"$DOCKER" pause web
-	run timeout 10 "$BUILD/tests/unit/filter-compare" "$TPID" "$CONFIG"
+	run timeout "$PATIENCE_S" "$BUILD/tests/unit/filter-compare" "$TPID" "$CONFIG"
 	"$DOCKER" unpause web
 	same 1 "$status"
 	matches "$output" 'paused'

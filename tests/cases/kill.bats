@@ -102,8 +102,8 @@ killed_after()
 @test "killed with a shell on a terminal" {
 	need pty
 	/usr/bin/python3 "$BED_DIR/terminal.py" "$CNTR" attach "$TARGET" -- bash --norc -i >"$BED/attach.log" 2>&1 <<-'END' || :
-		send PS1=REA''DY\\ ; sleep 86046 & sleep 86047\n
-		sleep 1
+		send sleep 86046 & sh -c 'echo sle""eps; exec sleep 86047'\n
+		expect sleeps
 		kill KILL
 	END
 	no_traces "$before" 3

@@ -25,10 +25,10 @@ boots()
 	shift
 	"$ROOT/tests/libos/initramfs" "$BED/libos/root.cpio" "$BED/libos/init" "$@"
 	# shellcheck disable=SC2086
-	timeout -k 5 "${LIBOS_SECONDS:-120}" "$VMLINUX" initrd="$BED/libos/root.cpio" quiet ${LIBOS_ARGS:-} </dev/null
+	timeout -k 5 "${LIBOS_SECONDS:-300}" "$VMLINUX" initrd="$BED/libos/root.cpio" quiet ${LIBOS_ARGS:-} </dev/null
 }
 
-# none_left PID: no host process of it is there any more.
+# No host process of it is there any more. For wait_for: its last ones may be seen for a moment.
 none_left()
 {
 	! pgrep -f "^$VMLINUX" >/dev/null
@@ -37,24 +37,24 @@ none_left()
 @test "boots, runs init, hands its exit status on" {
 	run -42 boots 'echo up; exit 42'
 	same up "$output"
-	none_left
+	wait_for 5 none_left
 }
 
 @test "the end of init by a signal is 128 and the signal" {
 	run -139 boots 'exec t_process crash' "$BED/libos/static/t_process"
-	none_left
+	wait_for 5 none_left
 }
 
 @test "power off is status 0" {
 	run -0 boots 'poweroff -f'
 	matches "$output" "Power down"
-	none_left
+	wait_for 5 none_left
 }
 
 @test "a kernel panic ends all with its message and status 125" {
 	run -125 boots 'echo c >/proc/sysrq-trigger'
 	matches "$output" 'Kernel panic'
-	none_left
+	wait_for 5 none_left
 }
 
 @test "pipelines, here documents, exit codes of a shell" {
@@ -65,13 +65,13 @@ none_left()
 @test "stdin reaches a program, and its end" {
 	printf '#!/bin/sh\nexec tr a-z A-Z\n' >"$BED/libos/init"
 	"$ROOT/tests/libos/initramfs" "$BED/libos/root.cpio" "$BED/libos/init"
-	same $'ONE\nTWO' "$(printf 'one\ntwo\n' | timeout 60 "$VMLINUX" initrd="$BED/libos/root.cpio" quiet)"
+	same $'ONE\nTWO' "$(printf 'one\ntwo\n' | timeout 300 "$VMLINUX" initrd="$BED/libos/root.cpio" quiet)"
 }
 
 @test "a reader of its output that leaves does not end it" {
 	printf '#!/bin/sh\nmount -t devtmpfs dev /dev\nyes | head -n 50000\nexit 4\n' >"$BED/libos/init"
 	"$ROOT/tests/libos/initramfs" "$BED/libos/root.cpio" "$BED/libos/init"
-	timeout 60 "$VMLINUX" initrd="$BED/libos/root.cpio" quiet </dev/null | head -n 1 >/dev/null
+	timeout 300 "$VMLINUX" initrd="$BED/libos/root.cpio" quiet </dev/null | head -n 1 >/dev/null
 	same 4 "${PIPESTATUS[0]}"
 }
 
@@ -157,9 +157,10 @@ t()
 
 @test "no process of it may make other calls of the host than the data path's" {
 	local pid pids
-	"$ROOT/tests/libos/initramfs" "$BED/libos/root.cpio" <(printf '#!/bin/sh\nmount -t devtmpfs dev /dev\nsleep 1000 &\nsleep 1000\n')
+	"$ROOT/tests/libos/initramfs" "$BED/libos/root.cpio" <(printf '#!/bin/sh\nmount -t devtmpfs dev /dev\nsleep 1000 &\necho up\nexec sleep 1000\n')
 	spawn "$BED/libos/log" "$VMLINUX" initrd="$BED/libos/root.cpio" verbose
-	wait_for 20 at_least_processes 4
+	wait_for 20 grep -q up "$BED/libos/log"
+	wait_for 20 at_least_processes 4 # and no more that come or go
 	mapfile -t pids < <(pgrep -f "^$VMLINUX")
 	for pid in "${pids[@]}"; do
 		same 2 "$(awk '/^Seccomp:/ { print $2 }' "/proc/$pid/status")" "filter mode of process $pid"

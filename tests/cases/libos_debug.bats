@@ -9,15 +9,26 @@ setup_file()
 	need libos
 	mkdir -p "$BED/debug"
 	cat >"$BED/debug/crash.c" <<-'END'
+		#include <poll.h>
 		#include <stdio.h>
+		#include <string.h>
+		#include <sys/stat.h>
 		int counter;
 		static void work(int n)
 		{
 			for (int i = 1; i <= n; i++)
 				counter += i;
 		}
+		/* Until there is input, for which a file is a sign that it waits; its wait is what Linux restarts. */
+		static int waits(void)
+		{
+			struct pollfd p = { .fd = 0, .events = POLLIN };
+			return mkdir("waits", 0755) || poll(&p, 1, 1000000) != 1;
+		}
 		int main(int argc, char **argv)
 		{
+			if (argc > 1 && !strcmp(argv[1], "waits"))
+				return waits();
 			work(4);
 			printf("counter %d\n", counter);
 			fflush(stdout);
@@ -35,7 +46,7 @@ inside()
 	printf '#!/bin/sh\nmount -t proc proc /proc; mount -t devtmpfs dev /dev; mount -t tmpfs tmpfs /tmp; cd /tmp\nexport LC_ALL=C.UTF-8\n%s\n' \
 		"$1" >"$BED/debug/init"
 	"$ROOT/tests/libos/initramfs" "$BED/debug/root.cpio" "$BED/debug/init" gdb strace "$BED/debug/crash" /usr/lib/python3.11 /usr/share/gdb
-	timeout -k 5 100 "$VMLINUX" initrd="$BED/debug/root.cpio" quiet </dev/null
+	timeout -k 5 300 "$VMLINUX" initrd="$BED/debug/root.cpio" quiet </dev/null
 }
 
 @test "gdb: breakpoint, backtrace, steps, a watchpoint in software" {
@@ -66,7 +77,7 @@ inside()
 
 @test "gdb: a core file, and a process that it attaches to" {
 	run -0 inside 'ulimit -c unlimited; crash x; gdb -nx -batch -ex bt -ex "print counter" -ex "print \$ymm0" /usr/bin/crash core 2>&1
-		sleep 100 & sleep 0.2; gdb -nx -batch -p $! -ex "info registers rip" -ex detach 2>&1; kill $! && wait $!; echo "status $?"'
+		sleep 100 & until grep -qx sleep /proc/$!/comm; do :; done; gdb -nx -batch -p $! -ex "info registers rip" -ex detach 2>&1; kill $! && wait $!; echo "status $?"'
 	matches "$output" 'terminated with signal SIGSEGV'
 	matches "$output" '#0 .* in main \(argc=2'
 	matches "$output" '1 = 10'
@@ -80,6 +91,8 @@ inside()
 @test "strace: follows forks, counts, attaches, changes a result" {
 	run -0 inside 'strace -f -o s sh -c "crash | cat"; grep -c "write(1, \"counter 10" s; grep -c "exited with 0" s
 		strace -o s -e inject=getppid:retval=4711 sh -c "echo \$PPID"
-		sleep 0.6 & strace -c -o s -p $! 2>/dev/null; grep -c restart_syscall s'
+		mkfifo f; crash waits <f & p=$!; exec 3>f; until [ -d waits ] && grep -q "^State:.S" /proc/$p/status; do :; done
+		strace -c -o s -p $p 2>says & until grep -qs attached says; do sleep 0.05; done
+		echo >&3; wait; grep -c restart_syscall s'
 	same $'counter 10\n2\n3\n4711\n1' "$output"
 }

@@ -33,7 +33,7 @@ boots()
 		shift
 	done
 	shift
-	timeout -k 5 120 "$ROOT/tests/libos/with-disk" "${options[@]}" -- "$VMLINUX" root=/dev/vda rw init=/init quiet "$@" \
+	timeout -k 5 300 "$ROOT/tests/libos/with-disk" "${options[@]}" -- "$VMLINUX" root=/dev/vda rw init=/init quiet "$@" \
 		</dev/null 2>"$BED/disk/messages" || { local status=$?; cat "$BED/disk/messages"; return "$status"; }
 }
 
@@ -61,7 +61,7 @@ SQLITE='sqlite3 /root/a.db "pragma journal_mode=wal; create table t(a integer pr
 	need qsd
 	image "$SQLITE
 	mount -o remount,ro /; poweroff -f"
-	spawn "$BED/disk/qsd.log" timeout 200 qemu-storage-daemon \
+	spawn "$BED/disk/qsd.log" timeout 1000 qemu-storage-daemon \
 		--blockdev "driver=file,node-name=n,filename=$BED/disk/image,cache.direct=on" \
 		--export "type=vhost-user-blk,id=e,node-name=n,addr.type=unix,addr.path=$BED/disk/qsd,writable=on"
 	local daemon=$!
@@ -94,7 +94,7 @@ SQLITE='sqlite3 /root/a.db "pragma journal_mode=wal; create table t(a integer pr
 	dd if=/dev/zero of=/root/f bs=1M count=4 conv=fsync 2>/dev/null && echo before
 	while dd if=/dev/zero of=/root/f bs=64k count=1 conv=fsync 2>/tmp/why; do :; done
 	tell </tmp/why; exit 9'
-	spawn "$BED/disk/log" env WITH_DISK_PID="$BED/disk/pid" timeout -k 5 100 "$ROOT/tests/libos/with-disk" \
+	spawn "$BED/disk/log" env WITH_DISK_PID="$BED/disk/pid" timeout -k 5 300 "$ROOT/tests/libos/with-disk" \
 		--file "$BED/disk/image" -- "$VMLINUX" root=/dev/vda rw init=/init quiet
 	local system=$! status=0
 	wait_for 60 grep -q before "$BED/disk/log"
@@ -112,7 +112,7 @@ SQLITE='sqlite3 /root/a.db "pragma journal_mode=wal; create table t(a integer pr
 	echo $i; exit 3' >"$BED/disk/init"
 	"$ROOT/tests/libos/initramfs" "$BED/disk/hostile.cpio" "$BED/disk/init"
 	for how in id twice length index garbage talk; do
-		run -3 timeout -k 5 60 "$ROOT/tests/libos/with-disk" --hostile "$how" -- "$VMLINUX" \
+		run -3 timeout -k 5 300 "$ROOT/tests/libos/with-disk" --hostile "$how" -- "$VMLINUX" \
 			initrd="$BED/disk/hostile.cpio" quiet </dev/null
 		case $how in
 		garbage) ;; # each request fails, for its status is none
@@ -142,8 +142,8 @@ SQLITE='sqlite3 /root/a.db "pragma journal_mode=wal; create table t(a integer pr
 }
 
 @test "no back end, or one that is none, is one sentence, and then there is no disk" {
-	run -125 timeout 60 "$VMLINUX" vhost=blk:77 root=/dev/vda quiet panic=-1 </dev/null
+	run -125 timeout 300 "$VMLINUX" vhost=blk:77 root=/dev/vda quiet panic=-1 </dev/null
 	matches "$output" 'vhost=blk:77: no such device: its back end does not answer'
-	run timeout 60 "$VMLINUX" vhost=disk:0 root=/dev/vda quiet </dev/null
+	run timeout 300 "$VMLINUX" vhost=disk:0 root=/dev/vda quiet </dev/null
 	matches "$output" 'vhost=disk:0: it is TYPE:FD, of blk, net, console, rng'
 }

@@ -71,7 +71,7 @@ fills_a_pool()
 	[ "$(awk '/^MemAvailable/ { print int($2 / 1048576) }' /proc/meminfo)" -ge 4 ] || skip "needs 4 GiB of memory"
 	LIBOS_ARGS=mem=3G starts "echo $1 >/sys/kernel/mm/transparent_hugepage/enabled; sleep 1000 | libosbench pool_fill" \
 		"$BUILD/bench/libosbench"
-	wait_for 100 said '^pool_fill'
+	wait_for 300 said '^pool_fill'
 	local n
 	n=$(mappings)
 	echo "$n mappings; $(grep pool_fill "$LOG") ns a page"
@@ -141,9 +141,13 @@ fills_a_pool()
 
 @test "memory that is free again goes back to the host" {
 	local full
-	starts 'dd if=/dev/zero of=/tmp/x bs=1M count=400 2>/dev/null; echo full; sleep 2; rm /tmp/x; echo free; sleep 1000'
+	mkfifo "$BED/mem/go"
+	printf '#!/bin/sh\nexec "$@" <>%s\n' "$BED/mem/go" >"$BED/mem/hears"
+	chmod +x "$BED/mem/hears"
+	LIBOS_UNDER=$BED/mem/hears starts 'dd if=/dev/zero of=/tmp/x bs=1M count=400 2>/dev/null; echo full; read -r go; rm /tmp/x; echo free; sleep 1000'
 	wait_for 60 said full
 	full=$(stat -L -c %b "$(ram)")
+	echo go >"$BED/mem/go"
 	wait_for 10 said free
 	# In blocks of 512 bytes: three quarters of it.
 	wait_for 30 gave_back "$full" 600000
@@ -154,12 +158,12 @@ gave_back() { [ "$(stat -L -c %b "$(ram)")" -lt $(($1 - $2)) ]; }
 @test "a memory cgroup smaller than the RAM that was asked for: an end, and a sentence" {
 	local at
 	need memcg image
-	at=$(cgroup_of_controller memory)/dvs-mem.$$
+	at=$(cgroup_of_controller memory)/$BED_CGROUP.mem # a name that traces of other beds know
 	mkdir "$at"
 	echo 100M >"$at/$([ -e "$at/memory.max" ] && echo memory.max || echo memory.limit_in_bytes)"
 	[ ! -e "$at/memory.swap.max" ] || echo 0 >"$at/memory.swap.max"
 	"$BUILD/rktio" image create "$BED/mem.img" --quiet --dir "$(image_tree busybox)" --size 64M
-	run timeout -k 5 60 sh -c 'echo $$ >"$1/cgroup.procs"; exec "$2" run --memory 1G --disk "$3" -- sh -c "
+	run timeout -k 5 300 sh -c 'echo $$ >"$1/cgroup.procs"; exec "$2" run --memory 1G --disk "$3" -- sh -c "
 		mount -t tmpfs tmpfs /tmp; dd if=/dev/zero of=/tmp/x bs=1M count=300; echo not-reached"' sh "$at" "$BUILD/rktio" "$BED/mem.img"
 	wait_for 10 rmdir "$at"
 	same 125 "$status" "$output"

@@ -40,14 +40,14 @@ tap() { ip -n bed tuntap add "$1" mode tap && ip -n bed link set "$1" up; }
 NET=tap:t0,ip=10.9.0.2/24,ip=fd09::2/64,gw=10.9.0.1,dns=10.9.0.1,dns=fd09::1
 
 # rktio with the disk.
-runs() { in_bed timeout -k 5 300 "$RKTIO" run --disk "$DISK" "$@"; }
+runs() { in_bed timeout -k 5 1000 "$RKTIO" run --disk "$DISK" "$@"; }
 
 # starts OPTION... -- PROGRAM...: in the background, until it has said "up".
 starts()
 {
-	spawn "$BED/run.log" ip netns exec bed timeout -k 5 300 "$RKTIO" run --disk "$DISK" "$@"
+	spawn "$BED/run.log" ip netns exec bed timeout -k 5 1000 "$RKTIO" run --disk "$DISK" "$@"
 	MACHINE=$!
-	wait_for 60 grep -q up "$BED/run.log"
+	wait_for 300 grep -q up "$BED/run.log"
 }
 
 # ends [STATUS]
@@ -74,7 +74,7 @@ with u.urlopen(sys.argv[1], timeout=60) as f, open(sys.argv[2], "wb") as to: shu
 
 @test "a tap: 100 MB each way, over TCP, and the host's ping" {
 	starts --net "$NET,mac=52:54:00:00:09:02" -- sh -c 'mount -t tmpfs tmpfs /tmp; cd /tmp; wget -q http://10.9.0.1:8000/100m
-		mkdir six; cd six; wget -q "http://[fd09::1]:8000/100m"; cmp 100m ../100m && echo six; cd ..; httpd -p 80; echo up; sleep 300'
+		mkdir six; cd six; wget -q "http://[fd09::1]:8000/100m"; cmp 100m ../100m && echo six; cd ..; httpd -p 80; echo up; sleep 1000'
 	grep -q six "$BED/run.log"
 	in_bed busybox ping -c 2 -W 5 10.9.0.2
 	in_bed busybox ping -6 -c 2 -W 5 fd09::2
@@ -97,7 +97,7 @@ with u.urlopen(sys.argv[1], timeout=60) as f, open(sys.argv[2], "wb") as to: shu
 
 # Served inside: a file, and what a client sends until it ends.
 SERVES='mount -t tmpfs tmpfs /tmp; cd /tmp; echo inside >small; dd if=/dev/zero of=/tmp/big bs=1M count=100 2>/dev/null
-	httpd -p 80; nc -l -p 81 -e md5sum & until grep -q ":0051 .* 0A " /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done; echo up; sleep 300'
+	httpd -p 80; nc -l -p 81 -e md5sum & until grep -q ":0051 .* 0A " /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done; echo up; sleep 1000'
 
 @test "published ports, for root and for a user: files, half-closed connections, many at once" {
 	local who
@@ -105,7 +105,7 @@ SERVES='mount -t tmpfs tmpfs /tmp; cd /tmp; echo inside >small; dd if=/dev/zero 
 	chmod 666 "$DISK"
 	for who in root: user:"$AS_USER"; do
 		# shellcheck disable=SC2086 # none, or a program
-		spawn "$BED/run.log" ip netns exec bed ${who#*:} timeout -k 5 300 "$RKTIO" run --disk "$DISK" \
+		spawn "$BED/run.log" ip netns exec bed ${who#*:} timeout -k 5 1000 "$RKTIO" run --disk "$DISK" \
 			--publish 8080:80 --publish 127.0.0.1:8081:81 --publish '[::1]:8082:80' -- sh -c "$SERVES"
 		MACHINE=$!
 		wait_for 60 grep -q up "$BED/run.log"
@@ -196,8 +196,8 @@ for n in range(100): s.sendall(b"line %d\n" % n); time.sleep(0.1)'
 	chmod 711 "$BED"
 	chmod 644 "$BED/many.img"
 	for n in 1 2 3 4 5; do
-		spawn "$BED/many.$n" ip netns exec bed "$AS_USER" prlimit --nofile=64 timeout -k 5 100 "$RKTIO" run --memory 64M --disk "$BED/many.img,ro" \
-			--publish "$((8100 + n)):80" -- sh -c 'echo up; sleep 100'
+		spawn "$BED/many.$n" ip netns exec bed "$AS_USER" prlimit --nofile=64 timeout -k 5 1000 "$RKTIO" run --memory 64M --disk "$BED/many.img,ro" \
+			--publish "$((8100 + n)):80" -- sh -c 'echo up; sleep 1000'
 		all+=($!)
 	done
 	for n in 1 2 3 4 5; do
@@ -228,7 +228,7 @@ dpdk()
 	need dpdk
 	dpdk
 	starts --net "vhost-user:$BED/dpdk.sock,ip=10.6.0.2/24,gw=10.6.0.1" -- sh -c 'ping -c 2 -W 5 10.6.0.1; mount -t tmpfs tmpfs /tmp; cd /tmp
-		wget -q http://10.9.0.1:8000/100m; httpd -p 80; echo up; sleep 300'
+		wget -q http://10.9.0.1:8000/100m; httpd -p 80; echo up; sleep 1000'
 	matches "$(<"$BED/run.log")" ' 0% packet loss'
 	get http://10.6.0.2/100m "$BED/got"
 	cmp "$BED/got" "$BED/www/100m"
@@ -343,20 +343,21 @@ refused()
 			ip link set wg0 up; $2"
 	}
 	spawn "$BED/sniff" ip netns exec bed python3 -c 'import socket
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)); s.settimeout(90)
-print("sniffs", flush=True); seen = 0
-while True:
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+print("sniffs", flush=True); seen = 0; p = b""
+while b"the-last-one" not in p:
     p = s.recv(70000); seen += 1
     print("packet", seen, "PLAIN" if b"planted-secret" in p else "", flush=True)'
 	local sniffer=$!
 	wait_for 10 grep -q sniffs "$BED/sniff"
-	spawn "$BED/run.log" ip netns exec bed timeout -k 5 300 "$RKTIO" run --disk "$BED/wg1.img" --net tap:w1,ip=10.91.0.2/24,gw=10.91.0.1 -- \
-		sh -c "$(machine 1 'while nc -l -p 7 -e cat; do :; done & echo up; sleep 300')"
+	spawn "$BED/run.log" ip netns exec bed timeout -k 5 1000 "$RKTIO" run --disk "$BED/wg1.img" --net tap:w1,ip=10.91.0.2/24,gw=10.91.0.1 -- \
+		sh -c "$(machine 1 'while nc -l -p 7 -e cat; do :; done & until grep -q ":0007 .* 0A " /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done; echo up; sleep 1000')"
 	MACHINE=$!
-	wait_for 60 grep -q up "$BED/run.log"
-	run in_bed timeout -k 5 300 "$RKTIO" run --disk "$BED/wg2.img" --net tap:w2,ip=10.92.0.2/24,gw=10.92.0.1 -- \
-		sh -c "$(machine 2 'ping -c 1 -W 10 172.31.0.1 >/dev/null; echo planted-secret | nc -w 10 172.31.0.1 7; wg show wg0 | grep handshake')"
-	kill "$sniffer"
+	wait_for 300 grep -q up "$BED/run.log"
+	run in_bed timeout -k 5 1000 "$RKTIO" run --disk "$BED/wg2.img" --net tap:w2,ip=10.92.0.2/24,gw=10.92.0.1 -- \
+		sh -c "$(machine 2 'ping -c 1 -W 60 172.31.0.1 >/dev/null; echo planted-secret | nc -w 60 172.31.0.1 7; wg show wg0 | grep handshake')"
+	in_bed python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"the-last-one", ("127.0.0.1", 9))'
+	wait "$sniffer"
 	matches "$output" 'planted-secret'
 	matches "$output" 'latest handshake'
 	grep -q 'packet 9' "$BED/sniff"

@@ -21,7 +21,7 @@ setup()
 # at_terminal COMMAND...: with steps for terminal.py on standard input.
 at_terminal()
 {
-	run timeout 200 /usr/bin/python3 "$BED_DIR/terminal.py" 40x100 "$BUILD/rktio" run --disk "$IMG,key-file=$KEY" -- "$@"
+	run timeout 300 /usr/bin/python3 "$BED_DIR/terminal.py" 40x100 "$BUILD/rktio" run --disk "$IMG,key-file=$KEY" -- "$@"
 }
 
 # same_here FILE COMMAND...: COMMAND says the same of FILE as its input there and here.
@@ -45,8 +45,8 @@ same_here()
 		expect Running
 		send kill %1 %2; wait; jobs; echo over-$((40 + 2))\n
 		expect over-42
-		send cat\n
-		sleep 0.3
+		send sh -c 'echo rea""dy; exec cat'\n
+		expect ready
 		send typed\n
 		expect typed\r\ntyped
 		send \x04
@@ -57,7 +57,6 @@ same_here()
 		expect #
 		send echo status $?; exit 5\n
 		expect status 130
-		sleep 0.5
 	END
 	same 5 "$status" "$output"
 }
@@ -69,22 +68,20 @@ same_here()
 		send busybox vi /root/a\n
 		expect ~
 		send ione\ntwo
-		sleep 1
+		expect I /root/a .Modified. 2/2
 		send \x1b
-		sleep 1
+		expect - /root/a .Modified. 2/2
 		send :wq\n
 		expect #
 		send vim.tiny -u NONE /root/a\n
 		expect two
 		send Gothree
-		sleep 1
+		expect three
 		send \x1b
-		sleep 1
 		send :wq\n
 		expect #
 		send echo $(cat /root/a)-$(wc -l </root/a); exit\n
 		expect one two three-3
-		sleep 0.5
 	END
 	same 0 "$status" "$output"
 }

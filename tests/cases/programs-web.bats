@@ -31,7 +31,7 @@ setup()
 			nginx -c /root/nginx.conf
 		}
 		workers() { pgrep -fc "nginx: worker process$" || :; }
-		until_true() { for ((n = 0; n < 400; n++)); do ! eval "$1" || return 0; sleep 0.05; done; echo "never: $1"; return 1; }
+		until_true() { for ((n = 0; n < 4000; n++)); do ! eval "$1" || return 0; sleep 0.05; done; echo "never: $1"; return 1; }
 		redis()
 		{
 			redis-server --dir /srv --save "" "$@" --daemonize yes --logfile /srv/redis.log >/dev/null
@@ -57,10 +57,11 @@ setup()
 	said 'web; until_true "[ \$(workers) = 2 ]"
 		old=$(pgrep -f "nginx: worker process$")
 		(while curl -s http://127.0.0.1/; do :; done >/tmp/said; echo ended >/tmp/ended) &
+		until_true "[ -s /tmp/said ]"
 		nginx -c /root/nginx.conf -s reload 2>/dev/null
 		until_true "! kill -0 $(echo $old) 2>/dev/null"
 		kill -9 $(pgrep -f "nginx: worker process$" | head -n 1)
-		until_true "[ \$(workers) = 2 ]"; curl -s http://127.0.0.1/; sleep 0.2
+		until_true "[ \$(workers) = 2 ]"; curl -s http://127.0.0.1/
 		nginx -c /root/nginx.conf -s quit 2>/dev/null; until_true "! pgrep nginx >/dev/null"; wait
 		sort /tmp/said | uniq -c | wc -l'
 	same $'hello\n1' "$output"
@@ -72,11 +73,11 @@ setup()
 		redis --bind 0.0.0.0 --protected-mode no; echo "big $(md5sum </srv/www/big)"; echo up; exec sleep 1000'
 	logged 60 '^up$'
 	big=$(sed -n 's/^big //p' "$LOG")
-	run timeout 100 redis-benchmark -p 16379 -t set,get -n 5000 -c 20 --csv
+	run timeout 300 redis-benchmark -p 16379 -t set,get -n 5000 -c 20 --csv
 	same 0 "$status" "$output"
 	matches "$output" '"SET","[0-9.]+"'
 	matches "$output" '"GET","[0-9.]+"'
-	run timeout 100 python3 -c 'import hashlib, urllib.request as u
+	run timeout 300 python3 -c 'import hashlib, urllib.request as u
 print(u.urlopen("http://127.0.0.1:18080/").read().decode(), end="")
 print(hashlib.md5(u.urlopen("http://127.0.0.1:18080/big").read()).hexdigest() + "  -")'
 	same $'hello\n'"$big" "$output"

@@ -63,7 +63,7 @@ teardown_file()
 @test "ps: a target that it prints can be attached to" {
 	local engine name pid
 	while read -r engine name pid; do
-		same 0 "$(status timeout 20 "$CNTR" attach "$engine:$name" -- true)" "attach to $engine:$name"
+		same 0 "$(status timeout "$PATIENCE_S" "$CNTR" attach "$engine:$name" -- true)" "attach to $engine:$name"
 	done <"$BED/expected"
 }
 

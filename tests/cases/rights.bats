@@ -131,7 +131,7 @@ SECCOMP='.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": [
 @test "user: strace works for a normal one, too" {
 	need debugger
 	runc_run web distroless '.process.user = {"uid": 65532, "gid": 65532}'
-	run attach timeout -s INT 1 strace -p 1
+	run attach_sh "$STRACED" sh 1
 	matches "$output" attached
 }
 
@@ -202,6 +202,7 @@ SECCOMP='.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": [
 	runc_run web distroless
 	attach_start -- sh -c 'sleep 86019 & wait'
 	local p
+	wait_for 10 find_process 'sleep 86019' >/dev/null
 	p=$(find_process 'sleep 86019')
 	same "$(cat "/proc/$TPID/cgroup")" "$(cat "/proc/$p/cgroup")"
 	attach_stop

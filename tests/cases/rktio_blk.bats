@@ -19,7 +19,7 @@ setup()
 serves()
 {
 	rm -f "$SOCKET"
-	spawn "$DISK/log" timeout 300 "$BLK" --socket-path "$SOCKET" "$@"
+	spawn "$DISK/log" timeout 1400 "$BLK" --socket-path "$SOCKET" "$@"
 	SERVER=$!
 	wait_for 10 test -S "$SOCKET"
 }
@@ -37,7 +37,7 @@ sandboxed() { grep -q '^Seccomp:.2' "/proc/$(tr -d ' ' <"/proc/$1/task/$1/childr
 
 qemu_serves() # OPTION...
 {
-	spawn "$DISK/log" timeout 300 qemu-storage-daemon --blockdev "driver=file,node-name=n,filename=$IMAGE,locking=on" \
+	spawn "$DISK/log" timeout 1000 qemu-storage-daemon --blockdev "driver=file,node-name=n,filename=$IMAGE,locking=on" \
 		--export "type=vhost-user-blk,id=e,node-name=n,addr.type=unix,addr.path=$SOCKET,writable=on"
 	SERVER=$!
 	wait_for 10 test -S "$SOCKET"
@@ -47,7 +47,7 @@ qemu_serves() # OPTION...
 	local option
 	for option in --read-write --no-uring --no-direct; do
 		serves --file "$IMAGE" ${option/#--read-write/--poll-us=50}
-		run -0 timeout 120 "$TRY" "$SOCKET" verify 20000 7
+		run -0 timeout 400 "$TRY" "$SOCKET" verify 20000 7
 		same same "$output"
 		ends 0
 		truncate -s 0 "$IMAGE"
@@ -57,7 +57,7 @@ qemu_serves() # OPTION...
 
 @test "without polling it sleeps until it is kicked" {
 	serves --file "$IMAGE" --poll-us 0
-	run -0 timeout 120 "$TRY" "$SOCKET" verify 3000 8
+	run -0 timeout 400 "$TRY" "$SOCKET" verify 3000 8
 	same same "$output"
 	ends 0
 }
@@ -75,7 +75,7 @@ qemu_serves() # OPTION...
 @test "QEMU's storage daemon is driven the same way" {
 	need qsd
 	qemu_serves
-	run -0 timeout 120 "$TRY" "$SOCKET" verify 10000 9
+	run -0 timeout 400 "$TRY" "$SOCKET" verify 10000 9
 	same same "$output"
 	run -1 "$BLK" --socket-path "$DISK/other" --file "$IMAGE"
 	same "rktio-blk: '$IMAGE' is in use by another process" "$output"
@@ -86,7 +86,7 @@ qemu_serves() # OPTION...
 	need qsd
 	local size
 	serves --file "$IMAGE"
-	run timeout 310 "$ROOT/tests/vm/disk-guest" "$SOCKET"
+	run timeout 1250 "$ROOT/tests/vm/disk-guest" "$SOCKET"
 	[ "$status" != 77 ] || skip "vm: $output"
 	same 0 "$status" "$output"
 	ends 0
@@ -104,8 +104,8 @@ qemu_serves() # OPTION...
 	kill "$SERVER"
 	ends 143
 	serves --file "$IMAGE" --read-only
-	run -0 timeout 60 "$BLK" --print-capabilities
-	spawn "$DISK/log2" timeout 60 "$BLK" --socket-path "$DISK/other" --file "$IMAGE" --read-only
+	run -0 timeout 300 "$BLK" --print-capabilities
+	spawn "$DISK/log2" timeout 300 "$BLK" --socket-path "$DISK/other" --file "$IMAGE" --read-only
 	wait_for 10 test -S "$DISK/other"
 	run -0 "$TRY" "$DISK/other" status 0 0 512
 	same 0 "$output"

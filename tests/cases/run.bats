@@ -136,7 +136,7 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 }
 
 @test "an image in use: one writer, or readers" {
-	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- sh -c 'echo ready; sleep 60'
+	spawn "$BED/run.log" "$RKTIO" run --disk "$DISK" -- sh -c 'echo ready; sleep 1000'
 	p=$!
 	wait_for 30 grep -q ready "$BED/run.log"
 	run plain true
@@ -151,7 +151,7 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 	kill -TERM "$p"
 	wait "$p" || :
 	root=$(<"$SEALED.roothash")
-	spawn "$BED/run.log" "$RKTIO" run --disk "$SEALED,verity=$root" -- sh -c 'echo ready; sleep 60'
+	spawn "$BED/run.log" "$RKTIO" run --disk "$SEALED,verity=$root" -- sh -c 'echo ready; sleep 1000'
 	p=$!
 	wait_for 30 grep -q ready "$BED/run.log"
 	same 0 "$(status "$RKTIO" run --disk "$SEALED,verity=$root" -- true)"
@@ -166,6 +166,7 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 	kill -KILL "$p"
 	wait "$p" || :
 	wait_for 5 eval '! pgrep -f "rktio-(linux|blk)" >/dev/null'
+	wait_for 5 unused "$DISK"
 	same ok "$(plain sh -c 'test -s /root/log && echo ok')"
 }
 

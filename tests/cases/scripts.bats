@@ -94,7 +94,7 @@ setup()
 
 @test "setup: ^C waits for dpkg, and then ends" {
 	touch "$S/list" "$S/archive" "$S/slow"
-	run timeout 30 python3 "$BED_DIR/terminal.py" bash -c '
+	run timeout 300 python3 "$BED_DIR/terminal.py" bash -c '
 		(trap "" INT; read -r _ </dev/tty; rm "$S/slow") &
 		"$S/setup" build; echo status $?' <<-'END'
 		expect installing, 50 %
@@ -132,11 +132,11 @@ libos_build()
 @test "libos: ^C ends all of it" {
 	libos_build 'mkdir -p "$DVS_CACHE/libos/work.x/obj"; touch "$DVS_CACHE/libos/work.x/obj/a.o"
 		trap "rm -r $(printf %q "$S")/c/libos/work.x" EXIT; sleep 1000 & echo $! >"$S/sleep"; wait'
-	DVS_CACHE=$S/c run timeout 30 python3 "$BED_DIR/terminal.py" bash -c '"$S/libos" 6.1 "$S/out"; echo status $?' <<-'END'
+	DVS_CACHE=$S/c run timeout 300 python3 "$BED_DIR/terminal.py" bash -c '"$S/libos" 6.1 "$S/out"; echo status $?' <<-'END'
 		expect is compiled, 1 of
 		send \x03
 		expect \^C
 	END
 	wait_for 5 eval "! alive $(cat "$S/sleep")"
-	[ ! -e "$S/c/libos/work.x" ]
+	wait_for 5 test ! -e "$S/c/libos/work.x"
 }

@@ -175,7 +175,7 @@ recovers()
 {
 	local n log=$BED/log.$1
 	cp "$BED/loss.img" "$ENC"
-	LOSSY_SEED=$1 LOSSY_AFTER=$((300 + $1 * 37)) RKTIO_LIBEXEC=$BED/lossy timeout 60 "$RKTIO" run --disk "$ENC,key-file=$KEY" -- \
+	LOSSY_SEED=$1 LOSSY_AFTER=$((300 + $1 * 37)) RKTIO_LIBEXEC=$BED/lossy timeout 300 "$RKTIO" run --disk "$ENC,key-file=$KEY" -- \
 		sh -c 'mkdir -p /root/d; blocks files /root/d 100000' </dev/null >"$log" 2>&1 || true
 	matches "$(<"$log")" 'the power is gone' || return 1
 	n=$(grep -x '[0-9]*' "$log" | tail -n 1)

@@ -131,5 +131,5 @@ jail()
 		esac
 		wait "$p" || :
 	done
-	same '' "$(cntr_processes)" "processes left"
+	wait_for 5 no_cntr
 }

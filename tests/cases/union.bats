@@ -66,7 +66,7 @@ u()
 }
 
 @test "union: strace of the target works" {
-	run u timeout -s INT 1 strace -p 1
+	run u sh -c "$STRACED" sh 1
 	matches "$output" attached
 }
 

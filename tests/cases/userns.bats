@@ -136,7 +136,7 @@ rootless()
 @test "a container of another normal user is not entered" {
 	rootless web distroless
 	local s=0
-	said=$(cd / && setpriv --reuid=61001 --regid=61001 --clear-groups env -i PATH="$PATH" timeout 20 "$CNTR" attach "$TPID" -- true 2>&1) || s=$?
+	said=$(cd / && setpriv --reuid=61001 --regid=61001 --clear-groups env -i PATH="$PATH" timeout "$PATIENCE_S" "$CNTR" attach "$TPID" -- true 2>&1) || s=$?
 	same 125 "$s"
 }
 

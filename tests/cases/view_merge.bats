@@ -103,11 +103,11 @@ m()
 		os.makedirs("/mnt", exist_ok=True)
 		data = "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other" % dev
 		assert libc.mount(b"slow", b"/mnt", b"fuse", 0, data.encode()) == 0
-		time.sleep(30)
+		time.sleep(1000)
 	END
 	local pid=$!
 	wait_for 10 grep -q ' /mnt .* fuse' "/proc/$TPID/mountinfo"
-	same 0 "$(status timeout 15 "$CNTR" attach --view fuse --merge "$TARGET" -- ls -l /mnt /)"
+	same 0 "$(status timeout "$PATIENCE_S" "$CNTR" attach --view fuse --merge "$TARGET" -- ls -l /mnt /)"
 	kill -KILL "$pid"
 	runc_rm slow
 }

@@ -413,7 +413,7 @@ time.sleep(1000)' "/proc/$machine/map_files/${at%% *}" "$1"
 broken()
 {
 	guest_of "$1"
-	run timeout 60 "$VMSH" "$2" "$machine"
+	run timeout 300 "$VMSH" "$2" "$machine"
 	same 1 "$status" "$output"
 	matches "$output" "$4"
 	[ "${#lines[@]}" -le "$3" ]
@@ -423,7 +423,7 @@ broken()
 	broken tasks guest-ps 12 'the list of processes broke off'
 	broken modules lsmod 12 'the list of modules broke off'
 	broken log dmesg 10 'the list of log records broke off'
-	run --separate-stderr timeout 60 "$VMSH" dmesg --json "$machine"
+	run --separate-stderr timeout 300 "$VMSH" dmesg --json "$machine"
 	same 1 "$status" "$stderr"
 	[ "$(jq length <<<"$output")" -le 8 ]
 	broken symbols guest-ps 1 'symbols .* were not found'

@@ -11,6 +11,7 @@
  * Each case holds on any Linux.
  */
 #include "t.h"
+#include "t_wait.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -237,6 +238,7 @@ static void ignore(int signal, siginfo_t *info, void *context)
 		(void)close(fd);
 	}
 	hits++;
+	*t_taken = 1;
 }
 
 /* A read that a signal interrupts goes on; the frame says where. */
@@ -250,14 +252,8 @@ static void restarts(void)
 	for (int round = 0; round < 2; round++) {
 		for (int f = 0; f < FORMS; f++) {
 			hits = outside = 0;
-			pid_t pid = fork();
-			if (pid == 0) {
-				usleep(60000);
-				_exit(write(ends[1], "r", 1) == 1 ? 0 : 1);
-			}
-			const struct itimerval timer = { .it_value = { 0, 20000 } };
-			CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
-			CHECK(forms[f](ends[0], (long)&byte, 1, SYS_read) == 1 && byte == 'r');
+			pid_t pid = interrupt_soon(ends[1]);
+			CHECK(forms[f](ends[0], (long)&byte, 1, SYS_read) == 1 && byte == 'z');
 			CHECK(hits == 1 && outside == 0);
 			wait_ok(pid);
 		}
@@ -265,9 +261,9 @@ static void restarts(void)
 	}
 	on(SIGALRM, ignore, 0);
 	for (int f = 0; f < FORMS; f++) {
-		const struct itimerval timer = { .it_value = { 0, 20000 } };
-		CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
+		pid_t pid = interrupt_soon(-1);
 		CHECK(forms[f](ends[0], (long)&byte, 1, SYS_read) == -EINTR);
+		wait_ok(pid);
 	}
 }
 
@@ -599,8 +595,11 @@ static void clocks(void)
 		CHECK(compare(&first, &between) <= 0 && compare(&between, &last) <= 0);
 		clock_gettime(CLOCK_MONOTONIC, &last);
 	} while (compare(&last, &end) < 0);
+	CHECK(clock_gettime(CLOCK_REALTIME, &first) == 0);
 	long seconds = time(NULL);
-	CHECK(clock_gettime(CLOCK_REALTIME, &last) == 0 && last.tv_sec - seconds <= 1);
+	CHECK(clock_gettime(CLOCK_REALTIME, &last) == 0);
+	/* It may be a tick behind. */
+	CHECK(seconds >= first.tv_sec - 1 && seconds <= last.tv_sec);
 	CHECK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &first) == 0);
 	CHECK(clock_gettime(12345, &first) == -1 && errno == EINVAL);
 	CHECK(clock_getres(CLOCK_MONOTONIC, &first) == 0 && first.tv_nsec == 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* t_ptrace.c - what debuggers and tracers do: breakpoints, single steps, attaching, emulated calls, core files. */
 #include "t.h"
+#include "t_wait.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -182,7 +183,7 @@ static void attached_in_call(void)
 			      ? 0
 			      : 1);
 	}
-	usleep(100000);
+	await_sleep(pid);
 	CHECK(ptrace(PTRACE_ATTACH, pid, NULL, NULL) == 0);
 	CHECK(wait_stop(pid) == SIGSTOP);
 	struct user_regs_struct regs = regs_of(pid);
@@ -242,17 +243,21 @@ static void attached(void)
 			_exit(3);
 		}
 		close(ends[0]);
-		usleep(20000);
+		if (sleeps)
+			await_sleep(pid);
+		else
+			usleep(20000);
 		CHECK(ptrace(PTRACE_ATTACH, pid, NULL, NULL) == 0);
 		CHECK(wait_stop(pid) == SIGSTOP);
 		CHECK(ptrace(PTRACE_PEEKDATA, pid, &shared_value, NULL) == shared_value);
 		CHECK(ptrace(PTRACE_POKEDATA, pid, &shared_value, 0L) == 0);
 		CHECK(ptrace(PTRACE_DETACH, pid, NULL, NULL) == 0);
-		usleep(20000);
-		CHECK(waitpid(pid, &status, WNOHANG) == (sleeps ? 0 : pid));
+		if (sleeps) {
+			usleep(20000);
+			CHECK(waitpid(pid, &status, WNOHANG) == 0);
+		}
 		close(ends[1]);
-		if (sleeps)
-			status = wait_end(pid);
+		status = wait_end(pid);
 		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 3);
 	}
 }
@@ -265,7 +270,7 @@ static void seized(void)
 	if (pid == 0)
 		for (;;)
 			pause();
-	usleep(20000);
+	await_sleep(pid);
 	CHECK(ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXIT) == 0);
 	CHECK(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) == 0);
 	CHECK(wait_stop(pid) == (SIGTRAP | PTRACE_EVENT_STOP << 8));

@@ -24,7 +24,7 @@
 #include "pidfd.h"
 
 #define NOBODY      65534
-#define END_AFTER_S 20
+#define END_AFTER_S 300
 
 /* How a monitor answers. */
 enum manner {
@@ -97,7 +97,7 @@ static inline void answer_wrongly(int fd, enum manner how)
 	struct reply huge = { .datalen = 1 << 30 };
 
 	if (how == SILENT || how == STRANGE_SILENT)
-		(void)sleep(5);
+		(void)sleep(END_AFTER_S);
 	else if (how == SHORT)
 		(void)!write(fd, garbage, 7);
 	else if (how == GARBAGE)

@@ -265,7 +265,7 @@ static void test_many_strings(void **state)
 	memcpy(d + 24 + types - TYPE_WORDS * 4, &last, 4);
 	assert_int_equal(btf_find(&b, "S", &id), 0);
 	assert_int_equal(id, ntypes);
-	assert_true(clock() - began < 10 * CLOCKS_PER_SEC);
+	assert_true(clock() - began < 60 * CLOCKS_PER_SEC);
 	free(index);
 	free(d);
 }

@@ -284,7 +284,7 @@ static void test_unusual_containerd(void **state)
 			pause();
 	}
 	fixture_show(&f, shim);
-	for (int i = 0; i < 500 && !l.n; i++) {
+	for (int i = 0; i < 10000 && !l.n; i++) {
 		usleep(10000);
 		ctr_list_fini(&l);
 		list_of(&engine_containerd, &f, &l);
@@ -371,7 +371,7 @@ static void test_unusual_podman(void **state)
 	conmon = start_conmon(&f, MONITORED, "lost");
 	assert_true(conmon > 0);
 	(void)snprintf(path, sizeof(path), "%s/lost.pid", f.root);
-	for (int i = 0; i < 500 && !child; i++) {
+	for (int i = 0; i < 10000 && !child; i++) {
 		usleep(10000);
 		child = read_pid(path);
 	}

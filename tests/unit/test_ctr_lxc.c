@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* LXC: parsers, and the engine against monitors of our own. */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 #include "engine.h"
 #include "engine_lxc.h"
 #include "fake_monitor.h"
+#include "slow_clock.h"
 
 static void test_running(void **state)
 {
@@ -118,6 +120,7 @@ static void test_bad_monitors(void **state)
 		struct err e = { 0 };
 		struct host h;
 
+		slowness = cases[i].how == SILENT ? 1 : SLOWLY;
 		host_init(&h);
 		start(&h, h.lxcpath, "bad", false, cases[i].how);
 		start(&h, h.lxcpath, "hidden", true, cases[i].how);
@@ -129,6 +132,7 @@ static void test_bad_monitors(void **state)
 		assert_string_equal(l.v[0].name, "good");
 		host_fini(&h);
 	}
+	slowness = SLOWLY;
 }
 
 /* A socket that is listed and gone by now. */
@@ -146,6 +150,14 @@ static void test_vanished(void **state)
 	assert_int_equal(engine_lxc.list(&h.tree.env, &l, &e), 0);
 	assert_int_equal(l.n, 0);
 	host_fini(&h);
+}
+
+int __real_poll(struct pollfd *fds, nfds_t n, int ms);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int ms);
+
+int __wrap_poll(struct pollfd *fds, nfds_t n, int ms)
+{
+	return __real_poll(fds, n, ms * (int)slowness);
 }
 
 static uint64_t now_ms(void)
@@ -302,5 +314,6 @@ int main(void)
 
 	};
 
+	slowness = SLOWLY;
 	return cmocka_run_group_tests_name("ctr_lxc", tests, NULL, NULL);
 }

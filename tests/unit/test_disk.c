@@ -300,7 +300,7 @@ static void test_scratch(void **state)
 		kill(pid, signals[i]);
 		waitpid(pid, &status, 0);
 		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == signals[i]);
-		for (int n = 0; n < 500 && names(); n++)
+		for (int n = 0; n < 10000 && names(); n++)
 			nanosleep(&pause, NULL);
 		assert_int_equal(names(), 0);
 		close(fds[0]);

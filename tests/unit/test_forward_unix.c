@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_forward_unix.c - sockets of a file system: who listens, what is carried, what is refused. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,6 +23,8 @@
 
 #include "forward_unix.h"
 #include "io.h"
+
+#define PATIENCE_MS 100000 /* only what hangs takes so long */
 
 struct rig {
 	char dir[32];
@@ -322,25 +325,73 @@ static void test_nobody_behind(void **state)
 	(void)close(s);
 }
 
+/* Return: how often the process went to sleep, if it sleeps; or -1. */
+static long sleeps(pid_t pid)
+{
+	char path[32], line[128], was = 0;
+	long n = -1;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		(void)sscanf(line, "State: %c", &was);
+		(void)sscanf(line, "voluntary_ctxt_switches: %ld", &n);
+	}
+	(void)fclose(f);
+	return was == 'S' ? n : -1;
+}
+
+/* Between two turns of the carrier: in one, it has more for a moment. */
+static unsigned int open_files(const struct rig *r)
+{
+	for (;;) {
+		long before = sleeps(r->carrier);
+		unsigned int n = 0;
+		char path[32];
+		DIR *dir;
+
+		(void)snprintf(path, sizeof(path), "/proc/%d/fd", r->carrier);
+		dir = opendir(path);
+		assert_non_null(dir);
+		while (readdir(dir))
+			n++;
+		(void)closedir(dir);
+		if (before >= 0 && before == sleeps(r->carrier))
+			return n;
+		(void)poll(NULL, 0, 1);
+	}
+}
+
+static void await_files(const struct rig *r, unsigned int n)
+{
+	for (int ms = 0; open_files(r) != n; ms += 10) {
+		assert_true(ms < PATIENCE_MS);
+		(void)poll(NULL, 0, 10);
+	}
+}
+
 /* Who waits for a server that has no time gets there when it has; who has gone does not. */
 static void test_full_queue(void **state)
 {
 	struct rig *r = *state;
+	unsigned int before = open_files(r);
 	int c[6];
 	char buf[8];
 
 	for (int i = 0; i < 6; i++) {
 		c[i] = dial(r);
 		assert_int_equal(send(c[i], &"012345"[i], 1, 0), 1);
-		(void)poll(NULL, 0, 20);
 	}
-	/* None of the later ones is there but in the carrier; it needs its time to see that one has gone. */
+	/* The first is at the server. None of the later ones is there but in the carrier, which has to see that one has gone. */
+	await_files(r, before + 2 + 5);
 	(void)close(c[3]);
-	(void)poll(NULL, 0, 500);
+	await_files(r, before + 2 + 4);
 	for (int i = 0; i < 5; i++) {
 		int s;
 
-		assert_true(readable(r->server, 10000));
+		assert_true(readable(r->server, PATIENCE_MS));
 		s = answer(r);
 		assert_int_equal(recv(s, buf, 1, 0), 1);
 		assert_int_not_equal(buf[0], '3');
@@ -356,12 +407,13 @@ static void test_full_queue(void **state)
 static void test_too_many(void **state)
 {
 	struct rig *r = *state;
+	unsigned int before = open_files(r);
 	int c[20], refused = 0;
 	char buf[8];
 
 	for (int i = 0; i < 20; i++)
 		c[i] = dial(r);
-	for (int round = 0; round < 1000 && refused < 12; round++) {
+	for (int round = 0; round < PATIENCE_MS / 10 && refused < 12; round++) {
 		refused = 0;
 		for (int i = 0; i < 20; i++)
 			refused += readable(c[i], 0) && recv(c[i], buf, 1, 0) == 0;
@@ -372,7 +424,7 @@ static void test_too_many(void **state)
 		(void)close(c[i]);
 	for (int i = 0; i < 8; i++)
 		(void)close(answer(r));
-	(void)poll(NULL, 0, 1000);
+	await_files(r, before);
 	c[0] = dial(r);
 	(void)close(answer(r));
 	assert_int_equal(recv(c[0], buf, 1, 0), 0);

@@ -486,7 +486,7 @@ static void answered(void *arg, const struct iovec *iov, int n)
 
 static void wait_until(const _Atomic unsigned int *p, unsigned int n)
 {
-	for (int i = 0; i < 10000 && atomic_load(p) < n; i++)
+	for (int i = 0; i < 100000 && atomic_load(p) < n; i++)
 		usleep(1000);
 	assert_true(atomic_load(p) >= n);
 }

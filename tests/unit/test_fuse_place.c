@@ -13,7 +13,7 @@
 
 #include "fuse_place.h"
 
-#define PATIENCE_S 20
+#define PATIENCE_S 100
 
 static bool is_calm(pid_t tid)
 {
@@ -72,6 +72,7 @@ static void test_calm_while_it_is_asked(void **state)
 {
 	struct fuse_places all = { 0 };
 	struct fuse_place place;
+	time_t end = time(NULL) + PATIENCE_S;
 	cpu_set_t before, after;
 
 	(void)state;
@@ -87,12 +88,14 @@ static void test_calm_while_it_is_asked(void **state)
 		assert_false(is_calm(0));
 	}
 	assert_true(burst(&place));
-	/* It follows itself. */
-	for (int i = 0; i < 20; i++)
-		fuse_place_turn(&place, gettid());
-	assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
-	if (is_calm(0))
-		assert_int_equal(CPU_COUNT(&after), 1);
+	/* It follows itself, unless it has been given back its processors, because it was kept from asking. */
+	do {
+		assert_true(burst(&place));
+		for (int i = 0; i < 20; i++)
+			fuse_place_turn(&place, gettid());
+		assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
+	} while (CPU_COUNT(&after) > 1 && time(NULL) < end);
+	assert_int_equal(CPU_COUNT(&after), 1);
 	/* Nobody asks any more. */
 	assert_true(wait_for_ordinary(0));
 	assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);

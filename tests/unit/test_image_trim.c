@@ -144,7 +144,7 @@ static void test_trim_against_use(void **state)
 	child = fork();
 	if (!child)
 		trim_for_ever(entry);
-	for (; again < 20 && tries < 2000; tries++) {
+	for (; again < 20 && tries < 100000; tries++) {
 		struct unpack_stats stats = { 0 };
 		struct err e = { 0 };
 		int r;

@@ -113,7 +113,7 @@ static void stop(struct rig *r)
 
 	vm_close(r->vm);
 	free(r->vm);
-	assert_true(counts(r, 2000));
+	assert_true(counts(r, 100000));
 	close(r->in);
 	assert_int_equal(waitpid(r->pid, &status, 0), r->pid);
 	assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
@@ -313,7 +313,7 @@ static void test_killed(void **state)
 	assert_false(counts(&r, 20));
 	kill(child, SIGKILL);
 	assert_int_equal(waitpid(child, NULL, 0), child);
-	assert_true(counts(&r, 2000));
+	assert_true(counts(&r, 100000));
 	close(fds[0]);
 	stop(&r);
 }
@@ -333,7 +333,7 @@ static void test_holder_killed(void **state)
 	assert_int_equal(hold.ncpu, 1);
 	assert_true(hold.cpu[0].regs.rip - 0xffffffff81000000ULL < 16);
 	kill(hold.child, SIGKILL);
-	assert_true(counts(&r, 2000));
+	assert_true(counts(&r, 100000));
 	assert_int_equal(kvm_hold_end(&hold, &ns, &e), -EIO);
 	kvm_hold_fini(&hold);
 	stop(&r);

@@ -27,7 +27,8 @@ FIRMWARE = ["/usr/share/qemu/pvh.bin", "/usr/share/qemu/linuxboot_dma.bin", "/us
 # Interrupts get lost in emulated SVM now and then: with a periodic tick and without HLT that costs no more than a tick.
 STEADY = "nohz=off highres=off idle=poll tsc=reliable no_timer_check mitigations=off"
 DISK = 256 << 20
-BOOT_S = 400  # 30 to 50 s of one processor
+BOOT_S = 1200  # 30 to 50 s of one processor
+PATIENCE_S = 300  # only what hangs takes so long
 UP = b"L1-UP"
 DONE = b"L1-DONE"
 L1_INIT = """#!/bin/busybox sh
@@ -52,7 +53,7 @@ sleep 1
 kill -STOP $(cat /tmp/vmm)
 usleep 100000
 """
-L1_REST = """port=$(ls /dev/vport*p1)
+L1_REST = """until port=$(ls /dev/vport*p1 2>/dev/null); do usleep 20000; done
 echo L1-UP >$port
 # What is on the disk was put there by run().
 until [ "$(head -c 2 /dev/vda)" = GO ]; do blockdev --flushbufs /dev/vda; usleep 20000; done
@@ -182,7 +183,7 @@ class Running:
 class Qmp:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        for _ in range(100):
+        for _ in range(PATIENCE_S * 20):
             try:
                 self.socket.connect(str(path))
                 break
@@ -202,7 +203,7 @@ class Qmp:
                 return answer.get("return", {})
 
     def wait_migrated(self):
-        for _ in range(1200):
+        for _ in range(PATIENCE_S * 20):
             status = self.ask("query-migrate").get("status")
             if status in ("completed", "failed"):
                 return status == "completed"

@@ -32,26 +32,10 @@ in_cgroup()
 	exec "$@" </dev/null >/run/container.log 2>&1
 }
 
-# find_process ARGS: the pid of the process with exactly these arguments.
-find_process()
-{
-	local f argv
-	for f in /proc/[0-9]*/cmdline; do
-		argv=()
-		mapfile -d '' -t argv <"$f" || continue
-		if [ "${argv[*]}" = "$1" ]; then
-			f=${f%/cmdline}
-			echo "${f##*/}"
-			return 0
-		fi
-	done 2>/dev/null
-	return 1
-}
-
 # wait_for CMD...: until it succeeds.
 wait_for()
 {
-	local end=$((SECONDS + 30))
+	local end=$((SECONDS + 300)) # only what hangs takes so long
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || { echo "gave up waiting for: $*"; return 1; }
 		sleep 0.05

@@ -13,7 +13,7 @@ mount -t proc proc /proc
 mkdir -p /sys /run /tmp /mnt /sealed
 mount -t sysfs sys /sys
 for m in {modules}; do insmod "/$m.ko" || :; done
-sleep 1
+until ls /dev/vport*p1 >/dev/null 2>&1; do usleep 20000; done
 for tap in /dev/vport*p1; do exec >"$tap" 2>&1; done
 
 # it NAME COMMAND...

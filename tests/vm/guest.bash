@@ -5,6 +5,7 @@
 # compare. With software emulation, each further process counts.
 set -u
 cd / || exit
+source /vm/find.bash
 source /vm/containers.bash
 
 tests=0
@@ -35,7 +36,7 @@ kernel_at_least() # MAJOR MINOR
 }
 
 # CNTR_AS becomes a command, as exec does.
-cntr() { ( ${CNTR_AS:-exec} timeout -k 2 60 /usr/bin/cntr "$@" ); }
+cntr() { ( ${CNTR_AS:-exec} timeout -k 2 300 /usr/bin/cntr "$@" ); }
 attach() { cntr attach "$TARGET" -- "$@"; }
 
 status_of() # PID
@@ -133,7 +134,7 @@ quiet() { same '' "$(cat "/run/$1.said")" warnings; }
 terminal()
 {
 	local said
-	said=$(${CNTR_AS:-exec} script -qec "timeout 60 /usr/bin/cntr attach $TARGET -- sh -c 'tty; exit 7'; echo \$?" /dev/null </dev/null)
+	said=$(${CNTR_AS:-exec} script -qec "timeout 300 /usr/bin/cntr attach $TARGET -- sh -c 'tty; exit 7'; echo \$?" /dev/null </dev/null)
 	[[ $said =~ ^/dev/pts/[0-9]+.*7 ]] || { echo "tty said: $said"; return 1; }
 }
 
@@ -207,7 +208,7 @@ union()
 {
 	local said
 	said=$(cntr attach --view union "$TARGET" -- sh -c 'cat /etc/os-release; ls /vm; echo x >/scratch && cat /scratch')
-	same $'ID=image\ncontainers.bash\nguest.bash\ninit.bash\nx' "$said" "the union"
+	same $'ID=image\ncontainers.bash\nfind.bash\nguest.bash\ninit.bash\nx' "$said" "the union"
 	[ ! -e "/proc/$TPID/root/scratch" ] && [ ! -e /scratch ]
 }
 
@@ -226,7 +227,10 @@ union_locked()
 traces_another()
 {
 	local said
-	said=$(attach timeout -s INT 2 strace -p "$(sed -n 's/^NSpid:.*\t//p' "/proc/$TPID/status")" 2>&1) || :
+	# Until it has said something.
+	# shellcheck disable=SC2016 # for the shell inside
+	said=$(attach sh -c 'strace -p "$1" 2>/tmp/said & until [ -s /tmp/said ]; do sleep 0.1; done; kill $!; wait; cat /tmp/said' \
+		sh "$(sed -n 's/^NSpid:.*\t//p' "/proc/$TPID/status")" 2>&1) || :
 	[[ $said == *attached* ]] || { echo "$said"; return 1; }
 }
 

@@ -12,6 +12,7 @@ busybox ip link set lo up
 # As udev does; TOMOYO of Linux 5.10 looks programs that are executed by descriptor up there.
 ln -s /proc/self/fd /dev/fd
 cd /
+until compgen -G '/dev/vport*p1' >/dev/null; do sleep 0.05; done
 for tap in /dev/vport*p1; do
 	# What the guest's init says goes the same way, to be seen as a broken test.
 	exec >"$tap" 2>&1
