@@ -85,12 +85,14 @@ static int open_target(const struct wire_request *req, struct err *e)
 	pid_t pid;
 	int r = find_process(req, &pid, e);
 
-	if (!r)
-		r = pid_open(pid, &ref, e);
-	if (!r)
-		r = target_open(&ref, NULL, req->privileged ? 0 : TARGET_RIGHTS, &with.target, e);
 	if (r < 0)
 		return r;
+	r = pid_open(pid, &ref, e);
+	if (!r)
+		r = target_open(&ref, NULL, req->privileged ? 0 : TARGET_RIGHTS, &with.target, e);
+	/* a pid of the guest's, which on the host may be another process */
+	if (r < 0)
+		return err_wrap(e, r, "in the guest");
 	with.target.cred.privileged = req->privileged;
 	return settle_user(req, e);
 }

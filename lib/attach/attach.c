@@ -307,10 +307,10 @@ static void ask(struct attach *a, bool has_fuse, bool has_type)
 
 	if (r < 0)
 		return;
-	log_info("tools come %s", tools == WIRE_TOOLS_FUSE      ? "as files that are served"
-				  : tools == WIRE_TOOLS_ARCHIVE ? "as an archive"
-				  : tools == WIRE_TOOLS_DISK    ? "on a disk"
-								: "not at all");
+	log_info("%s", tools == WIRE_TOOLS_FUSE      ? "tools come as files that are served"
+		       : tools == WIRE_TOOLS_ARCHIVE ? "tools come as an archive"
+		       : tools == WIRE_TOOLS_DISK    ? "tools come on a disk"
+						     : "no tools come: / is the guest's own root");
 	r = tools == WIRE_TOOLS_FUSE ? start_files(a, &e) : 0;
 	if (r < 0) {
 		fail(a, r, &e);

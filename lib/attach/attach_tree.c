@@ -61,8 +61,8 @@ static int build(const struct attach_conf *c, struct attach_tree *ret, struct er
 	int r;
 
 	if (unshare(CLONE_NEWNS) < 0)
-		return err_set(e, errno, "making a mount namespace for the tools: %s%s", err_str(errno),
-			       errno == EPERM ? "; it takes CAP_SYS_ADMIN" : "");
+		return err_set(e, errno, "making a mount namespace for the tools: %s%s",
+			       err_str(errno), errno == EPERM ? "; it takes CAP_SYS_ADMIN" : "");
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return err_set(e, errno, "cutting off mount propagation: %s", err_str(errno));
 	r = c->image ? take_image(c->image, &tools, e) : take_dir(c, &tools, &ret->host, e);

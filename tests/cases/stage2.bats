@@ -458,6 +458,9 @@ refused()
 	run vm -T --tools none -- no-such-program
 	same 127 "$status" "$output"
 	matches "$output" "no 'no-such-program' on the PATH in the guest$"
+	run vm -T --pid 999999 -- true
+	same 125 "$status" "$output"
+	matches "$output" ': in the guest: no process has the pid 999999$'
 }
 
 @test "the guest's own view" {

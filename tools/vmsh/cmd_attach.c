@@ -204,12 +204,17 @@ static int open_machine(struct attach_cmd *a, struct err *e)
 	return r;
 }
 
+static double look_ms(const struct vm *v)
+{
+	return (double)(v->kvm.stopped_ns + v->kvm.probing_ns) / 1e6;
+}
+
 static void say_pauses(const struct vm *v, const struct side_report *p)
 {
 	log_info(
-		"the machine stood for %.1f ms to be looked at, %.1f to start, %.1f at the end; one of its threads for %.1f",
-		(double)(v->kvm.stopped_ns + v->kvm.probing_ns) / 1e6, (double)p->start_ns / 1e6,
-		(double)p->undo_ns / 1e6, (double)p->map_ns / 1e6);
+		"the machine stood for %.1f ms to be looked at, %.1f ms to start, %.1f ms at the end; one of its threads for %.1f ms",
+		look_ms(v), (double)p->start_ns / 1e6, (double)p->undo_ns / 1e6,
+		(double)p->map_ns / 1e6);
 	log_info("the guest rings by %s, and is rung by %s", p->door ? "an ioeventfd" : "nothing",
 		 p->irq ? "an irqfd" : "nothing");
 }
@@ -231,8 +236,10 @@ static int run(struct attach_cmd *a, struct attach *session, int *ret_exit, stru
 	struct side *side;
 	int r = side_open(&opts, &side, e);
 
-	if (r < 0)
+	if (r < 0) {
+		log_info("the machine stood for %.1f ms to be looked at", look_ms(&a->vm));
 		return r;
+	}
 	a->disk.side = side;
 	side_chan_init(&chan, side);
 	r = attach_run(session, &chan.chan, ret_exit, e);
