@@ -96,7 +96,7 @@ unchanged()
 	cntr attach --view union "$TARGET" -- sh -c "touch '$BED/own/new' && test -e '$BED/own/new'"
 	local s=0
 	[ ! -e "$BED/own/new" ] || s=1
-	umount "$BED/own"
+	wait_for 5 umount "$BED/own" # who had it in a view may be ending
 	podman_uidmap_down
 	same 0 "$s" "a file of the host's was written"
 }

@@ -103,7 +103,7 @@ reads_without_end='while :; do ls -lR /usr/share/doc /etc; cat /usr/bin/env /etc
 	same 0 "$(status cntr attach --merge "$TARGET" -- sh -c 'touch /etc/new /usr/share/new')"
 	same "$(awk '{ print $2; exit }' "/proc/$TPID/uid_map")" "$(stat -c %u "/proc/$TPID/root/etc/new")"
 	runc_rm mapped
-	umount "$BED/tools"
+	wait_for 5 umount "$BED/tools" # who served it may be ending
 	same 7:8 "$fuse"
 	[ "$bind" != 7:8 ]
 }
