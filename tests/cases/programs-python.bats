@@ -51,8 +51,7 @@ result = unittest.TextTestRunner().run(tests)
 sys.exit(result.testsRun != 2 or not result.wasSuccessful() or bool(result.skipped))'
 }
 
-# They sleep most of the time, the second one for minutes. Its test_waitfor_timeout wants a wait of 0.1 s to be over within one, whatever
-# else the machine does; what fails runs once more.
+# They sleep most of the time, the second one for minutes.
 @test "test_subprocess, test_multiprocessing_fork" {
-	python_passes -j 2 -w test_subprocess test_multiprocessing_fork
+	python_passes -j 2 test_subprocess test_multiprocessing_fork
 }
