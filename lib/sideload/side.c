@@ -348,6 +348,11 @@ int side_send(struct side *s, const struct iovec *iov, int n)
 	return 0;
 }
 
+bool side_has_room(const struct side *s)
+{
+	return s->broken || over(s) || side_ring_room(&s->out, SIDE_MESSAGE_MAX);
+}
+
 int side_wait(struct side *s, int timeout_ms)
 {
 	uint64_t deadline = tracee_now_ns() + (uint64_t)timeout_ms * 1000000;

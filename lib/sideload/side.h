@@ -86,6 +86,9 @@ ssize_t side_recv(struct side *s, void *buf, size_t room) _must_check_;
 /* One message of 1 to SIDE_MESSAGE_MAX bytes, in @n parts. Return: 0; -EAGAIN no room yet; -EMSGSIZE; -EPIPE it has ended; -EPROTO. */
 int side_send(struct side *s, const struct iovec *iov, int n) _must_check_;
 
+/* Room for the largest message; or side_send() says why there is none. */
+bool side_has_room(const struct side *s);
+
 /* Until there is a message or an end, @timeout_ms at most. Return: 1; 0. */
 int side_wait(struct side *s, int timeout_ms);
 
