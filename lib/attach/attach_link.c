@@ -129,7 +129,7 @@ static int take_message(struct attach_link *l, const void *buf, size_t size)
 	if (r < 0)
 		return r;
 	if (m.kind == WIRE_FUSE) {
-		r = files ? attach_files_take(files, m.data, m.size) : -EPROTO;
+		r = files ? attach_files_take(files, &m) : -EPROTO;
 		return r < 0 ? r : 1;
 	}
 	pthread_mutex_lock(&l->lock);

@@ -31,12 +31,14 @@ static ssize_t chan_receive(struct attach_chan *c, void *buf, size_t size)
 {
 	struct side_chan *s = chan_of(c);
 	ssize_t n;
+	bool room;
 
 	pthread_mutex_lock(&s->lock);
 	n = side_recv(s->side, buf, size);
-	if (s->waiting && side_has_room(s->side))
-		(void)pthread_cond_broadcast(&s->room);
+	room = s->waiting && side_has_room(s->side);
 	pthread_mutex_unlock(&s->lock);
+	if (room)
+		(void)pthread_cond_broadcast(&s->room);
 	return n;
 }
 
