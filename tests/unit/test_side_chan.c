@@ -20,6 +20,7 @@
 static int bell;
 static atomic_bool has_room;
 static atomic_uint asked; /* for room */
+static unsigned int rings;
 
 int __wrap_side_fd(const struct side *s);
 int __wrap_side_fd(const struct side *s)
@@ -55,13 +56,21 @@ ssize_t __wrap_side_recv(struct side *s, void *buf, size_t room)
 	return -EAGAIN;
 }
 
+void __wrap_side_ring_guest(const struct side *s);
+void __wrap_side_ring_guest(const struct side *s)
+{
+	(void)s;
+	rings++;
+}
+
 int __wrap_side_send(struct side *s, const struct iovec *iov, int n);
+/* As many parts as it was given: 1 is "to be told". */
 int __wrap_side_send(struct side *s, const struct iovec *iov, int n)
 {
 	(void)s;
 	(void)iov;
 	(void)n;
-	return atomic_load(&has_room) ? 0 : -EAGAIN;
+	return atomic_load(&has_room) ? n : -EAGAIN;
 }
 
 static int setup(void **state)
@@ -140,12 +149,27 @@ static void test_wake(void **state)
 	assert_int_equal(c->chan.ops->wait(&c->chan, POLLIN, LONG_MS), POLLIN);
 }
 
+/* Who sends tells the guest, if that may wait. */
+static void test_send(void **state)
+{
+	struct side_chan *c = *state;
+	struct iovec iov[1] = { { NULL, 0 } };
+
+	assert_int_equal(c->chan.ops->send(&c->chan, iov, 1), -EAGAIN);
+	atomic_store(&has_room, true);
+	assert_int_equal(c->chan.ops->send(&c->chan, iov, 0), 0);
+	assert_int_equal(rings, 0);
+	assert_int_equal(c->chan.ops->send(&c->chan, iov, 1), 0);
+	assert_int_equal(rings, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_room_wakes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wake, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_send, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,9 @@ static int chan_send(struct attach_chan *c, const struct iovec *iov, int n)
 	pthread_mutex_lock(&s->lock);
 	r = side_send(s->side, iov, n);
 	pthread_mutex_unlock(&s->lock);
-	return r;
+	if (r > 0)
+		side_ring_guest(s->side);
+	return r < 0 ? r : 0;
 }
 
 static ssize_t chan_receive(struct attach_chan *c, void *buf, size_t size)
