@@ -78,6 +78,21 @@ static void request(const uint8_t *data, size_t size)
 	wire_text_fini(&t);
 }
 
+static void requests_of_fuse(const struct wire_msg *m)
+{
+	size_t off = 0, sum = 0;
+	struct span one;
+	int r;
+
+	while ((r = wire_fuse_next(m, &off, &one)) > 0) {
+		if (one.p != (const char *)m->data + sum || !one.len || one.len > m->size - sum)
+			abort();
+		sum += one.len;
+	}
+	if (!r && sum != m->size)
+		abort();
+}
+
 static void take(const struct wire_msg *m, enum wire_side to, struct wire_rx *rx,
 		 struct wire_tx *tx)
 {
@@ -94,6 +109,8 @@ static void take(const struct wire_msg *m, enum wire_side to, struct wire_rx *rx
 		abort();
 	if (m->kind == WIRE_WINSIZE)
 		(void)wire_get_size(m);
+	if (m->kind == WIRE_FUSE)
+		requests_of_fuse(m);
 	if (m->kind == WIRE_PING && rx->ring.len)
 		wire_rx_drop(rx);
 	wire_tx_sent(tx, tx->credit / 2);

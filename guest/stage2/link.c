@@ -10,14 +10,15 @@
 
 int link_read(struct link *l, struct wire_msg *ret)
 {
-	ssize_t n = read(l->fd, l->in, sizeof(l->in));
+	uint8_t *in = l->in + LINK_IN_AT;
+	ssize_t n = read(l->fd, in, WIRE_MAX);
 	int r;
 
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
 	if (!n)
 		return 0;
-	r = wire_parse(l->in, (size_t)n, WIRE_TO_GUEST, ret);
+	r = wire_parse(in, (size_t)n, WIRE_TO_GUEST, ret);
 	return r < 0 ? r : 1;
 }
 
@@ -49,16 +50,13 @@ int link_wait(struct link *l, struct wire_msg *ret)
 static int put(struct link *l, size_t size)
 {
 	ssize_t n;
-	int r;
 
-	do {
-		r = wait_for(l, POLLOUT);
+	while ((n = write(l->fd, l->out, size)) < 0) {
+		int r = errno == EAGAIN ? wait_for(l, POLLOUT) : errno == EINTR ? 0 : -errno;
+
 		if (r < 0)
 			return r;
-		n = write(l->fd, l->out, size);
-	} while (n < 0 && (errno == EINTR || errno == EAGAIN));
-	if (n < 0)
-		return -errno;
+	}
 	return (size_t)n == size ? 0 : -EIO;
 }
 

@@ -11,12 +11,18 @@
 
 #include <stdbool.h>
 
+#include "abi/fuse.h"
 #include "wire.h"
+
+#define LINK_PAGE  4096U
+#define LINK_IN_AT (LINK_PAGE - WIRE_HEAD - (unsigned int)sizeof(struct fuse_out_header))
 
 struct link {
 	int fd;
 	bool silent; /* the host said that it is: it is waited for without end */
-	uint8_t in[WIRE_MAX], out[WIRE_MAX];
+	uint8_t out[WIRE_MAX];
+	/* the data of a file, behind two heads, begin on a page: the kernel copies each page of them in one piece */
+	_Alignas(LINK_PAGE) uint8_t in[LINK_IN_AT + WIRE_MAX];
 };
 
 /* Return: 1 and *@ret, valid until the next; 0 the host is gone; -EAGAIN; -EPROTO; another -errno. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -10,6 +11,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "abi/fuse.h"
 #include "cleanup.h"
 #include "flow.h"
 #include "inside.h"
@@ -21,6 +23,8 @@
 #define MESSAGES_MAX  16           /* of the host's, before others have their turn */
 #define PTY_DRAIN_MAX (128u << 10) /* more than the kernel keeps of a terminal's output */
 #define GOODBYE_BEATS 5            /* for the host to say that it has all */
+/* What there has to be for a request, so that the kernel gives one: the largest write (fuse_dev_do_read() of Linux) */
+#define FUSE_ROOM (WIRE_FUSE_WRITE + sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in))
 
 enum {
 	OUT,
@@ -155,21 +159,56 @@ static void limit_rest(struct pump *p)
 	}
 }
 
+/* A file that is read in a row: several such requests come together. */
+static bool is_ahead(const uint8_t *request, size_t size)
+{
+	struct {
+		struct fuse_in_header h;
+		struct fuse_read_in in;
+	} r;
+
+	if (size < sizeof(r))
+		return false;
+	memcpy(&r, request, sizeof(r));
+	return r.h.opcode == FUSE_READ && r.in.size >= WIRE_FUSE_WRITE;
+}
+
+/*
+ * All requests that there are, as far as there are places, in one message: for each the host has to be woken. Who reads a file in a row has been
+ * interrupted by our wake-up if there is no other processor: before it is sent he says the rest.
+ */
 static void on_fuse(struct loop_src *s, uint32_t events)
 {
 	struct pump *p = s->arg;
-	ssize_t n = read(s->fd, link_room(p->link), WIRE_PAYLOAD_MAX);
+	uint8_t *room = link_room(p->link);
+	bool over = false, waited = false;
+	size_t at = 0, last = 0;
 
 	(void)events;
-	if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOENT))
-		return;
-	if (n <= 0) { /* nobody has it mounted any more */
-		loop_del(&p->loop, s);
-		return;
+	while (p->places.credit && at <= WIRE_PAYLOAD_MAX - FUSE_ROOM) {
+		ssize_t n = read(s->fd, room + at, WIRE_PAYLOAD_MAX - at);
+
+		if (n > 0) {
+			last = at;
+			at += (size_t)n;
+			wire_tx_sent(&p->places, 1);
+			continue;
+		}
+		if (n < 0 && (errno == EINTR || errno == ENOENT))
+			continue;
+		/* nobody has it mounted any more */
+		over = n == 0 || errno != EAGAIN;
+		if (over || waited || !is_ahead(room + last, at - last))
+			break;
+		waited = true;
+		(void)sched_yield();
 	}
-	fail(p, link_send_room(p->link, WIRE_FUSE, 0, (size_t)n));
-	wire_tx_sent(&p->places, 1);
-	loop_want(s, p->places.credit ? EPOLLIN : 0);
+	if (at)
+		fail(p, link_send_room(p->link, WIRE_FUSE, 0, at));
+	if (over)
+		loop_del(&p->loop, s);
+	else
+		loop_want(s, p->places.credit ? EPOLLIN : 0);
 }
 
 /* A line is one write, and a note. */
@@ -500,6 +539,8 @@ static int start(struct pump *p, const struct pump_conf *c)
 		r = open_out(p, TERM, -1);
 	if (!r)
 		r = loop_add(&p->loop, &p->chan, EPOLLIN);
+	if (!r && c->fuse >= 0)
+		r = fcntl(c->fuse, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 	if (!r && c->fuse >= 0)
 		r = loop_add(&p->loop, &p->fuse, EPOLLIN);
 	if (!r)

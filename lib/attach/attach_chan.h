@@ -3,8 +3,8 @@
  * attach_chan.h - the host's end of a channel into a guest, whatever that is made of.
  *
  * A channel carries messages of up to WIRE_MAX bytes (lib/wire/wire.h), whole and in order, both ways; at
- * its other end is the descriptor 3 of vmsh-stage2. All of its functions may be called by any thread;
- * attach_run() has one at a time in receive(), and one at a time in send().
+ * its other end is the descriptor 3 of vmsh-stage2. All of its functions may be called by any thread, several at a time;
+ * attach_run() has one at a time in receive().
  */
 #ifndef ATTACH_CHAN_H
 #define ATTACH_CHAN_H

@@ -115,7 +115,8 @@ static const struct fuse_transport files_transport = {
 	.late = true,
 };
 
-int attach_files_take(struct attach_files *f, const void *msg, size_t size)
+/* Who is woken takes the lock first thing: where that is on the same processor it should be free by then. */
+static int take_one(struct attach_files *f, struct span request)
 {
 	int r = -EPROTO;
 
@@ -123,12 +124,27 @@ int attach_files_take(struct attach_files *f, const void *msg, size_t size)
 	if (f->tail - f->head + f->taken < WIRE_FUSE_WINDOW) {
 		unsigned int i = f->tail++ % WIRE_FUSE_WINDOW;
 
-		memcpy(f->queue[i].msg, msg, size);
-		f->queue[i].size = size;
-		pthread_cond_signal(&f->changed);
+		memcpy(f->queue[i].msg, request.p, request.len);
+		f->queue[i].size = request.len;
 		r = 0;
 	}
 	pthread_mutex_unlock(&f->lock);
+	if (!r)
+		pthread_cond_signal(&f->changed);
+	return r;
+}
+
+int attach_files_take(struct attach_files *f, const struct wire_msg *m)
+{
+	struct span request;
+	size_t off = 0;
+	int r;
+
+	while ((r = wire_fuse_next(m, &off, &request)) > 0) {
+		r = take_one(f, request);
+		if (r < 0)
+			break;
+	}
 	return r;
 }
 

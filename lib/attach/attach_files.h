@@ -35,7 +35,7 @@ int attach_files_start(struct attach_files *f, struct err *e) _must_check_;
 /* Waits for the threads; the link is stopped. NULL is fine. */
 void attach_files_free(struct attach_files *f);
 
-/* A request, of the reader's. -EPROTO: more than there are places. */
-int attach_files_take(struct attach_files *f, const void *msg, size_t size) _must_check_;
+/* A message with requests, of the reader's. -EPROTO: it is none, or there are more of them than places. */
+int attach_files_take(struct attach_files *f, const struct wire_msg *m) _must_check_;
 
 #endif

@@ -24,12 +24,7 @@ static const unsigned int outs[] = { WIRE_STDOUT, WIRE_STDERR, WIRE_TERMINAL };
 
 int attach_link_try(struct attach_link *l, const struct iovec *iov, int n)
 {
-	int r;
-
-	pthread_mutex_lock(&l->sending);
-	r = l->chan->ops->send(l->chan, iov, n);
-	pthread_mutex_unlock(&l->sending);
-	return r;
+	return l->chan->ops->send(l->chan, iov, n);
 }
 
 int attach_link_put(struct attach_link *l, const struct iovec *iov, int n)
@@ -129,7 +124,7 @@ static int take_message(struct attach_link *l, const void *buf, size_t size)
 	if (r < 0)
 		return r;
 	if (m.kind == WIRE_FUSE) {
-		r = files ? attach_files_take(files, m.data, m.size) : -EPROTO;
+		r = files ? attach_files_take(files, &m) : -EPROTO;
 		return r < 0 ? r : 1;
 	}
 	pthread_mutex_lock(&l->lock);
@@ -185,7 +180,6 @@ int attach_link_init(struct attach_link *l, struct attach_chan *c, struct err *e
 {
 	memset(l, 0, sizeof(*l));
 	l->chan = c;
-	pthread_mutex_init(&l->sending, NULL);
 	pthread_mutex_init(&l->lock, NULL);
 	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (l->wake < 0)
@@ -231,6 +225,5 @@ void attach_link_fini(struct attach_link *l)
 	for (size_t i = 0; i < ARRAY_SIZE(outs); i++)
 		wire_rx_fini(&l->in.rx[outs[i]]);
 	closep(&l->wake);
-	pthread_mutex_destroy(&l->sending);
 	pthread_mutex_destroy(&l->lock);
 }

@@ -43,8 +43,7 @@ struct attach_inbox {
 struct attach_link {
 	struct attach_chan *chan;           /* borrowed */
 	struct attach_files *_Atomic files; /* or NULL; set before its requests come */
-	pthread_mutex_t sending;
-	pthread_mutex_t lock; /* of @in */
+	pthread_mutex_t lock;               /* of @in */
 	struct attach_inbox in;
 	int wake; /* eventfd: look into the inbox */
 	_Atomic bool stop, heard;

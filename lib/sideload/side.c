@@ -270,8 +270,7 @@ static int next(struct side *s, uint32_t *ret_len)
 	return r;
 }
 
-/* What the guest may wait for is there. */
-static void ring(const struct side *s)
+void side_ring_guest(const struct side *s)
 {
 	const struct side_inject i = { .state = s->state, .bells = { -1, s->irq } };
 
@@ -295,7 +294,7 @@ ssize_t side_recv(struct side *s, void *buf, size_t room)
 	memcpy(buf, p[0].p, p[0].n);
 	memcpy((uint8_t *)buf + p[0].n, p[1].p, p[1].n);
 	if (side_ring_take(&s->in, len))
-		ring(s);
+		side_ring_guest(s);
 	return len;
 }
 
@@ -333,23 +332,18 @@ int side_send(struct side *s, const struct iovec *iov, int n)
 	if (over(s))
 		return -EPIPE;
 	r = s->broken ? -EPROTO : side_ring_room(&s->out, (uint32_t)len);
-	if (!r) {
-		silence(s);
-		/* what was silenced may have rung for whoever receives */
-		side_look_again(s);
-		r = side_ring_room(&s->out, (uint32_t)len);
-		if (r > 0)
-			side_ear_found(&s->ear);
-	}
 	if (r <= 0) {
 		s->broken |= r < 0;
 		return r < 0 ? -EPROTO : -EAGAIN;
 	}
 	side_ring_pieces(&s->out, (uint32_t)len, p);
 	copy_parts(p, iov, n);
-	if (side_ring_put(&s->out, (uint32_t)len))
-		ring(s);
-	return 0;
+	return side_ring_put(&s->out, (uint32_t)len);
+}
+
+bool side_has_room(const struct side *s)
+{
+	return s->broken || over(s) || side_ring_room(&s->out, SIDE_MESSAGE_MAX);
 }
 
 int side_wait(struct side *s, int timeout_ms)

@@ -70,7 +70,7 @@ struct side;
 /* Return: 0; -ENOTSUP this guest can't; -EBUSY it is paused, migrated or saved; -ETIMEDOUT; the error that the program's execve(2) got. */
 int side_open(const struct side_opts *o, struct side **ret, struct err *e) _must_check_;
 
-/* Readable when there may be a message, or room, or the end; a call that finds nothing makes it unreadable again. */
+/* Readable when there may be a message, or room, or the end; a side_recv() or side_wait() that finds no message makes it unreadable again. */
 int side_fd(const struct side *s);
 /* Readable once more: for whoever else may wait for what a call has not found. */
 void side_look_again(const struct side *s);
@@ -83,8 +83,17 @@ void side_look_again(const struct side *s);
  */
 ssize_t side_recv(struct side *s, void *buf, size_t room) _must_check_;
 
-/* One message of 1 to SIDE_MESSAGE_MAX bytes, in @n parts. Return: 0; -EAGAIN no room yet; -EMSGSIZE; -EPIPE it has ended; -EPROTO. */
+/*
+ * side_send() - One message of 1 to SIDE_MESSAGE_MAX bytes, in @n parts.
+ *
+ * Return: 0; 1 it is to be told to the guest (side_ring_guest()), which may wait for it; -EAGAIN no room yet; -EMSGSIZE; -EPIPE it has ended; -EPROTO.
+ */
 int side_send(struct side *s, const struct iovec *iov, int n) _must_check_;
+/* The guest's processor goes on at once, perhaps on this one: so it is done without a lock that others want. By any thread. */
+void side_ring_guest(const struct side *s);
+
+/* Room for the largest message; or side_send() says why there is none. */
+bool side_has_room(const struct side *s);
 
 /* Until there is a message or an end, @timeout_ms at most. Return: 1; 0. */
 int side_wait(struct side *s, int timeout_ms);

@@ -88,10 +88,13 @@ static inline int side_ring_next(const struct side_ring *r, uint32_t *ret_len)
 	return 1;
 }
 
-/* Reader: done with the message of @len bytes, as side_ring_next() said. Return: may the writer wait for that? */
+/*
+ * Reader: done with the message of @len bytes, as side_ring_next() said. Return: may the writer wait for that? Who waits has found no room for
+ * a message, so there is more than one of the largest; when only that is left, there is room for several, and they take one wake-up.
+ */
 static inline bool side_ring_take(struct side_ring *r, uint32_t len)
 {
-	const uint32_t room = SIDE_RING_SIZE - side_ring_frame(SIDE_MESSAGE_MAX);
+	const uint32_t low = side_ring_frame(SIDE_MESSAGE_MAX);
 	uint32_t before = r->mine, head;
 
 	r->mine += side_ring_frame(len);
@@ -99,7 +102,7 @@ static inline bool side_ring_take(struct side_ring *r, uint32_t len)
 	/* the partner is that of side_ring_put() */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	head = __atomic_load_n(&r->shared->head, __ATOMIC_RELAXED);
-	return head - before > room && head - r->mine <= room;
+	return head - before > low && head - r->mine <= low;
 }
 
 /* Writer: is there room for a message of @len <= SIDE_MESSAGE_MAX bytes? Return: 1; 0; -EPROTO. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "abi/fuse.h"
 #include "cursor.h"
 #include "le.h"
 
@@ -90,6 +91,23 @@ int wire_parse(const void *buf, size_t size, enum wire_side to, struct wire_msg 
 		return -EPROTO;
 	*ret = m;
 	return 0;
+}
+
+int wire_fuse_next(const struct wire_msg *m, size_t *off, struct span *ret)
+{
+	const size_t left = m->size - *off;
+	struct fuse_in_header h;
+
+	if (!left)
+		return 0;
+	if (left < sizeof(h))
+		return -EPROTO;
+	memcpy(&h, m->data + *off, sizeof(h));
+	if (h.len < sizeof(h) || h.len > left)
+		return -EPROTO;
+	*ret = (struct span){ (const char *)m->data + *off, h.len };
+	*off += h.len;
+	return 1;
 }
 
 void wire_head(uint8_t buf[WIRE_HEAD], enum wire_kind kind, unsigned int stream, uint32_t value)

@@ -23,7 +23,8 @@
  * Of a stream at most WIRE_WINDOW bytes are on their way: who receives gives CREDIT for what it has
  * delivered (flow.h). So both sides take each message that comes at once, whatever a reader does, and
  * what they hold is bounded. DATA without data is the end of its stream. FUSE requests have places in the
- * same way, WIRE_FUSE_WINDOW of them, and CREDIT for those that were taken up. Replies have none.
+ * same way, WIRE_FUSE_WINDOW of them, and CREDIT for those that were taken up. Replies have none. A message of FUSE to the
+ * host is one request or several, each as long as its own head says, so that whoever answers is woken once for those that come together.
  *
  * PING comes about once a second, and is answered. A guest that hears nothing for some of these ends
  * the session; PING with stream 1 says that the host will be silent, for it is stopped, until the next PING.
@@ -36,6 +37,7 @@
 #include <stdint.h>
 
 #include "compiler.h"
+#include "cursor.h"
 
 #define WIRE_VERSION     1
 #define WIRE_MAX         (132U << 10)
@@ -111,6 +113,13 @@ struct wire_size {
  * Return: 0; -EPROTO, and *@ret is untouched.
  */
 int wire_parse(const void *buf, size_t size, enum wire_side to, struct wire_msg *ret) _must_check_;
+
+/*
+ * wire_fuse_next() - The next request of a message of FUSE to the host, from *@off on, which begins as 0.
+ *
+ * Return: 1, and *@ret is its bytes, borrowed; 0 there is none left; -EPROTO.
+ */
+int wire_fuse_next(const struct wire_msg *m, size_t *off, struct span *ret) _must_check_;
 
 /* Write the head of a message to @buf; its data follow it. */
 void wire_head(uint8_t buf[WIRE_HEAD], enum wire_kind kind, unsigned int stream, uint32_t value);

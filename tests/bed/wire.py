@@ -98,7 +98,25 @@ def guest_gives_credit_for_nothing(peer):
 def guest_has_no_places(peer):
     begin(peer)
     while True:
-        peer.say(FUSE, 0, 0, b"\xff" * 64)
+        peer.say(FUSE, 0, 0, fuse(15, 2, 1, bytes(40)))
+
+
+def guest_asks_for_more_at_once_than_there_are_places(peer):
+    begin(peer)
+    peer.say(FUSE, 0, 0, fuse(15, 2, 1, bytes(40)) * 33)
+    linger(peer)
+
+
+def guest_cuts_its_second_request_short(peer):
+    begin(peer)
+    peer.say(FUSE, 0, 0, fuse(15, 2, 1, bytes(40)) + fuse(15, 4, 1, bytes(40))[:-1])
+    linger(peer)
+
+
+def guest_has_a_request_without_a_length(peer):
+    begin(peer)
+    peer.say(FUSE, 0, 0, fuse(15, 2, 1, bytes(40)) + bytes(40))
+    linger(peer)
 
 
 def guest_goes_on_behind_its_end(peer):
@@ -169,6 +187,9 @@ def guest_writes_to_what_is_read_only(peer):
     error, entry = ask(1, 1, b"..\0") # the root's, if there is one, is the root
     if error == 0 and struct.unpack("<Q", entry[:8])[0] != 1:
         wrong.append("a name that leads out")
+    peer.say(FUSE, 0, 0, b"".join(fuse(3, one, 1, bytes(16)) for one in (1000, 1002, 1004)))
+    if sorted(struct.unpack("<Q", peer.hear(FUSE)[3][8:16])[0] for _ in range(3)) != [1000, 1002, 1004]:
+        wrong.append("other than it was asked, three at once")
     text = ("took: " + ", ".join(wrong)) if wrong else "has ended, as it should"
     peer.say(ERROR, 0, 125, text.encode())
     linger(peer)

@@ -112,7 +112,11 @@ static int send_parts(const void *data, size_t n)
 				     { NULL, 0 },
 				     { (uint8_t *)(uintptr_t)data + first, n - first } };
 
-	return side_send(side, iov, ARRAY_SIZE(iov));
+	int r = side_send(side, iov, ARRAY_SIZE(iov));
+
+	if (r > 0)
+		side_ring_guest(side);
+	return r < 0 ? r : 0;
 }
 
 static int send_all(const void *data, size_t n)

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "abi/fuse.h"
 #include "compiler.h"
 #include "cpio.h"
 #include "flow.h"
@@ -511,12 +512,64 @@ static void archives_that_are_none(void **state)
 	assert_int_equal(feed(&a), -EPROTO);
 }
 
+static void put_fuse(uint8_t *to, uint32_t len)
+{
+	const struct fuse_in_header h = { .len = len, .opcode = FUSE_GETATTR };
+
+	memcpy(to, &h, sizeof(h));
+}
+
+/* Several requests in one message, each as long as it says. */
+static void requests_of_fuse(void **state)
+{
+	static const struct {
+		const char *what;
+		uint32_t len[3]; /* what they say */
+		size_t size;     /* of the message */
+		int taken, r;
+	} cases[] = {
+		{ "one", { 56 }, 56, 1, 0 },
+		{ "three", { 56, 40, 43 }, 139, 3, 0 },
+		{ "one that is cut", { 56 }, 55, 0, -EPROTO },
+		{ "a second one that is cut", { 56, 48 }, 103, 1, -EPROTO },
+		{ "a second one without its head", { 56, 48 }, 95, 1, -EPROTO },
+		{ "one byte more", { 56 }, 57, 1, -EPROTO },
+		{ "without a length", { 56, 0 }, 120, 1, -EPROTO },
+		{ "shorter than its head", { 39 }, 80, 0, -EPROTO },
+		{ "longer than all", { UINT32_MAX }, 80, 0, -EPROTO },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		uint8_t data[160] = { 0 };
+		struct wire_msg m = { .kind = WIRE_FUSE, .data = data, .size = cases[i].size };
+		size_t at = 0, off = 0;
+		struct span one;
+		int n = 0, r;
+
+		for (int k = 0; k < 3 && at + sizeof(struct fuse_in_header) < sizeof(data); k++) {
+			put_fuse(data + at, cases[i].len[k]);
+			at += cases[i].len[k] < sizeof(data) ? cases[i].len[k] : sizeof(data);
+		}
+		at = 0;
+		while ((r = wire_fuse_next(&m, &off, &one)) > 0) {
+			assert_ptr_equal(one.p, data + at);
+			assert_int_equal(one.len, cases[i].len[n]);
+			at += one.len;
+			n++;
+		}
+		if (r != cases[i].r || n != cases[i].taken)
+			fail_msg("%s: %d, %d", cases[i].what, r, n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_may_come),
 		cmocka_unit_test(heads),
 		cmocka_unit_test(sizes),
+		cmocka_unit_test(requests_of_fuse),
 		cmocka_unit_test(credit_of_a_sender),
 		cmocka_unit_test(window_of_a_receiver),
 		cmocka_unit_test(both_ends),
