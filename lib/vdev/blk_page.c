@@ -100,6 +100,8 @@ int blk_page_init(struct blk_page *p, const struct blk_page_conf *conf, struct e
 	p->region[1] = (struct gmem_region){ .base = { SPLIT_AT },
 					     .size = sizeof(*p->split),
 					     .hva = (uint8_t *)p->split };
+	_Static_assert(BLK_PAGE_QUEUE - 2 <= BLK_SEG_MOST, "all but a header and a status");
+	p->blk.seg_max = BLK_PAGE_QUEUE - 2;
 	p->mem = (struct gmem){ .region = p->region, .nregions = ARRAY_SIZE(p->region) };
 	fill(p);
 	return 0;

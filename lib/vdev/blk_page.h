@@ -29,7 +29,7 @@
 #include "blk.h"
 
 #define BLK_PAGE_SIZE  4096
-#define BLK_PAGE_QUEUE 256 /* descriptors, at most */
+#define BLK_PAGE_QUEUE 256 /* descriptors, at most; one request may have all of them */
 #define BLK_PAGE_WRAP  0x8000U
 #define BLK_PAGE_TAKEN 2
 

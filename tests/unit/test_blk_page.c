@@ -201,7 +201,7 @@ static void registers(void **state)
 	assert_false(f & 1 << VIRTIO_BLK_F_MQ);
 	assert_int_equal(c.capacity, SECTORS - 2);
 	assert_int_equal(c.size_max, 65536);
-	assert_int_equal(c.seg_max, BLK_SEG_MAX);
+	assert_int_equal(c.seg_max, BLK_PAGE_QUEUE - 2);
 	/* nothing that is behind the page */
 	assert_int_equal(r.memory[BLK_PAGE_SIZE], 0xee);
 	tear_down(&r);
@@ -249,42 +249,51 @@ static void requests(void **state)
 	tear_down(&r);
 }
 
-/* All that a driver can offer at once: one chain of as much as there may be, and as many short ones as fit beside it. */
+/* All that a driver can offer at once: one chain of @n, and as many short ones as fit beside it. */
+static void fill_queue(struct rig *r, unsigned int n)
+{
+	const struct virtio_blk_outhdr h = { .type = VIRTIO_BLK_T_IN };
+	const uint32_t data = 32768, head = BUFFERS;
+	struct buf b[BLK_PAGE_QUEUE];
+	uint16_t id = 1;
+
+	memcpy(r->memory + head, &h, sizeof(h));
+	b[0] = (struct buf){ head, sizeof(h), false };
+	for (unsigned int i = 1; i + 1 < n; i++)
+		b[i] = (struct buf){ data, 512, true };
+	b[n - 1] = (struct buf){ head + 16, 1, true };
+	/* more than the disk has, which is an answer, too */
+	(void)offer(r, b, n, 0);
+	for (id = 1; n + 2u * id <= BLK_PAGE_QUEUE; id++)
+		(void)ask(r, VIRTIO_BLK_T_FLUSH, 0, 0, 0, id);
+	for (int given = 0; given < id;) {
+		int k = blk_page_turn(&r->page);
+
+		assert_true(k > 0);
+		given += k;
+	}
+	assert_int_equal(answered(r, n, 0), VIRTIO_BLK_S_IOERR);
+	for (uint16_t k = 1; k < id; k++)
+		assert_int_equal(answered(r, 2, k), VIRTIO_BLK_S_OK);
+	all_answered(r);
+}
+
+/* The longest chain that the driver was told of takes all of the queue. */
 static void full(void **state)
 {
-	const uint32_t data = 32768;
-	const unsigned int n = BLK_SEG_MAX + 2;
-	struct buf b[BLK_SEG_MAX + 2];
+	const uint16_t seg_max = BLK_PAGE_QUEUE - 2;
+	struct virtio_blk_config c;
 	struct rig r;
-	uint16_t id = 1;
 
 	(void)state;
 	set_up(&r, false);
 	assert_int_equal(reg(&r, VIRTIO_MMIO_QUEUE_NUM_MAX), BLK_PAGE_QUEUE);
+	memcpy(&c, r.memory + VIRTIO_MMIO_CONFIG, sizeof(c));
+	assert_int_equal(c.seg_max, seg_max);
 	driver_begins(&r, BLK_PAGE_QUEUE);
 	for (int round = 0; round < 3; round++) {
-		const struct virtio_blk_outhdr h = { .type = VIRTIO_BLK_T_IN };
-		const uint32_t head = BUFFERS;
-
-		memcpy(r.memory + head, &h, sizeof(h));
-		b[0] = (struct buf){ head, sizeof(h), false };
-		for (unsigned int i = 1; i + 1 < n; i++)
-			b[i] = (struct buf){ data, 512, true };
-		b[n - 1] = (struct buf){ head + 16, 1, true };
-		/* more than the disk has, which is an answer, too */
-		(void)offer(&r, b, n, 0);
-		for (id = 1; n + 2u * id <= BLK_PAGE_QUEUE; id++)
-			(void)ask(&r, VIRTIO_BLK_T_FLUSH, 0, 0, 0, id);
-		for (int given = 0; given < id;) {
-			int k = blk_page_turn(&r.page);
-
-			assert_true(k > 0);
-			given += k;
-		}
-		assert_int_equal(answered(&r, n, 0), VIRTIO_BLK_S_IOERR);
-		for (uint16_t k = 1; k < id; k++)
-			assert_int_equal(answered(&r, 2, k), VIRTIO_BLK_S_OK);
-		all_answered(&r);
+		fill_queue(&r, seg_max + 2);
+		fill_queue(&r, BLK_SEG_MAX + 2);
 	}
 	tear_down(&r);
 }
