@@ -166,9 +166,17 @@ static void clear(struct blk *b, struct blk_req *r, struct vq_chain *c)
 	submit(b, r);
 }
 
+static bool is_far(const struct blk *b, const struct vq_chain *c)
+{
+	for (unsigned int i = 0; i < c->nin; i++)
+		if ((uintptr_t)vq_chain_in(c)[i].iov_base - (uintptr_t)b->far < b->far_size)
+			return true;
+	return false;
+}
+
 static void get_id(struct blk *b, struct blk_req *r, const struct vq_chain *c)
 {
-	if (vq_chain_put(c, b->id, sizeof(b->id)) < 0) {
+	if (is_far(b, c) || vq_chain_put(c, b->id, sizeof(b->id)) < 0) {
 		give_back(b, r, VIRTIO_BLK_S_IOERR);
 		return;
 	}

@@ -44,6 +44,9 @@ struct blk {
 	unsigned int nqueues;
 	bool durable_writes; /* the driver knows no flush */
 	uint16_t seg_max;    /* BLK_SEG_MAX; its owner may set it before the driver reads it */
+	/* Buffers within it are the store's alone to fill. Set after blk_init(); its caller keeps headers and statuses out of it. */
+	const uint8_t *far;
+	size_t far_size;
 	struct blk_req *reqs;
 	struct blk_req *free;
 	unsigned int inflight;
