@@ -2,11 +2,16 @@
 #include "store_far.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "store_file.h"
+
+#define PAGE     4096
+#define AROUND   (64U << 10) /* is there, or read, by one fault (fault_around_bytes of Linux) */
+#define LOOK_MAX (2U << 20)  /* of one request; what is larger is no driver's that we know */
 
 struct store_far {
 	struct store store;
@@ -41,26 +46,47 @@ static unsigned int run_of(const struct store_far *f, const struct iovec *v, uns
 	return k;
 }
 
-/* Over itself, if it is there. Should that fail nothing is, and reads are errors. */
+/* In place of the one that there is; if it can't be had, that stays. */
 static int map(struct store_far *f)
 {
-	void *p = mmap(f->map, f->map_size, PROT_READ, MAP_SHARED | (f->map ? MAP_FIXED : 0), f->fd,
-		       0);
+	void *p = mmap(NULL, f->map_size, PROT_READ, MAP_SHARED, f->fd, 0);
 
+	f->read = 0;
 	if (p == MAP_FAILED)
 		return -errno;
+	if (f->map)
+		(void)munmap(f->map, f->map_size);
 	f->map = p;
-	f->read = 0;
 	return 0;
+}
+
+/*
+ * What is to come from the disk is asked for all at once: a copy that finds it missing waits for some 128 KiB each time. Of what is
+ * there, as it mostly is, mincore(2) tells for less than another walk through the page cache costs.
+ */
+static void fetch(const struct store_far *f, uint64_t off, uint64_t len)
+{
+	unsigned char there[LOOK_MAX / PAGE];
+	const uint64_t at = (f->base + off) / PAGE * PAGE, n = f->base + off + len - at;
+	size_t k = 0;
+
+	if (n <= AROUND)
+		return;
+	if (n <= LOOK_MAX && !mincore(f->map + at, n, there))
+		while (k < n / PAGE && there[k] & 1)
+			k++;
+	if (k < n / PAGE)
+		(void)readahead(f->fd, (off_t)at, n);
 }
 
 static int read_far(struct store_far *f, uint64_t off, const struct iovec *v, unsigned int n,
 		    uint64_t len)
 {
-	int r = f->read > f->conf.keep ? map(f) : 0;
-
+	if (f->read > f->conf.keep)
+		(void)map(f);
+	fetch(f, off, len);
 	f->read += len;
-	return r < 0 ? r : f->conf.put(f->conf.arg, f->map + f->base + off, v, n);
+	return f->conf.put(f->conf.arg, f->map + f->base + off, v, n);
 }
 
 static int read_run(struct store_far *f, uint64_t off, struct iovec *v, unsigned int n,
