@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The input is what a driver wrote: the first bytes say the queue's size and place and what is offered again, the rest is the queue
- * and the buffers. Twice, with the device between; then it lets go, and takes the device again.
+ * and the buffers. Twice, with the device between; then it lets go, and takes the device again. With data[7] some of what it names is
+ * memory that only the store reaches: whoever else touches it is ended by that.
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "blk_page.h"
 
@@ -15,6 +17,7 @@
 #define HEAD 8
 #define SIZE (12 << 10)
 #define DISK (1 << 20)
+#define FAR  (64 << 10)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,6 +40,7 @@ static void write_all(uint8_t *memory, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct blk_page page;
+	static struct gmem_region far[2];
 	uint32_t position = 0, next = 0;
 	uint8_t *memory; /* on the heap, so that ASan guards its ends */
 	struct store *store;
@@ -45,11 +49,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < HEAD || size > HEAD + SIZE - BLK_PAGE_SIZE ||
 	    store_null_new(DISK, &store, &e) < 0)
 		return 0;
+	if (!far->hva) {
+		uint8_t *p = mmap(NULL, FAR, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		far[0] = (struct gmem_region){ { BLK_PAGE_FAR }, FAR / 2, p };
+		far[1] = (struct gmem_region){ { BLK_PAGE_FAR + FAR }, FAR / 2, p + FAR / 2 };
+	}
 	memory = calloc(1, SIZE);
-	const struct blk_page_conf conf = {
-		store, "fuzz", memory, AT, SIZE, 4096, &position, &next
-	};
-	if (!memory || blk_page_init(&page, &conf, &e) < 0)
+	const struct blk_page_conf conf = { store, "fuzz",    memory, AT,  SIZE,
+					    4096,  &position, &next,  far, data[7] & 1 ? 2 : 0 };
+	if (!memory || far->hva == MAP_FAILED || blk_page_init(&page, &conf, &e) < 0)
 		abort();
 	for (int round = 0; round < 3; round++) {
 		write_all(memory, data, size);

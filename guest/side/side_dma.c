@@ -2,6 +2,8 @@
 /*
  * side_dma.c - what a driver gives the disk to read or write is copied to and from the memory that the host sees, too.
  *
+ * What is read from it into memory that the host reaches itself is not: the piece's own address is given.
+ *
  * Linux asks us for an address of each piece of a request (struct dma_map_ops), and tells when the device is done with it. The driver's lock
  * is held around that, and around all that it changes here.
  */
@@ -133,20 +135,44 @@ static void begun(struct side_state *s)
 	s->call.__wake_up(d->wait_head, TASK_NORMAL, 0, NULL);
 }
 
-static uint64_t map(uint8_t *from, size_t size, int direction)
+static bool is_far(const struct side_disk *d, uint64_t physical, size_t size)
+{
+	for (size_t i = 0; i < SIDE_DISK_FARS; i++) {
+		const struct side_disk_far *f = &d->far[i];
+
+		if (physical - f->at < f->size && size <= f->size - (physical - f->at))
+			return true;
+	}
+	return false;
+}
+
+/* Into a slot, if it is to be written. Return: its address; 0 there is no room. */
+static uint64_t map_near(struct side_disk *d, uint64_t physical, size_t size, int direction)
+{
+	const struct pool p = pool_of(size);
+	uint8_t *from = (uint8_t *)(uintptr_t)(d->direct + physical);
+	uint64_t at = size && size <= p.size ? take(&p, from) : 0;
+
+	if (at && direction != FROM_DEVICE)
+		(void)d->call.memcpy(side_at(at), from, size);
+	return at;
+}
+
+static uint64_t map(uint64_t physical, size_t size, int direction)
 {
 	struct side_state *s = side_state();
 	struct side_disk *d = &s->disk;
-	const struct pool p = pool_of(size);
-	uint64_t at = size && size <= p.size ? take(&p, from) : 0;
+	uint64_t at;
 
+	if (direction == FROM_DEVICE && size >= SIDE_DISK_FAR_LEAST && is_far(d, physical, size))
+		at = SIDE_DISK_FAR + physical;
+	else
+		at = map_near(d, physical, size, direction);
 	if (!at) {
 		/* Linux forgets the request */
 		d->pieces = d->begun;
 		return NO_ADDRESS;
 	}
-	if (direction != FROM_DEVICE)
-		(void)d->call.memcpy(side_at(at), from, size);
 	d->mapped++;
 	d->pieces++;
 	/* the status is the last of each */
@@ -159,11 +185,12 @@ static void unmap(uint64_t address, size_t size, int direction)
 {
 	struct side_disk *d = disk();
 	const struct pool p = pool_of(size);
-	void *from = size && size <= p.size ? give_back(&p, address) : NULL;
+	const bool far = address >= SIDE_DISK_FAR;
+	void *from = !far && size && size <= p.size ? give_back(&p, address) : NULL;
 
-	if (!from)
+	if (!far && !from)
 		return;
-	if (direction != TO_DEVICE)
+	if (!far && direction != TO_DEVICE)
 		(void)d->call.memcpy(from, side_at(address), size);
 	d->mapped--;
 }
@@ -176,8 +203,7 @@ static uint64_t map_page(void *device, const uint8_t *page, unsigned long off, s
 
 	(void)device;
 	(void)attrs;
-	return map((uint8_t *)(uintptr_t)(d->direct + number * SIDE_DISK_PAGE + off), size,
-		   direction);
+	return map(number * SIDE_DISK_PAGE + off, size, direction);
 }
 
 static void unmap_page(void *device, uint64_t address, size_t size, int direction,
@@ -193,7 +219,7 @@ static uint64_t map_phys(void *device, uint64_t physical, size_t size, int direc
 {
 	(void)device;
 	(void)attrs;
-	return map((uint8_t *)(uintptr_t)(disk()->direct + physical), size, direction);
+	return map(physical, size, direction);
 }
 
 static size_t max_mapping_size(void *device)

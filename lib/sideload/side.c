@@ -71,6 +71,7 @@ static void release(struct side *s)
 		(void)munmap((uint8_t *)s->state - SIDE_STATE_AT, s->size);
 	if (s->shared)
 		(void)munmap(s->shared, sizeof(*s->shared));
+	side_far_close(&s->disk.far);
 	closep(&s->sock);
 	closep(&s->bell);
 	closep(&s->memory);
@@ -407,13 +408,24 @@ int side_disk_memory(struct side *s, struct side_disk_memory *ret, struct err *e
 	}
 	if (!s->has_disk)
 		return err_set(e, ENOTSUP, "there is no room for a disk");
+	if (!s->disk.far.vm)
+		side_far_open(&s->disk.far, s->vm, &d->served);
 	*ret = (struct side_disk_memory){ (uint8_t *)s->state - SIDE_STATE_AT + at,
 					  at,
 					  SIDE_DISK_SIZE,
 					  SIDE_DISK_PIECE_MAX,
+					  s->disk.far.region,
+					  s->disk.far.n,
 					  &d->position,
 					  &d->next };
 	return 0;
+}
+
+int side_disk_put(void *side, const void *from, const struct iovec *to, unsigned int n)
+{
+	const struct side *s = side;
+
+	return side_far_put(&s->disk.far, from, to, n);
 }
 
 int side_disk_start(struct side *s, const struct side_server *server, struct err *e)
@@ -421,6 +433,7 @@ int side_disk_start(struct side *s, const struct side_server *server, struct err
 	s->disk = (struct side_disk_host){
 		.shared = &s->state->disk,
 		.server = *server,
+		.far = s->disk.far,
 		.inject = { .state = s->state, .bells = { -1, s->irq } },
 		.has_door = &s->shared->report.door,
 		.door = s->door,

@@ -43,6 +43,7 @@ struct side_server {
 	/* Answer what is asked. Return: > 0 something was; 0; < 0 it can't go on. */
 	int (*turn)(void *arg);
 	void *arg;
+	bool far; /* it knows of the guest's own memory (struct side_disk_memory) */
 };
 
 /* Memory that the guest's disk is in, and how far its queue came (side_disk_abi.h). */
@@ -50,6 +51,9 @@ struct side_disk_memory {
 	uint8_t *p;
 	uint64_t address, size; /* of the device */
 	uint32_t piece_max;     /* bytes of a buffer */
+	/* memory of the guest that is read into by side_disk_put(), and by nothing else */
+	const struct gmem_region *far;
+	size_t nfar;
 	uint32_t *position, *next;
 };
 
@@ -107,6 +111,10 @@ struct side_report side_so_far(const struct side *s);
  * Return: 0; -ENOTSUP this guest can't have one, and @e says why, or there was no @disk in the options.
  */
 int side_disk_memory(struct side *s, struct side_disk_memory *ret, struct err *e) _must_check_;
+
+/* From a turn of the server: copy from @from into @n buffers of @far. @side is the struct side. Return: 0; -errno. */
+int side_disk_put(void *side, const void *from, const struct iovec *to, unsigned int n)
+	_must_check_;
 
 /*
  * side_disk_start() - Have the guest's drivers take the disk whose registers are in its memory by now; once.

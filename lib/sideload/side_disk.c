@@ -114,6 +114,9 @@ int side_disk_host_start(struct side_disk_host *h, struct err *e)
 
 	if (r < 0)
 		return r;
+	for (size_t i = 0; h->server.far && i < h->far.n; i++)
+		shared->far[i] = (struct side_disk_far){ h->far.region[i].base.v - SIDE_DISK_FAR,
+							 h->far.region[i].size };
 	__atomic_store_n(&shared->position, SIDE_DISK_WRAP, __ATOMIC_RELAXED);
 	__atomic_store_n(&shared->next, SIDE_DISK_WRAP, __ATOMIC_RELAXED);
 	__atomic_store_n(&shared->served, SIDE_DISK_SERVED, __ATOMIC_RELEASE);

@@ -8,11 +8,13 @@
 #include "side.h"
 #include "side_abi.h"
 #include "side_ear.h"
+#include "side_far.h"
 #include "side_inject.h"
 
 struct side_disk_host {
 	struct side_disk *shared; /* the guest's to change */
 	struct side_server server;
+	struct side_far far;
 	struct side_inject inject; /* the guest is rung by it */
 	const bool *has_door;      /* the guest has rung: it need not be looked at all the time */
 	int door;                  /* what it rings; -1: nothing */
@@ -23,7 +25,7 @@ struct side_disk_host {
 	uint32_t stop;
 };
 
-/* All but @shared, @server, @inject, @has_door and @door is zero. */
+/* All but @shared, @server, @far, @inject, @has_door and @door is zero. */
 int side_disk_host_start(struct side_disk_host *h, struct err *e) _must_check_;
 /* Once nothing in the guest asks any more; also if it was not started. */
 void side_disk_host_stop(struct side_disk_host *h);

@@ -7,8 +7,8 @@
  * The guest's own drivers, virtio_mmio and virtio_blk, get a device whose registers are a page of the memory that both map. Nothing
  * that they read there depends on what was written just before (lib/vdev/blk_page.h), so no access to it is an exit.
  * The library makes the device, in a thread of its own, and is what moves its data: operations for DMA (struct dma_map_ops)
- * that copy to and from this memory, so that the host never reads or writes memory of the guest. The addresses in the queue
- * are distances from this memory's beginning.
+ * that copy to and from this memory. The addresses in the queue are distances from this memory's beginning; or SIDE_DISK_FAR and a
+ * guest-physical address, for what is read from the disk into memory that the host has said it reaches (side_far.h): it is copied there by the host itself.
  *
  *	0			registers
  *	SIDE_DISK_SMALL_AT	pieces of up to SIDE_DISK_SMALL bytes: headers and statuses
@@ -43,7 +43,10 @@
 #define SIDE_DISK_SLOTS_AT   (SIDE_DISK_RING_AT + SIDE_DISK_RING_PAGES * SIDE_DISK_PAGE)
 #define SIDE_DISK_PIECE_MAX  (32U << 10) /* of data that lies in one piece in the guest's memory */
 #define SIDE_DISK_SLOTS      ((SIDE_DISK_SIZE - SIDE_DISK_SLOTS_AT) / SIDE_DISK_PIECE_MAX)
-#define SIDE_DISK_WRAP       0x8000U /* of a position */
+#define SIDE_DISK_WRAP       0x8000U      /* of a position */
+#define SIDE_DISK_FAR        (1ULL << 60) /* more than a processor has of physical addresses */
+#define SIDE_DISK_FARS       4U
+#define SIDE_DISK_FAR_LEAST  4096U /* bytes; less is copied by the guest */
 
 _Static_assert(SIDE_DISK_SLOTS + 2 > SIDE_DISK_QUEUE,
 	       "room for all that a driver can offer at once");
@@ -124,6 +127,10 @@ struct side_disk {
 	uint32_t area; /* SIDE_DISK_SIZE bytes, from the memory's beginning; 0: there is no disk */
 
 	/* the host's */
+	/* memory that the host reaches itself, guest-physical; said before @wanted */
+	struct side_disk_far {
+		uint64_t at, size;
+	} far[SIDE_DISK_FARS];
 	uint32_t wanted;
 	uint32_t served; /* enum side_disk_served; the guest may set it to NOT, too */
 	uint32_t done;   /* how many times something was answered */

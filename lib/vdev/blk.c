@@ -28,7 +28,7 @@ _Static_assert(sizeof(struct range) == sizeof(struct virtio_blk_discard_write_ze
 
 int blk_init(struct blk *b, struct store *store, const char *id, unsigned int nqueues)
 {
-	*b = (struct blk){ .store = store, .nqueues = nqueues };
+	*b = (struct blk){ .store = store, .nqueues = nqueues, .seg_max = BLK_SEG_MAX };
 	memcpy(b->id, id, strnlen(id, sizeof(b->id)));
 	b->reqs = calloc(BLK_REQS_MAX, sizeof(*b->reqs));
 	if (!b->reqs)
@@ -67,7 +67,7 @@ void blk_config(const struct blk *b, uint32_t off, uint8_t *ret, uint32_t len)
 {
 	struct virtio_blk_config c = {
 		.capacity = htole64(b->store->size / SECTOR),
-		.seg_max = htole32(BLK_SEG_MAX),
+		.seg_max = htole32(b->seg_max),
 		.blk_size = htole32(SECTOR),
 		.physical_block_exp = (uint8_t)__builtin_ctz(b->store->physical / SECTOR),
 		.num_queues = htole16((uint16_t)b->nqueues),
@@ -166,9 +166,17 @@ static void clear(struct blk *b, struct blk_req *r, struct vq_chain *c)
 	submit(b, r);
 }
 
+static bool is_far(const struct blk *b, const struct vq_chain *c)
+{
+	for (unsigned int i = 0; i < c->nin; i++)
+		if ((uintptr_t)vq_chain_in(c)[i].iov_base - (uintptr_t)b->far < b->far_size)
+			return true;
+	return false;
+}
+
 static void get_id(struct blk *b, struct blk_req *r, const struct vq_chain *c)
 {
-	if (vq_chain_put(c, b->id, sizeof(b->id)) < 0) {
+	if (is_far(b, c) || vq_chain_put(c, b->id, sizeof(b->id)) < 0) {
 		give_back(b, r, VIRTIO_BLK_S_IOERR);
 		return;
 	}

@@ -21,7 +21,9 @@
 #include "store.h"
 #include "vq_dev.h"
 
+/* Buffers of data in a request: what a driver is told, if nobody knows how long its queue is; and what there is room for. */
 #define BLK_SEG_MAX  126
+#define BLK_SEG_MOST 254
 #define BLK_REQS_MAX 256 /* in flight, of all queues */
 
 struct blk_req {
@@ -33,7 +35,7 @@ struct blk_req {
 	uint16_t head;
 	struct blk_req *next; /* free */
 	/* Header, data, status; and data that spans regions of memory. */
-	struct iovec iov[BLK_SEG_MAX + 2 + 8];
+	struct iovec iov[BLK_SEG_MOST + 2 + 8];
 };
 
 struct blk {
@@ -41,6 +43,10 @@ struct blk {
 	char id[20];
 	unsigned int nqueues;
 	bool durable_writes; /* the driver knows no flush */
+	uint16_t seg_max;    /* BLK_SEG_MAX; its owner may set it before the driver reads it */
+	/* Buffers within it are the store's alone to fill. Set after blk_init(); its caller keeps headers and statuses out of it. */
+	const uint8_t *far;
+	size_t far_size;
 	struct blk_req *reqs;
 	struct blk_req *free;
 	unsigned int inflight;

@@ -86,7 +86,7 @@ int blk_page_init(struct blk_page *p, const struct blk_page_conf *conf, struct e
 {
 	*p = (struct blk_page){ .conf = *conf };
 	if (conf->size < BLK_PAGE_SIZE || conf->address >= SPLIT_AT ||
-	    conf->size >= SPLIT_AT - conf->address)
+	    conf->size >= SPLIT_AT - conf->address || conf->nfar > BLK_PAGE_FARS)
 		return err_set(e, EINVAL, "no memory for a disk");
 	p->split = calloc(1, sizeof(*p->split));
 	if (!p->split || blk_init(&p->blk, conf->store, conf->id, 1) < 0) {
@@ -100,7 +100,15 @@ int blk_page_init(struct blk_page *p, const struct blk_page_conf *conf, struct e
 	p->region[1] = (struct gmem_region){ .base = { SPLIT_AT },
 					     .size = sizeof(*p->split),
 					     .hva = (uint8_t *)p->split };
-	p->mem = (struct gmem){ .region = p->region, .nregions = ARRAY_SIZE(p->region) };
+	_Static_assert(BLK_PAGE_QUEUE - 2 <= BLK_SEG_MOST, "all but a header and a status");
+	p->blk.seg_max = BLK_PAGE_QUEUE - 2;
+	for (size_t i = 0; i < conf->nfar; i++) {
+		p->region[2 + i] = conf->far[i];
+		p->blk.far_size += conf->far[i].size;
+	}
+	if (conf->nfar)
+		p->blk.far = conf->far[0].hva;
+	p->mem = (struct gmem){ .region = p->region, .nregions = 2 + conf->nfar };
 	fill(p);
 	return 0;
 }
@@ -146,11 +154,30 @@ static bool is_offered(const struct blk_page *p)
 	return !!(flags & DESC_AVAIL) == wrap && !!(flags & DESC_USED) != wrap;
 }
 
+/*
+ * Is it what a chain may have at this place? Our own queue is not the driver's to name. Far away is only what is read from the disk: the header is read
+ * here, and the status, the last byte of all, is written here.
+ */
+static bool is_allowed(const struct packed_desc *d, bool *any_far)
+{
+	const uint64_t addr = le64_get(d->addr);
+	const uint16_t flags = le16_get(d->flags);
+	const bool far = addr >= BLK_PAGE_FAR;
+
+	*any_far |= far;
+	if ((addr >= SPLIT_AT && !far) || flags & VRING_DESC_F_INDIRECT)
+		return false;
+	if (far)
+		return flags & VRING_DESC_F_WRITE && flags & VRING_DESC_F_NEXT;
+	return flags & VRING_DESC_F_NEXT || !*any_far || le32_get(d->len);
+}
+
 /* What was offered, in our own queue: at the same indices, each copied once. */
 static int copy_chain(struct blk_page *p)
 {
 	uint32_t first = p->at & ~BLK_PAGE_WRAP, n = 0;
 	struct packed_desc d;
+	bool any_far = false;
 	uint16_t flags;
 
 	do {
@@ -167,8 +194,7 @@ static int copy_chain(struct blk_page *p)
 			.flags = le16_of(flags),
 			.next = le16_of((uint16_t)((idx + 1) % p->size)),
 		};
-		/* our own queue is not the driver's to name */
-		if (le64_get(d.addr) >= SPLIT_AT || le16_get(d.flags) & VRING_DESC_F_INDIRECT)
+		if (!is_allowed(&d, &any_far))
 			return -EPROTO;
 		n++;
 	} while (flags & VRING_DESC_F_NEXT);

@@ -21,7 +21,8 @@
  *
  * QUEUE_READY is set to BLK_PAGE_TAKEN once the queue is known: the driver that writes 1 there has made another one.
  *
- * The driver is not trusted. Addresses are within @memory. One thread. No allocation after blk_page_init().
+ * The driver is not trusted. Addresses are within @memory, and for what is read from the disk from BLK_PAGE_FAR on within @far, too:
+ * memory that the store alone reaches. Header and status never lie there. One thread. No allocation after blk_page_init().
  */
 #ifndef VDEV_BLK_PAGE_H
 #define VDEV_BLK_PAGE_H
@@ -29,9 +30,11 @@
 #include "blk.h"
 
 #define BLK_PAGE_SIZE  4096
-#define BLK_PAGE_QUEUE 256 /* descriptors, at most */
+#define BLK_PAGE_QUEUE 256 /* descriptors, at most; one request may have all of them */
 #define BLK_PAGE_WRAP  0x8000U
 #define BLK_PAGE_TAKEN 2
+#define BLK_PAGE_FAR   (UINT64_C(1) << 60)
+#define BLK_PAGE_FARS  4 /* regions, at most */
 
 struct blk_page_conf {
 	struct store *store; /* borrowed */
@@ -40,6 +43,9 @@ struct blk_page_conf {
 	uint64_t address, size; /* of it, as the driver sees it; < 2^40 */
 	uint32_t piece_max;     /* bytes of a buffer; 0: any */
 	uint32_t *position, *next;
+	/* Of addresses that nothing is mapped at here, one behind the other (store_far.h); borrowed; each base is >= BLK_PAGE_FAR. */
+	const struct gmem_region *far;
+	size_t nfar;
 };
 
 /* A chain that was offered. */
@@ -52,7 +58,7 @@ struct blk_page_chain {
 struct blk_page {
 	struct blk_page_conf conf;
 	struct blk blk;
-	struct gmem_region region[2]; /* the driver's, and our split queue */
+	struct gmem_region region[2 + BLK_PAGE_FARS]; /* the driver's, our split queue, @far */
 	struct gmem mem;
 	struct vq_dev vq;
 	bool up, broken;

@@ -10,11 +10,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "blk_page.h"
+#include "store_far.h"
 
 #define AT                0x200000 /* where the driver sees its memory */
 #define SIZE              (64 << 10)
@@ -22,6 +24,8 @@
 #define BUFFERS           20480 /* 32 bytes of each id, then data */
 #define SECTORS           64
 #define NOTIFICATION_DATA 38 /* virtio 1.2, 6 */
+#define FAR               (BLK_PAGE_FAR + 0x4000)
+#define FAR_SIZE          8192
 #define AVAIL             (1 << VRING_PACKED_DESC_F_AVAIL)
 #define USED              (1 << VRING_PACKED_DESC_F_USED)
 
@@ -71,7 +75,37 @@ static void driver_begins(struct rig *r, uint16_t size)
 	r->wrap = r->seen_wrap = true;
 }
 
-static void set_up(struct rig *r, bool read_only)
+/* Memory of somebody else's: two regions, as the driver sees them, of addresses that nothing is mapped at here. */
+struct far {
+	struct gmem_region region[2];
+	uint8_t *p, theirs[FAR_SIZE];
+	int r;    /* what reading into it gives */
+	int pipe; /* if not 0: where the system is to copy it to */
+};
+
+static int put(void *arg, const void *from, const struct iovec *to, unsigned int n)
+{
+	struct far *f = arg;
+	const uint8_t *p = from;
+
+	if (f->pipe)
+		return write(f->pipe, from, to->iov_len) < 0 ? -errno : 0;
+	for (unsigned int i = 0; i < n; p += to[i++].iov_len)
+		memcpy(f->theirs + ((uint8_t *)to[i].iov_base - f->p), p, to[i].iov_len);
+	return f->r;
+}
+
+/* A page that the driver sees at FAR, another at FAR + 0x10000. */
+static void far_init(struct far *f)
+{
+	*f = (struct far){ .p = mmap(NULL, FAR_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+				     0) };
+	assert_ptr_not_equal(f->p, MAP_FAILED);
+	f->region[0] = (struct gmem_region){ { FAR }, FAR_SIZE / 2, f->p };
+	f->region[1] = (struct gmem_region){ { FAR + 0x10000 }, FAR_SIZE / 2, f->p + FAR_SIZE / 2 };
+}
+
+static void set_up_far(struct rig *r, bool read_only, struct far *far)
 {
 	struct err e = { 0 };
 	uint8_t sector[512];
@@ -95,9 +129,22 @@ static void set_up(struct rig *r, bool read_only)
 	assert_int_equal(store_file_new(&file, &r->store, &e), 0);
 	r->memory = aligned_alloc(4096, SIZE);
 	memset(r->memory, 0xee, SIZE);
-	const struct blk_page_conf conf = { r->store, "it",  r->memory,    AT,
-					    SIZE,     65536, &r->position, &r->next };
+	struct blk_page_conf conf = { r->store, "it",  r->memory,    AT,
+				      SIZE,     65536, &r->position, &r->next };
+	if (far) {
+		const struct store_far_conf c = { far->p, FAR_SIZE, put, far, 512 };
+
+		assert_int_equal(store_far_new(r->store, &c, &r->store), 0);
+		conf.store = r->store;
+		conf.far = far->region;
+		conf.nfar = ARRAY_SIZE(far->region);
+	}
 	assert_int_equal(blk_page_init(&r->page, &conf, &e), 0);
+}
+
+static void set_up(struct rig *r, bool read_only)
+{
+	set_up_far(r, read_only, NULL);
 }
 
 static void tear_down(struct rig *r)
@@ -201,7 +248,7 @@ static void registers(void **state)
 	assert_false(f & 1 << VIRTIO_BLK_F_MQ);
 	assert_int_equal(c.capacity, SECTORS - 2);
 	assert_int_equal(c.size_max, 65536);
-	assert_int_equal(c.seg_max, BLK_SEG_MAX);
+	assert_int_equal(c.seg_max, BLK_PAGE_QUEUE - 2);
 	/* nothing that is behind the page */
 	assert_int_equal(r.memory[BLK_PAGE_SIZE], 0xee);
 	tear_down(&r);
@@ -249,42 +296,51 @@ static void requests(void **state)
 	tear_down(&r);
 }
 
-/* All that a driver can offer at once: one chain of as much as there may be, and as many short ones as fit beside it. */
+/* All that a driver can offer at once: one chain of @n, and as many short ones as fit beside it. */
+static void fill_queue(struct rig *r, unsigned int n)
+{
+	const struct virtio_blk_outhdr h = { .type = VIRTIO_BLK_T_IN };
+	const uint32_t data = 32768, head = BUFFERS;
+	struct buf b[BLK_PAGE_QUEUE];
+	uint16_t id = 1;
+
+	memcpy(r->memory + head, &h, sizeof(h));
+	b[0] = (struct buf){ head, sizeof(h), false };
+	for (unsigned int i = 1; i + 1 < n; i++)
+		b[i] = (struct buf){ data, 512, true };
+	b[n - 1] = (struct buf){ head + 16, 1, true };
+	/* more than the disk has, which is an answer, too */
+	(void)offer(r, b, n, 0);
+	for (id = 1; n + 2u * id <= BLK_PAGE_QUEUE; id++)
+		(void)ask(r, VIRTIO_BLK_T_FLUSH, 0, 0, 0, id);
+	for (int given = 0; given < id;) {
+		int k = blk_page_turn(&r->page);
+
+		assert_true(k > 0);
+		given += k;
+	}
+	assert_int_equal(answered(r, n, 0), VIRTIO_BLK_S_IOERR);
+	for (uint16_t k = 1; k < id; k++)
+		assert_int_equal(answered(r, 2, k), VIRTIO_BLK_S_OK);
+	all_answered(r);
+}
+
+/* The longest chain that the driver was told of takes all of the queue. */
 static void full(void **state)
 {
-	const uint32_t data = 32768;
-	const unsigned int n = BLK_SEG_MAX + 2;
-	struct buf b[BLK_SEG_MAX + 2];
+	const uint16_t seg_max = BLK_PAGE_QUEUE - 2;
+	struct virtio_blk_config c;
 	struct rig r;
-	uint16_t id = 1;
 
 	(void)state;
 	set_up(&r, false);
 	assert_int_equal(reg(&r, VIRTIO_MMIO_QUEUE_NUM_MAX), BLK_PAGE_QUEUE);
+	memcpy(&c, r.memory + VIRTIO_MMIO_CONFIG, sizeof(c));
+	assert_int_equal(c.seg_max, seg_max);
 	driver_begins(&r, BLK_PAGE_QUEUE);
 	for (int round = 0; round < 3; round++) {
-		const struct virtio_blk_outhdr h = { .type = VIRTIO_BLK_T_IN };
-		const uint32_t head = BUFFERS;
-
-		memcpy(r.memory + head, &h, sizeof(h));
-		b[0] = (struct buf){ head, sizeof(h), false };
-		for (unsigned int i = 1; i + 1 < n; i++)
-			b[i] = (struct buf){ data, 512, true };
-		b[n - 1] = (struct buf){ head + 16, 1, true };
-		/* more than the disk has, which is an answer, too */
-		(void)offer(&r, b, n, 0);
-		for (id = 1; n + 2u * id <= BLK_PAGE_QUEUE; id++)
-			(void)ask(&r, VIRTIO_BLK_T_FLUSH, 0, 0, 0, id);
-		for (int given = 0; given < id;) {
-			int k = blk_page_turn(&r.page);
-
-			assert_true(k > 0);
-			given += k;
-		}
-		assert_int_equal(answered(&r, n, 0), VIRTIO_BLK_S_IOERR);
-		for (uint16_t k = 1; k < id; k++)
-			assert_int_equal(answered(&r, 2, k), VIRTIO_BLK_S_OK);
-		all_answered(&r);
+		fill_queue(&r, seg_max + 2);
+		fill_queue(&r, BLK_SEG_MAX + 2);
 	}
 	tear_down(&r);
 }
@@ -462,6 +518,169 @@ static void until_it_breaks(void **state)
 	tear_down(&r);
 }
 
+/* A chain whose data are @n buffers, of which those from FAR on are somebody else's. */
+static uint16_t ask_at(struct rig *r, uint32_t type, const uint64_t *addr, unsigned int n,
+		       uint32_t len)
+{
+	uint16_t first = ask(r, type, 2, 32768, len, 0);
+
+	/* of as many as it takes */
+	assert_true(n == 1 || n == 2);
+	if (n == 2) {
+		*desc(r, first + 3) = *desc(r, first + 2);
+		*desc(r, first + 2) = *desc(r, first + 1);
+		r->at++;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		desc(r, first + 1 + i)->addr = addr[i];
+	return first;
+}
+
+/* What is read goes there, and nothing else does. */
+static void far_memory(void **state)
+{
+	const uint64_t both[] = { FAR + 0x10000 + 4096 - 512, AT + 32768 },
+		       over[] = { FAR + 4096 - 512, FAR };
+	struct far far;
+	struct rig r;
+
+	(void)state;
+	far_init(&far);
+	set_up_far(&r, false, &far);
+	driver_begins(&r, 64);
+	(void)ask_at(&r, VIRTIO_BLK_T_IN, both, 2, 512);
+	assert_int_equal(blk_page_turn(&r.page), 1);
+	assert_int_equal(answered(&r, 4, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(far.theirs[FAR_SIZE - 512], 3);
+	assert_int_equal(far.theirs[FAR_SIZE - 1], 3);
+	assert_int_equal(far.theirs[FAR_SIZE - 513], 0);
+	assert_int_equal(r.memory[32768], 4);
+	(void)ask_at(&r, VIRTIO_BLK_T_IN, over, 2, 512);
+	assert_int_equal(blk_page_turn(&r.page), 1);
+	assert_int_equal(answered(&r, 4, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(far.theirs[4095], 3);
+	assert_int_equal(far.theirs[0], 4);
+	assert_int_equal(far.theirs[512], 0);
+	/* the name of a disk is not the store's to write */
+	(void)ask_at(&r, VIRTIO_BLK_T_GET_ID, over, 1, 512);
+	assert_int_equal(blk_page_turn(&r.page), 1);
+	assert_int_equal(answered(&r, 3, 0), VIRTIO_BLK_S_IOERR);
+	far.r = -EFAULT;
+	(void)ask_at(&r, VIRTIO_BLK_T_IN, over, 1, 512);
+	assert_int_equal(blk_page_turn(&r.page), 1);
+	assert_int_equal(answered(&r, 3, 0), VIRTIO_BLK_S_IOERR);
+	/* the file was mapped anew by now */
+	far.r = 0;
+	far.theirs[0] = 0;
+	(void)ask_at(&r, VIRTIO_BLK_T_IN, over + 1, 1, 512);
+	assert_int_equal(blk_page_turn(&r.page), 1);
+	assert_int_equal(answered(&r, 3, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(far.theirs[0], 3);
+	all_answered(&r);
+	tear_down(&r);
+	(void)munmap(far.p, FAR_SIZE);
+}
+
+static void far_end(struct rig *r)
+{
+	chain(r, FAR + 4096 - 511, 512);
+}
+
+static void far_hole(struct rig *r)
+{
+	chain(r, FAR + 0x10000 - 512, 512);
+}
+
+static void far_before(struct rig *r)
+{
+	chain(r, BLK_PAGE_FAR, 512);
+}
+
+static void far_wraps(struct rig *r)
+{
+	chain(r, UINT64_MAX - 511, 512);
+}
+
+static void far_header(struct rig *r)
+{
+	(void)ask(r, VIRTIO_BLK_T_IN, 0, 32768, 512, 0);
+	desc(r, 0)->addr = FAR;
+}
+
+static void far_write(struct rig *r)
+{
+	(void)ask(r, VIRTIO_BLK_T_OUT, 0, 32768, 512, 0);
+	desc(r, 1)->addr = FAR;
+}
+
+static void far_status(struct rig *r)
+{
+	(void)ask(r, VIRTIO_BLK_T_IN, 0, 32768, 512, 0);
+	desc(r, 2)->addr = FAR;
+}
+
+/* So that the last byte is the data's. */
+static void far_empty_status(struct rig *r)
+{
+	chain(r, FAR, 512);
+	desc(r, 2)->len = 0;
+}
+
+static void far_ring(struct rig *r)
+{
+	set_reg(r, VIRTIO_MMIO_QUEUE_DESC_LOW, (uint32_t)FAR);
+	set_reg(r, VIRTIO_MMIO_QUEUE_DESC_HIGH, (uint32_t)(FAR >> 32));
+}
+
+static void breaks_the_rules_far(void **state)
+{
+	static void (*const bad[])(struct rig * r) = {
+		far_end,   far_hole,   far_before,       far_wraps, far_header,
+		far_write, far_status, far_empty_status, far_ring,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct far far;
+		struct rig r;
+
+		far_init(&far);
+		set_up_far(&r, false, &far);
+		driver_begins(&r, 8);
+		bad[i](&r);
+		if (blk_page_turn(&r.page) != -EPROTO)
+			fail_msg("bad %zu is taken", i);
+		for (size_t k = 0; k < FAR_SIZE; k++)
+			assert_int_equal(far.theirs[k], 0);
+		tear_down(&r);
+		(void)munmap(far.p, FAR_SIZE);
+	}
+}
+
+/* A file that is cut is an error, and what is mapped of it is not touched here. */
+static void far_cut(void **state)
+{
+	const uint64_t at[] = { FAR };
+	int fd[2];
+	struct far far;
+	struct rig r;
+
+	(void)state;
+	far_init(&far);
+	set_up_far(&r, true, &far);
+	driver_begins(&r, 8);
+	assert_int_equal(truncate(r.path, 0), 0);
+	assert_int_equal(pipe(fd), 0);
+	far.pipe = fd[1];
+	(void)ask_at(&r, VIRTIO_BLK_T_IN, at, 1, 512);
+	assert_int_equal(blk_page_turn(&r.page), 1);
+	assert_int_equal(answered(&r, 3, 0), VIRTIO_BLK_S_IOERR);
+	close(fd[0]);
+	close(fd[1]);
+	tear_down(&r);
+	(void)munmap(far.p, FAR_SIZE);
+}
+
 static void no_memory(void **state)
 {
 	static struct blk_page p;
@@ -484,6 +703,9 @@ int main(void)
 		cmocka_unit_test(again),
 		cmocka_unit_test(breaks_the_rules),
 		cmocka_unit_test(until_it_breaks),
+		cmocka_unit_test(far_memory),
+		cmocka_unit_test(breaks_the_rules_far),
+		cmocka_unit_test(far_cut),
 		cmocka_unit_test(no_memory),
 	};
 

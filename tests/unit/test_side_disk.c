@@ -69,10 +69,41 @@ static void test_served(void **state)
 	}
 }
 
+/* The guest is told of memory of its own that the host reaches, if who answers knows of that. */
+static void test_far(void **state)
+{
+	static struct side_state s;
+	const bool has_door = false;
+	uint32_t finds = 0;
+	struct err e = { 0 };
+
+	(void)state;
+	for (int far = 0; far < 2; far++) {
+		struct turns t = { .d = &s.disk, .last = 1, .ret = -EPROTO };
+		struct side_disk_host h = {
+			.shared = &s.disk,
+			.server = { take_turn, &t, far },
+			.far = { .region = { { { SIDE_DISK_FAR + 4096 }, 8192, NULL } }, .n = 1 },
+			.inject = { .state = &s, .bells = SIDE_BELLS_NONE },
+			.has_door = &has_door,
+			.door = -1,
+			.finds = &finds
+		};
+
+		s.disk = (struct side_disk){ 0 };
+		assert_int_equal(side_disk_host_start(&h, &e), 0);
+		assert_int_equal(pthread_join(h.thread, NULL), 0);
+		assert_int_equal(s.disk.far[0].at, far ? 4096 : 0);
+		assert_int_equal(s.disk.far[0].size, far ? 8192 : 0);
+		assert_int_equal(s.disk.far[1].size, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_served),
+		cmocka_unit_test(test_far),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

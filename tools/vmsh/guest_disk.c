@@ -9,8 +9,13 @@
 
 #include "attach_image.h"
 #include "side_disk_abi.h"
+#include "store_far.h"
+
+#define MAPPED_MAX (UINT64_C(4) << 30) /* of an image, with page tables of 8 MiB */
 
 _Static_assert(BLK_PAGE_QUEUE == SIDE_DISK_QUEUE, "room for all that a driver can offer at once");
+_Static_assert(BLK_PAGE_FAR == SIDE_DISK_FAR && BLK_PAGE_FARS == SIDE_DISK_FARS,
+	       "the guest's own memory");
 
 static int open_store(struct guest_disk *d, struct err *e)
 {
@@ -29,6 +34,23 @@ static int open_store(struct guest_disk *d, struct err *e)
 	return d->store ? 0 : store_file_new(&conf, &d->store, e);
 }
 
+/* What is read goes straight into the guest's memory, where that is to be had and the image can be mapped. */
+static void reach_far(struct guest_disk *d, const struct side_disk_memory *m,
+		      struct blk_page_conf *conf)
+{
+	struct store_far_conf far = { .put = side_disk_put, .arg = d->side, .keep = MAPPED_MAX };
+
+	if (!m->nfar)
+		return;
+	far.far = m->far[0].hva;
+	for (size_t i = 0; i < m->nfar; i++)
+		far.size += m->far[i].size;
+	if (store_far_new(d->store, &far, &d->store) < 0)
+		return;
+	conf->far = m->far;
+	conf->nfar = m->nfar;
+}
+
 static int turn(void *arg)
 {
 	return blk_page_turn(arg);
@@ -37,7 +59,7 @@ static int turn(void *arg)
 static int start(void *arg, struct err *e)
 {
 	struct guest_disk *d = arg;
-	const struct side_server server = { turn, &d->page };
+	struct side_server server = { turn, &d->page, false };
 	struct blk_page_conf conf = { .id = d->id };
 	struct side_disk_memory m;
 	int r = open_store(d, e);
@@ -46,6 +68,8 @@ static int start(void *arg, struct err *e)
 		r = side_disk_memory(d->side, &m, e);
 	if (r < 0)
 		return r;
+	reach_far(d, &m, &conf);
+	server.far = conf.nfar;
 	conf.store = d->store;
 	conf.memory = m.p;
 	conf.address = m.address;
