@@ -6,9 +6,10 @@
 
 #define AT_ONCE 64 /* buffers of one call; more are several calls */
 
+/* What KVM was asked about. */
 static bool is_usable(const struct kvm_slot *s)
 {
-	return s->placed && !s->readonly && !s->logged && s->size;
+	return s->id >= 0 && s->placed && !s->readonly && !s->logged && s->size;
 }
 
 /* The slot that the kernel is in; NULL: it is not known. */

@@ -156,9 +156,10 @@ static bool is_offered(const struct blk_page *p)
 
 /*
  * Is it what a chain may have at this place? Our own queue is not the driver's to name. Far away is only what is read from the disk: the header is read
- * here, and the status, the last byte of all, is written here.
+ * here, and the status, the last byte of all, is written here. There is more memory there than is read into in one turn: a piece is no longer than
+ * the driver was told.
  */
-static bool is_allowed(const struct packed_desc *d, bool *any_far)
+static bool is_allowed(const struct blk_page *p, const struct packed_desc *d, bool *any_far)
 {
 	const uint64_t addr = le64_get(d->addr);
 	const uint16_t flags = le16_get(d->flags);
@@ -168,7 +169,8 @@ static bool is_allowed(const struct packed_desc *d, bool *any_far)
 	if ((addr >= SPLIT_AT && !far) || flags & VRING_DESC_F_INDIRECT)
 		return false;
 	if (far)
-		return flags & VRING_DESC_F_WRITE && flags & VRING_DESC_F_NEXT;
+		return flags & VRING_DESC_F_WRITE && flags & VRING_DESC_F_NEXT &&
+		       le32_get(d->len) <= p->conf.piece_max;
 	return flags & VRING_DESC_F_NEXT || !*any_far || le32_get(d->len);
 }
 
@@ -194,7 +196,7 @@ static int copy_chain(struct blk_page *p)
 			.flags = le16_of(flags),
 			.next = le16_of((uint16_t)((idx + 1) % p->size)),
 		};
-		if (!is_allowed(&d, &any_far))
+		if (!is_allowed(p, &d, &any_far))
 			return -EPROTO;
 		n++;
 	} while (flags & VRING_DESC_F_NEXT);

@@ -11,8 +11,9 @@
  * flush that is submitted after a write was reaped covers it. A batch of one, and any
  * flush with nothing beside it, may be waited for in store_push(), if its caller is patient.
  *
- * There are three stores: a file by io_uring, the same file by plain system
- * calls where io_uring is refused, and one that keeps nothing, for measuring.
+ * There are four stores: a file by io_uring, the same file by plain system
+ * calls where io_uring is refused, one on top of that for memory of another process (store_far.h),
+ * and one that keeps nothing, for measuring.
  *
  * One thread.
  */

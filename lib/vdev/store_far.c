@@ -13,6 +13,8 @@
 #define AROUND   (64U << 10) /* is there, or read, by one fault (fault_around_bytes of Linux) */
 #define LOOK_MAX (2U << 20)  /* of one request; what is larger is no driver's that we know */
 
+#define TABLE_FOR (2U << 20) /* of a mapping that one page table is for, whatever was read of it */
+
 struct store_far {
 	struct store store;
 	struct store_far_conf conf;
@@ -82,10 +84,10 @@ static void fetch(const struct store_far *f, uint64_t off, uint64_t len)
 static int read_far(struct store_far *f, uint64_t off, const struct iovec *v, unsigned int n,
 		    uint64_t len)
 {
-	if (f->read > f->conf.keep)
+	if (f->map_size > f->conf.keep && f->read > f->conf.keep)
 		(void)map(f);
 	fetch(f, off, len);
-	f->read += len;
+	f->read += len < TABLE_FOR ? TABLE_FOR : len;
 	return f->conf.put(f->conf.arg, f->map + f->base + off, v, n);
 }
 

@@ -6,7 +6,7 @@
  *
  * Buffers of such memory have addresses in a range of ours that nothing is mapped at, so that nobody can take them for memory. What is read into them
  * is copied by the conf's put() out of a mapping of the file. All else is done by the file's own store. An address of the mapping is not touched here, so that a
- * file that somebody makes shorter, or a disk that can't be read, is an error of that copy and no signal.
+ * file that somebody makes shorter, or a disk that can't be read, is an error of that copy and no signal. (The rest of a page in which the file ends by then is zeros.)
  */
 #ifndef VDEV_STORE_FAR_H
 #define VDEV_STORE_FAR_H
@@ -19,7 +19,10 @@ struct store_far_conf {
 	/* Copy from @from to @n buffers of the range. Return: 0; -errno, after any part of it. */
 	int (*put)(void *arg, const void *from, const struct iovec *to, unsigned int n);
 	void *arg;
-	/* Once so much was read the mapping is made anew, for page tables, too, are memory: 1/512 of what they are for. */
+	/*
+	 * Page tables are memory, too. The mapping of a larger file is made anew once so much was read, each time counted as the 2 MiB that
+	 * one of them is for: they never take more than 1/512 of it.
+	 */
 	uint64_t keep;
 };
 

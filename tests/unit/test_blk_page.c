@@ -26,6 +26,7 @@
 #define NOTIFICATION_DATA 38 /* virtio 1.2, 6 */
 #define FAR               (BLK_PAGE_FAR + 0x4000)
 #define FAR_SIZE          8192
+#define FAR_PIECE_MAX     2048
 #define AVAIL             (1 << VRING_PACKED_DESC_F_AVAIL)
 #define USED              (1 << VRING_PACKED_DESC_F_USED)
 
@@ -138,6 +139,7 @@ static void set_up_far(struct rig *r, bool read_only, struct far *far)
 		conf.store = r->store;
 		conf.far = far->region;
 		conf.nfar = ARRAY_SIZE(far->region);
+		conf.piece_max = FAR_PIECE_MAX;
 	}
 	assert_int_equal(blk_page_init(&r->page, &conf, &e), 0);
 }
@@ -586,6 +588,12 @@ static void far_end(struct rig *r)
 	chain(r, FAR + 4096 - 511, 512);
 }
 
+/* All of it is there, but it is more than a piece may have. */
+static void far_long(struct rig *r)
+{
+	chain(r, FAR, FAR_PIECE_MAX + 512);
+}
+
 static void far_hole(struct rig *r)
 {
 	chain(r, FAR + 0x10000 - 512, 512);
@@ -636,7 +644,7 @@ static void breaks_the_rules_far(void **state)
 {
 	static void (*const bad[])(struct rig * r) = {
 		far_end,   far_hole,   far_before,       far_wraps, far_header,
-		far_write, far_status, far_empty_status, far_ring,
+		far_write, far_status, far_empty_status, far_ring,  far_long,
 	};
 
 	(void)state;

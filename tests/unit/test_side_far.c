@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,9 +53,12 @@ static void set_up(struct rig *r)
 	assert_ptr_not_equal(r->memory, MAP_FAILED);
 	r->child = fork();
 	assert_true(r->child >= 0);
-	if (!r->child)
+	if (!r->child) {
+		/* a test that fails does not end it */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			pause();
+	}
 	assert_int_equal(pid_open(r->child, &r->vm->ref, &e), 0);
 	r->vm->info.pid = r->child;
 	r->vm->kvm.exact = true;
@@ -100,6 +104,7 @@ static void test_chosen(void **state)
 	(void)add_slot(&r, 0x200000000, 8, 2);            /* beside */
 	(void)add_slot(&r, 0x300000000, 12, 4);           /* a hole before it */
 	add_slot(&r, 0x400000000, 11, 1)->placed = false; /* nobody knows where */
+	add_slot(&r, 0x500000000, 2, 2)->id = -1;         /* nobody asked */
 	side_far_open(&r.far, r.vm, &r.served);
 	assert_int_equal(r.far.n, 3);
 	assert_int_equal(r.far.size, 7 * PAGE);
@@ -109,6 +114,7 @@ static void test_chosen(void **state)
 	assert_false(is_there(&r, 0));
 	assert_false(is_there(&r, 0x80000));
 	assert_false(is_there(&r, 0x300000000));
+	assert_false(is_there(&r, 0x500000000));
 	side_far_close(&r.far);
 	/* nothing without the kernel's */
 	r.vm->kvm.slot[2].logged = true;
