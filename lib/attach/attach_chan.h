@@ -25,7 +25,7 @@ struct attach_chan_ops {
 	 * message. Return: those that are, 0 for none.
 	 */
 	short (*wait)(struct attach_chan *c, short events, int timeout_ms);
-	/* Who waits for POLLIN, or is about to without having received in between, does so no longer. NULL: it can't. */
+	/* Who waits, or is about to wait for POLLIN without having received in between, does so no longer. NULL: it can't. */
 	void (*wake)(struct attach_chan *c);
 };
 

@@ -39,7 +39,7 @@
 struct blk_page_conf {
 	struct store *store; /* borrowed */
 	const char *id;
-	uint8_t *memory;        /* with @far all that the driver can name; registers at its beginning */
+	uint8_t *memory; /* with @far all that the driver can name; registers at its beginning */
 	uint64_t address, size; /* of it, as the driver sees it; < 2^40 */
 	uint32_t piece_max;     /* bytes of a buffer; 0: any, and none in @far */
 	uint32_t *position, *next;

@@ -45,7 +45,7 @@
 #define WIRE_PAYLOAD_MAX (WIRE_MAX - WIRE_HEAD)
 #define WIRE_DATA_MAX    (64U << 10) /* of a stream, in one message */
 #define WIRE_WINDOW      (256U << 10)
-#define WIRE_FUSE_WINDOW 32U          /* messages */
+#define WIRE_FUSE_WINDOW 32U          /* requests */
 #define WIRE_FUSE_WRITE  (128U << 10) /* the largest write or read of a file */
 #define WIRE_FUSE_AHEAD \
 	(1024U          \
@@ -60,7 +60,7 @@ enum wire_kind {
 	WIRE_START,
 	WIRE_READY,
 	WIRE_DATA,
-	WIRE_CREDIT,  /* value: bytes, or FUSE messages */
+	WIRE_CREDIT,  /* value: bytes, or requests of FUSE */
 	WIRE_WINSIZE, /* four le16: rows, columns, and both in pixels */
 	WIRE_SIGNAL,  /* value: its number; stream 1: to the process group */
 	WIRE_HANGUP,  /* the terminal is gone */
@@ -87,7 +87,7 @@ enum wire_stream {
 	WIRE_TERMINAL, /* keys to the guest, and what the terminal shows to the host */
 	WIRE_ARCHIVE,
 	WIRE_STREAMS,
-	WIRE_REQUESTS = WIRE_STREAMS /* CREDIT alone: FUSE messages to the host */
+	WIRE_REQUESTS = WIRE_STREAMS /* CREDIT alone: requests of FUSE to the host */
 };
 
 enum wire_side {
