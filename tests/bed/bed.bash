@@ -165,6 +165,12 @@ same()
 	[ "$1" = "$2" ] || fail "${3:-values} differ" "wanted: $1" "got:    $2"
 }
 
+# one_line: all that the last run said. LeakSanitizer's remark on a thread that ended while it looked is not the program's.
+one_line()
+{
+	same 1 "$(grep -cvE '^$|^==[0-9]+==Unable to get registers from thread [0-9]+\.$' <<<"$output")" "lines of '$output'"
+}
+
 # matches TEXT REGEX
 matches()
 {

@@ -45,7 +45,7 @@ fails()
 	shift 2
 	run "$@"
 	same "$want" "$status" "$output"
-	same 1 "${#lines[@]}" "$output"
+	one_line
 	matches "$output" "$regex"
 }
 
@@ -83,7 +83,7 @@ fails()
 	printf 'xxxx' | dd of="$BED/broken.img" bs=1 seek=16984 conv=notrunc status=none
 	run "$RKTIO" run --disk "$BED/broken.img,key-file=$KEY" -- true
 	same 125 "$status" "$output"
-	same 1 "${#lines[@]}" "$output"
+	one_line
 	cp "$DISK" "$BED/broken.img"
 	truncate -s 32M "$BED/broken.img"
 	fails 125 "shorter" "$RKTIO" run --disk "$BED/broken.img" -- true

@@ -118,7 +118,7 @@ rss() { awk '/^VmRSS/ { print $2 }' "/proc/$P/status"; }
 	done
 	# The one that is looked with takes a place for a moment, too.
 	wait_for 20 too_many
-	same 1 "${#lines[@]}" "$output"
+	one_line
 	kill -KILL "${pids[@]}"
 	wait "${pids[@]}" 2>/dev/null || :
 	wait_for 10 eval '[ "$(status inside true)" = 0 ]'

@@ -191,7 +191,7 @@ says()
 {
 	run "-$1" "$CNTR" attach "${@:3}" "$TARGET" -- true
 	matches "$output" "$2"
-	same 1 "${#lines[@]}" "$output"
+	one_line
 }
 
 @test "what cannot be forwarded is said in one sentence" {

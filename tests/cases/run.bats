@@ -141,7 +141,7 @@ crypt() { "$RKTIO" run --disk "$ENC,key-file=$KEY" -- "$@"; }
 	wait_for 30 grep -q ready "$BED/run.log"
 	run plain true
 	same 125 "$status"
-	same 1 "${#lines[@]}" "$output"
+	one_line
 	matches "$output" 'in use'
 	run "$RKTIO" image create "$DISK" --quiet --force --dir "$BED/bin"
 	same 1 "$status"

@@ -132,7 +132,7 @@ joined() { vm -T "$@" -- sh -c 'tr "\0" " " </proc/1/cmdline'; }
 		run joined --container "$bad"
 		same 125 "$status" "$bad"
 		matches "$output" 'attach-try: no container (that runs is called|can be called) '
-		same 1 "${#lines[@]}" "$output"
+		one_line
 	done
 	kill -KILL "${inmates[@]}"
 	for p in "${inmates[@]}"; do
@@ -429,7 +429,7 @@ refused()
 {
 	run vm -T --image "$1" -- true
 	same 125 "$status"
-	same 1 "${#lines[@]}" "$output"
+	one_line
 	matches "$output" "$2"
 }
 

@@ -46,7 +46,7 @@ runs() { ! grep -qE '^[0-9]+ \(.*\) t ' "/proc/$1"/task/*/stat; }
 one_sentence()
 {
 	same "$1" "$status" "$output"
-	same 1 "${#lines[@]}" "lines of '$output'"
+	one_line
 	matches "$output" "$2"
 }
 
