@@ -205,6 +205,9 @@ _Noreturn void inside_run(const struct inside *in, pid_t parent)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(PTY_EXIT_FAILED);
+	/* the command begins with what a kernel starts a process with */
+	(void)signal(SIGPIPE, SIG_DFL);
+	(void)signal(SIGHUP, SIG_DFL);
 	if (dup2(in->notes, STDERR_FILENO) < 0)
 		_exit(PTY_EXIT_FAILED);
 	(void)!io_close_others(keep, ARRAY_SIZE(keep));

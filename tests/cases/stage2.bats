@@ -205,6 +205,8 @@ no_process() { [ ! -e "/proc/$1/ns/mnt" ] || ! readlink "/proc/$1/ns/mnt" >/dev/
 		expect ready
 		hangup
 	END
+	misses "$output" 'terminal: '
+	matches "$(vm -T -- grep SigIgn /proc/self/status)" 'SigIgn:.0000000000000000'
 	local signal pid s
 	for signal in TERM INT USR1; do
 		spawn "$BED/signal.log" "$ATTACH_TRY" -T "$ENTER" -- \
