@@ -66,7 +66,7 @@ static int start(void *arg, struct err *e)
 
 	if (!r)
 		r = side_disk_memory(d->side, &m, e);
-	if (r < 0)
+	if (r)
 		return r;
 	reach_far(d, &m, &conf);
 	server.far = conf.nfar;
