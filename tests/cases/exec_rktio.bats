@@ -281,6 +281,8 @@ counts_execve()
 	wait_for 10 eval 'inside true; [ -s "$BED/trace" ]'
 	inside sh -c 'cat /etc/os-release; cat /no/such/file; mkdir /tmp; echo "a	b" >/tmp/file; exit 3' >/dev/null 2>&1 || :
 	wait_for 10 grep -q 'exit_group(3) = ?' "$BED/trace" || { cat "$BED/trace.log" "$BED/trace"; return 1; }
+	# Whoever looks at the file sees all of it, and no whole blocks alone.
+	wait_for 10 eval 'inside true; [ $(($(stat -c %s "$BED/trace") % 4096)) != 0 ]'
 	kill -INT "$p"
 	wait "$p"
 	cat "$BED/trace.log"
